@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+import sympy as sp
+
+from theory.activation import Activation
+from theory.frequencies import Frequencies
+from theory.theories import predict
+from theory.weak import weak_exponent, weak_loss
+
+WORDS = Frequencies.power_law(1000, 1.0)
+STEEP = Frequencies.power_law(1000, 1.75)
+
+
+def test_every_theory_side_by_side():
+    prediction = predict(STEEP, [10, 25, 63])
+    assert prediction.theories == ("weak", "equiangular", "strong_even", "strong_skewed")
+    assert predict(WORDS, 10).theories == ("weak", "equiangular", "strong_even")
+    assert np.array_equal(prediction.loss["weak"], weak_loss(STEEP, [10, 25, 63]))
+    assert np.array_equal(prediction.exponent["weak"], weak_exponent(STEEP, [10, 25, 63]))
+    assert np.isnan(prediction.loss["strong_even"]).all()
+    for name, parts in prediction.parts.items():
+        if parts:
+            good = np.isfinite(prediction.loss[name])
+            assert sum(parts.values())[good] == pytest.approx(prediction.loss[name][good])
+    assert prediction["weak"].assumptions
+
+
+def test_results_cannot_be_changed():
+    prediction = predict(WORDS, [10, 25])
+    with pytest.raises(ValueError):
+        prediction.loss["weak"][0] = 0
+    with pytest.raises(TypeError):
+        prediction.loss["weak"] = 0
+    with pytest.raises(AttributeError):
+        prediction.m = 3
+
+
+def test_expressions_take_plain_symbols():
+    prediction = predict(WORDS, 10)
+    m, n, alpha = sp.symbols("m n alpha")
+    expression = prediction.expression("weak")
+    assert expression.free_symbols == {m, n, alpha}
+    value = float(expression.subs({m: 10, n: 1000, alpha: 1}).evalf())
+    assert value == pytest.approx(float(prediction.loss["weak"][0]), rel=1e-13)
+    assert value == pytest.approx(float(expression.subs({"m": 10, "n": 1000, "alpha": 1}).evalf()))
+    assert "zeta" in str(expression.rewrite(sp.zeta))
+
+
+def test_density_is_inserted():
+    thin, thick = (predict(Frequencies.power_law(1000, 1.0, e), 10) for e in (0.25, 0.5))
+    ratio = [
+        float(p.expression("weak").subs({"m": 10, "n": 1000, "alpha": 1}).evalf())
+        / float(p.loss["weak"][0])
+        for p in (thin, thick)
+    ]
+    assert ratio == pytest.approx([1, 1], rel=1e-13)
+
+
+def test_one_theory_needs_no_name():
+    prediction = predict(WORDS, 10, theory="weak")
+    assert prediction.expression() == prediction.expression("weak")
+    with pytest.raises(ValueError, match="name one of the theories"):
+        predict(WORDS, 10).expression()
+
+
+def test_tables_of_counts():
+    f = Frequencies.from_counts([50, 30, 10, 5, 5])
+    prediction = predict(f, [1, 2, 5])
+    assert prediction.loss["weak"][-1] == 0
+    expression = prediction.expression("weak")
+    p = sp.IndexedBase("p")
+    inserted = expression.subs({"m": 2, "n": 5}).doit()
+    value = inserted.subs({p[i + 1]: f.p[i] for i in range(5)})
+    assert float(value) == pytest.approx(float(prediction.loss["weak"][1]))
+    with pytest.raises(ValueError, match="it has: of='loss' limit='exact'"):
+        prediction.expression("weak", of="exponent")
+    assert "lost feature" in prediction.explain("weak")
+
+
+def test_explain_and_latex():
+    prediction = predict(STEEP, 10)
+    for name in prediction.theories:
+        text = prediction.explain(name)
+        assert "1. " in text and "Assumed:" in text
+    assert prediction.latex("weak").startswith(r"\frac")
+    assert prediction.latex("strong_skewed", of="exponent") == r"2 \alpha - 2"
+
+
+def test_tables_and_pictures():
+    prediction = predict(STEEP, [10, 63])
+    frame = prediction.to_dataframe()
+    assert len(frame) == 8 and set(frame["theory"]) == set(prediction.theories)
+    assert "weak" in str(prediction) and "<table" in prediction._repr_html_()
+    from matplotlib.figure import Figure
+
+    axes = prediction.plot(Figure().add_subplot())
+    assert len(axes.lines) == 2  # the theories with a loss
+
+
+def test_other_activations():
+    v = Activation(0.0, 1.0)
+    prediction = predict(WORDS, 10, activation=v)
+    assert "equiangular" not in prediction.theories
+    assert prediction.loss["weak"][0] == pytest.approx(weak_loss(WORDS, 10, v))
+    assert prediction.loss["weak"][0] == pytest.approx(weak_loss(WORDS, 10) / 4, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: predict(WORDS, 1001), "m = 1001 is not allowed.*the number of features n"),
+        (lambda: predict(WORDS, 0), "m = 0"),
+        (lambda: predict(WORDS, []), "m is empty"),
+        (
+            lambda: predict(WORDS, 10, theory="mean"),
+            "theory 'mean': unknown; those that apply: weak",
+        ),
+        (lambda: predict(WORDS, 10, theory="strong_skewed"), "does not apply to power_law"),
+        (lambda: predict(WORDS, 10)["no"], "is not in this prediction"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_wrong_kind_of_frequencies():
+    with pytest.raises(TypeError, match="build it with Frequencies"):
+        predict([0.5, 0.5], 1)

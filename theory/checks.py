@@ -1,0 +1,144 @@
+"""Checked numbers: turn what a caller typed into what a formula may rely on, or say why not.
+
+Use these where a value enters the package; everything behind them may assume good input.
+Each raises ``TypeError`` for the wrong kind of value and ``ValueError`` for the wrong value.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def check_integer(name: str, value: object, low: int = 1, high: int | None = None) -> int:
+    """Return ``value`` as an ``int`` in ``[low, high]``.
+
+    Examples
+    --------
+    >>> check_integer("n", 10.0)
+    10
+    >>> check_integer("m", 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: m = 0 is not allowed: give a whole number of at least 1
+    """
+    allowed = f"a whole number of at least {low}"
+    if high is not None:
+        allowed = f"a whole number from {low} to {high}"
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise TypeError(f"{name} = {value!r} is not a number: give {allowed}")
+    try:
+        whole = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        if not isinstance(value, (float, np.floating)):
+            raise TypeError(f"{name} = {value!r} is not a number: give {allowed}") from None
+        if not float(value).is_integer():
+            raise ValueError(f"{name} = {value!r} is not allowed: give {allowed}") from None
+        whole = int(value)
+    if whole < low or (high is not None and whole > high):
+        raise ValueError(f"{name} = {whole} is not allowed: give {allowed}")
+    return whole
+
+
+def check_real(
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    strict: bool = False,
+) -> float:
+    """Return ``value`` as a finite ``float`` in ``[low, high]``, or in ``(low, high]`` if strict.
+
+    Examples
+    --------
+    >>> check_real("alpha", 1)
+    1.0
+    >>> check_real("density", 0, low=0, strict=True)
+    Traceback (most recent call last):
+        ...
+    ValueError: density = 0 is not allowed: give a finite number above 0
+    """
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise TypeError(f"{name} = {value!r} is not a number")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} = {value!r} is not a number") from None
+    inside = (low < number if strict else low <= number) and number <= high
+    if not math.isfinite(number) or not inside:
+        parts = []
+        if low > -math.inf:
+            parts.append(f"{'above' if strict else 'of at least'} {low:g}")
+        if high < math.inf:
+            parts.append(f"of at most {high:g}")
+        allowed = " ".join(["a finite number", " and ".join(parts)]).strip()
+        raise ValueError(f"{name} = {value!r} is not allowed: give {allowed}")
+    return number
+
+
+def check_widths(m: object, n: int) -> NDArray[np.int64]:
+    """Return the widths ``m`` (a number or several) as a 1-D array with 1 <= m <= n.
+
+    Examples
+    --------
+    >>> check_widths([10, 25], n=100)
+    array([10, 25])
+    >>> check_widths(200, n=100)
+    Traceback (most recent call last):
+        ...
+    ValueError: m = 200 is not allowed: give a whole number from 1 to 100 (the number of features n)
+    """
+    values = list(m) if isinstance(m, Iterable) and not isinstance(m, (str, bytes)) else [m]
+    if not values:
+        raise ValueError("m is empty: give at least one width, as m=[10, 25, 63]")
+    try:
+        return np.array([check_integer("m", value, 1, n) for value in values], dtype=np.int64)
+    except ValueError as error:
+        raise ValueError(f"{error} (the number of features n)") from None
+
+
+def check_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return ``values`` as a 1-D float64 array without NaN or infinity, not empty.
+
+    Examples
+    --------
+    >>> check_finite("counts", [3, 2, float("nan")])
+    Traceback (most recent call last):
+        ...
+    ValueError: counts[2] = nan is not allowed: every entry must be a finite number
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name} must be an array of numbers, not {type(values).__name__}"
+        ) from None
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}: give a one-dimensional array")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: give at least one number")
+    bad = np.flatnonzero(~np.isfinite(array))
+    if bad.size:
+        raise ValueError(
+            f"{name}[{bad[0]}] = {array[bad[0]]} is not allowed: "
+            "every entry must be a finite number"
+        )
+    return array
+
+
+def read_only(array: NDArray) -> NDArray:
+    """Return ``array`` with writing switched off (a view: the caller's own array stays writable).
+
+    Examples
+    --------
+    >>> read_only(np.zeros(2)).flags.writeable
+    False
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view

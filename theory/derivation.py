@@ -1,0 +1,89 @@
+"""Derivations: named steps, each a sentence and the expression that sympy reached by it.
+
+Use ``Derivation`` to hold how a formula was derived, print it, or fetch the result of one step.
+The symbols that every derivation shares are defined here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+# Shared symbols, with the assumptions that the simplifier needs.
+m, n, i, alpha, density, v = sp.symbols("m n i alpha E v", positive=True)
+scale = sp.Symbol("s", positive=True)
+b = sp.Symbol("b", real=True)
+p = sp.Symbol("p", positive=True)
+
+
+def plain(expression: Any) -> Any:
+    """Replace each symbol by one of the same name without assumptions.
+
+    Expressions that leave the package are plain, so that ``expr.subs({"m": 10})`` and
+    ``sympy.symbols("m n alpha")`` find their symbols.
+
+    Examples
+    --------
+    >>> plain(2 * m).subs({"m": 10})
+    20
+    """
+    # Among the free symbols of p[i] is p[i] itself, which is no Symbol.
+    symbols = [symbol for symbol in expression.free_symbols if isinstance(symbol, sp.Symbol)]
+    return expression.xreplace({symbol: sp.Symbol(symbol.name) for symbol in symbols})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: a name to fetch it by, what is done and why, and what comes out."""
+
+    name: str
+    text: str
+    expression: Any = None
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """An ordered, printable derivation.
+
+    Examples
+    --------
+    >>> d = Derivation("A sum", (Step("square", "Square both sides.", sp.Eq(m**2, n)),))
+    >>> d["square"]
+    Eq(m**2, n)
+    >>> print(d)
+    A sum
+    <BLANKLINE>
+    1. square: Square both sides.
+           2
+          m  = n
+    """
+
+    title: str
+    steps: tuple[Step, ...]
+
+    def __getitem__(self, name: str) -> Any:
+        for step in self.steps:
+            if step.name == name:
+                return step.expression
+        raise KeyError(f"no step {name!r}: the steps are {[s.name for s in self.steps]}")
+
+    def __str__(self) -> str:
+        lines = [self.title, ""]
+        for number, step in enumerate(self.steps, start=1):
+            lines.append(f"{number}. {step.name}: {step.text}")
+            if step.expression is not None:
+                shown = sp.pretty(step.expression, use_unicode=True, num_columns=100)
+                lines += ["      " + line.rstrip() for line in shown.splitlines()]
+        return "\n".join(lines)
+
+    def latex(self) -> str:
+        """Return the steps as LaTeX, one displayed formula each."""
+        blocks = []
+        for step in self.steps:
+            block = f"% {step.name}: {step.text}"
+            if step.expression is not None:
+                block += f"\n\\[ {sp.latex(step.expression)} \\]"
+            blocks.append(block)
+        return "\n".join(blocks)

@@ -1,0 +1,330 @@
+"""How often each feature occurs: p_1 >= p_2 >= ... >= p_n, and exact sums over their tails.
+
+Use ``Frequencies.power_law``, ``.exponential`` or ``.linear`` for a law, ``.from_counts`` for
+measured counts (words, tokens), ``.from_probabilities`` for a list of your own. Laws never build
+the list unless ``p`` is read, so n may be 10^9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from theory.checks import check_finite, check_integer, check_real, read_only
+from theory.sums import arithmetic_sum, geometric_sum, power_sum
+
+Law = Literal["power_law", "exponential", "linear", "table"]
+
+_LARGEST_LIST = 10**8
+# A top frequency this close above 1 is rounding (the largest density puts it at 1 exactly).
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Frequencies:
+    """Activation frequencies p_1 >= ... >= p_n in (0, 1] with activation density E = Σ p_i.
+
+    Build one with a constructor below; the fields are for reading.
+
+    Attributes
+    ----------
+    n : int
+        Number of features.
+    density : float
+        Activation density E, the expected number of active features per sample.
+    law : {"power_law", "exponential", "linear", "table"}
+        Form of the list; "table" for counts and lists.
+    parameter : float or None
+        The exponent alpha of a power law, the scale s of an exponential one, else None.
+    dropped : int
+        How many zero counts were left out by ``from_counts``.
+
+    Examples
+    --------
+    >>> words = Frequencies.power_law(n=1000, alpha=1.0)
+    >>> words.p[:3].round(4)
+    array([0.1336, 0.0668, 0.0445])
+    >>> float(words.tail_sum(10).round(4))        # Σ_{i > 10} p_i
+    0.6087
+    """
+
+    n: int
+    density: float
+    law: Law
+    parameter: float | None = None
+    dropped: int = 0
+    _table: NDArray[np.float64] | None = field(default=None, repr=False)
+
+    # ---- constructors -------------------------------------------------------------------
+
+    @classmethod
+    def power_law(cls, n: int, alpha: float, density: float = 1.0) -> Frequencies:
+        """p_i = E i^-alpha / H_n^(alpha), for any alpha >= 0 (0: even; 1: Zipf).
+
+        Raises
+        ------
+        ValueError
+            If n < 1, alpha < 0, density <= 0, or the density would put p_1 above 1; the message
+            names the largest density possible.
+
+        Examples
+        --------
+        >>> Frequencies.power_law(4, alpha=0).p
+        array([0.25, 0.25, 0.25, 0.25])
+        >>> Frequencies.power_law(1000, alpha=1.0, density=8)
+        Traceback (most recent call last):
+            ...
+        ValueError: density = 8 would put the top frequency p_1 at 1.06874, above 1: \
+the largest density possible here is 7.48547
+        """
+        return cls._from_law(n, density, "power_law", check_real("alpha", alpha, 0.0))
+
+    @classmethod
+    def exponential(cls, n: int, scale: float, density: float = 1.0) -> Frequencies:
+        """p_i ∝ exp(-i / scale), scale > 0 in ranks.
+
+        Examples
+        --------
+        >>> Frequencies.exponential(10240, scale=400).p[:2].round(6)
+        array([0.002497, 0.002491])
+        """
+        scale = check_real("scale", scale, 0.0, strict=True)
+        return cls._from_law(n, density, "exponential", scale)
+
+    @classmethod
+    def linear(cls, n: int, density: float = 1.0) -> Frequencies:
+        """p_i ∝ n + 1 - i.
+
+        Examples
+        --------
+        >>> Frequencies.linear(3).p.round(4)
+        array([0.5   , 0.3333, 0.1667])
+        """
+        return cls._from_law(n, density, "linear", None)
+
+    @classmethod
+    def from_counts(
+        cls, counts: ArrayLike, density: float = 1.0, top: int | None = None
+    ) -> Frequencies:
+        """Frequencies in proportion to counts: sorted, zeros dropped, rescaled to Σ p_i = density.
+
+        Parameters
+        ----------
+        counts : array_like, shape (k,)
+            Occurrences of each feature, >= 0, in any order (relative frequencies will do).
+        density : float
+            Activation density E.
+        top : int, optional
+            Keep only this many of the most frequent.
+
+        Raises
+        ------
+        ValueError
+            For negative, NaN or infinite counts, for no positive count, for ``top`` above their
+            number, and for a density that puts p_1 above 1 (names the largest possible).
+
+        Examples
+        --------
+        >>> f = Frequencies.from_counts([2, 0, 6, 0])
+        >>> f.p, f.dropped
+        (array([0.75, 0.25]), 2)
+        """
+        array = check_finite("counts", counts)
+        negative = np.flatnonzero(array < 0)
+        if negative.size:
+            i = negative[0]
+            raise ValueError(f"counts[{i}] = {array[i]:g} is not allowed: counts are at least 0")
+        positive = np.sort(array[array > 0])[::-1]
+        if positive.size == 0:
+            raise ValueError("every count is 0: give at least one positive count")
+        dropped = array.size - positive.size
+        if top is not None:
+            positive = positive[: check_integer("top", top, 1, positive.size)]
+        density = check_real("density", density, 0.0, strict=True)
+        weights = positive / positive[0]
+        _check_density(density, float(weights.sum()))
+        return cls._from_table(weights * (density / weights.sum()), density, dropped)
+
+    @classmethod
+    def from_probabilities(cls, p: ArrayLike) -> Frequencies:
+        """Take a list of frequencies as it is (sorted here), each in (0, 1].
+
+        Examples
+        --------
+        >>> Frequencies.from_probabilities([0.2, 0.5]).density
+        0.7
+        """
+        array = check_finite("p", p)
+        bad = np.flatnonzero((array <= 0) | (array > 1))
+        if bad.size:
+            raise ValueError(
+                f"p[{bad[0]}] = {array[bad[0]]:g} is not allowed: a frequency is above 0 and at "
+                "most 1 (use from_counts to rescale counts)"
+            )
+        p = np.sort(array)[::-1]
+        return cls._from_table(p, float(np.sum(p, dtype=np.longdouble)))
+
+    @classmethod
+    def _from_law(cls, n: int, density: float, law: Law, parameter: float | None) -> Frequencies:
+        n = check_integer("n", n)
+        density = check_real("density", density, 0.0, strict=True)
+        new = cls(n, density, law, parameter)
+        _check_density(density, float(new._weight_sum(1, 1) / new._weight(np.ones(1))[0]))
+        return new
+
+    @classmethod
+    def _from_table(cls, p: NDArray[np.float64], density: float, dropped: int = 0) -> Frequencies:
+        return cls(p.size, density, "table", None, dropped, read_only(np.minimum(p, 1.0)))
+
+    # ---- values -------------------------------------------------------------------------
+
+    @cached_property
+    def p(self) -> NDArray[np.float64]:
+        """The list p_1..p_n itself, read-only; refused above n = 10^8 (use ``tail_sum``)."""
+        if self._table is not None:
+            return self._table
+        if self.n > _LARGEST_LIST:
+            raise ValueError(
+                f"a list of n = {self.n} frequencies is not built (the limit is {_LARGEST_LIST}): "
+                "use tail_sum, which needs no list"
+            )
+        return read_only(self.frequency(np.arange(1, self.n + 1)))
+
+    @property
+    def largest(self) -> float:
+        """The top frequency p_1."""
+        return float(self.frequency(1))
+
+    def frequency(self, i: ArrayLike) -> NDArray[np.float64]:
+        """Return p_i at ranks i (1..n), without building the list.
+
+        Examples
+        --------
+        >>> Frequencies.linear(10**9).frequency([1, 10**9])
+        array([2.e-09, 2.e-18])
+        """
+        ranks = np.asarray(i)
+        if not (np.all(ranks >= 1) and np.all(ranks <= self.n)):
+            raise ValueError(f"rank i = {ranks} is not allowed: give ranks from 1 to {self.n}")
+        if self._table is not None:
+            return self._table[ranks - 1]
+        weights = self._weight(ranks.astype(np.float64))
+        return np.minimum(weights * (self.density / float(self._weight_sum(1, 1))), 1.0)
+
+    @property
+    def exponent(self) -> float | None:
+        """The exponent alpha of a power law, else None."""
+        return self.parameter if self.law == "power_law" else None
+
+    def tail_sum(self, r: ArrayLike, power: int = 1) -> NDArray[np.float64]:
+        """Σ_{i > r} p_i^power for power 1 or 2, without cancellation.
+
+        Parameters
+        ----------
+        r : array_like of int
+            How many of the most frequent features to leave out, 0 <= r <= n.
+        power : {1, 2}
+            1 for the lost frequency, 2 for the sum of squares.
+
+        Returns
+        -------
+        ndarray
+            One sum for each r.
+
+        Examples
+        --------
+        >>> Frequencies.power_law(10**9, alpha=1.0).tail_sum([0, 10**9 - 1])
+        array([1.00000000e+00, 4.69472955e-11])
+        """
+        r = np.asarray(r)
+        if power not in (1, 2):
+            raise ValueError(f"power = {power!r} is not allowed: give 1 or 2")
+        if r.size and not (np.all(r >= 0) and np.all(r <= self.n) and np.all(r == np.floor(r))):
+            raise ValueError(f"r = {r} is not allowed: give whole numbers from 0 to {self.n}")
+        if self._table is not None:
+            return self._table_tails[power - 1][r.astype(np.int64)]
+        total = self._weight_sum(1, 1)
+        return self.density**power * self._weight_sum(power, r + 1.0) / total**power
+
+    @cached_property
+    def _table_tails(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        def tails(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            rising = np.cumsum(values[::-1], dtype=np.longdouble)[::-1]
+            return read_only(np.append(rising, 0.0).astype(np.float64))
+
+        return tails(self.p), tails(self.p**2)
+
+    def _weight(self, i: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.law == "power_law":
+            return i ** -np.float64(self.parameter)
+        if self.law == "exponential":
+            return np.exp(-(i - 1) / np.float64(self.parameter))
+        return self.n + 1.0 - i
+
+    def _weight_sum(self, power: int, a: ArrayLike) -> NDArray[np.float64]:
+        if self.law == "power_law":
+            return power_sum(power * np.float64(self.parameter), a, self.n)
+        if self.law == "exponential":
+            return geometric_sum(power / np.float64(self.parameter), a, self.n)
+        return arithmetic_sum(power, self.n, a)
+
+    # ---- a record of it -----------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings that rebuild a law (for a table: a description only).
+
+        Examples
+        --------
+        >>> Frequencies.power_law(10, alpha=0.5).describe()
+        {'law': 'power_law', 'n': 10, 'density': 1.0, 'alpha': 0.5}
+        """
+        record: dict[str, Any] = {"law": self.law, "n": self.n, "density": self.density}
+        name = {"power_law": "alpha", "exponential": "scale"}.get(self.law)
+        if name:
+            record[name] = self.parameter
+        if self.dropped:
+            record["zeros_dropped"] = self.dropped
+        return record
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frequencies):
+            return NotImplemented
+        if (self._table is None) != (other._table is None) or self.n != other.n:
+            return False
+        if self._table is not None and other._table is not None:
+            return bool(np.array_equal(self._table, other._table))
+        return self.describe() == other.describe()
+
+    def __hash__(self) -> int:
+        return hash((self.n, self.density, self.law, self.parameter))
+
+    def __str__(self) -> str:
+        what = {
+            "power_law": f"power law, alpha = {self.parameter}",
+            "exponential": f"exponential, scale = {self.parameter}",
+            "linear": "linear",
+            "table": "table",
+        }[self.law]
+        zeros = f", {self.dropped} zero counts dropped" if self.dropped else ""
+        return f"{what}: n = {self.n}, E = {self.density:g}, p_1 = {self.largest:.4g}{zeros}"
+
+
+def _check_density(density: float, largest: float) -> None:
+    """Refuse a density above ``largest``, the one that puts p_1 at 1."""
+    if density > largest * (1 + _ROUNDING):
+        raise ValueError(
+            f"density = {density:g} would put the top frequency p_1 at {density / largest:.6g}, "
+            f"above 1: the largest density possible here is {_below(largest)}"
+        )
+
+
+def _below(value: float) -> str:
+    """Write a positive number to six digits, rounded down, so that it may be typed back in."""
+    text = f"{value:.6g}"
+    if float(text) > value:
+        text = f"{float(text) - 10.0 ** (np.floor(np.log10(value)) - 5):.6g}"
+    return text

@@ -1,0 +1,222 @@
+"""Every theory there is: ask for a prediction by all that apply, or by some of them.
+
+Use ``predict(frequencies, m)``; the ``Prediction`` it returns holds one ``Estimate`` for each
+theory, keyed by name:
+
+=============== ==========================================================================
+"weak"          the m most frequent features kept, the rest lost; exact
+"equiangular"   strong superposition at its simplest: one active feature, all overlaps equal
+"strong_even"   published exponent 1 (no loss is published with it)
+"strong_skewed" published exponent 2(alpha - 1), power laws with alpha > 1 (no loss either)
+=============== ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import ArrayLike, NDArray
+
+from theory.activation import UNIFORM, Activation
+from theory.checks import check_widths, read_only
+from theory.derivation import Derivation
+from theory.derivation import p as frequency_symbol
+from theory.frequencies import Frequencies
+from theory.prediction import Estimate, Prediction
+from theory.strong import (
+    derive_equiangular,
+    derive_even,
+    derive_skewed,
+    equiangular_parts,
+    published_exponents,
+)
+from theory.tails import case_of
+from theory.weak import derive_feature_loss, derive_weak, weak_exponent, weak_parts
+
+Builder = Callable[[Frequencies, NDArray[np.int64], Activation], Estimate]
+
+
+def predict(
+    frequencies: Frequencies,
+    m: ArrayLike,
+    theory: str | Iterable[str] | None = None,
+    activation: Activation = UNIFORM,
+) -> Prediction:
+    """Predict loss and local exponent at each width, by every theory that applies.
+
+    No prediction uses a trained model.
+
+    Parameters
+    ----------
+    frequencies : Frequencies
+        How often features occur.
+    m : int or array_like of int
+        Widths, 1 <= m <= n.
+    theory : str or iterable of str, optional
+        Only these; by default all that apply.
+    activation : Activation
+        The law of v. The strong theories are known for U(0, 2) only.
+
+    Returns
+    -------
+    Prediction
+        ``loss``, ``exponent`` and ``parts`` by theory name; ``expression``, ``latex``, ``explain``.
+
+    Raises
+    ------
+    ValueError
+        For widths outside 1..n, an unknown theory, or one that does not apply to these frequencies
+        (the message lists those that do).
+
+    Examples
+    --------
+    >>> words = Frequencies.power_law(n=1000, alpha=1.75)
+    >>> prediction = predict(words, m=[10, 25, 63])
+    >>> prediction.theories
+    ('weak', 'equiangular', 'strong_even', 'strong_skewed')
+    >>> prediction.exponent["strong_skewed"]
+    array([1.5, 1.5, 1.5])
+    """
+    if not isinstance(frequencies, Frequencies):
+        raise TypeError(
+            f"frequencies is a {type(frequencies).__name__}: build it with Frequencies.power_law, "
+            ".exponential, .linear, .from_counts or .from_probabilities"
+        )
+    widths = read_only(check_widths(m, frequencies.n))
+    builders = _applicable(frequencies, activation)
+    if theory is None:
+        names = tuple(builders)
+    else:
+        names = (theory,) if isinstance(theory, str) else tuple(theory)
+    for name in names:
+        if name not in builders:
+            known = name in _THEORIES
+            reason = f"does not apply to {frequencies.law} frequencies here" if known else "unknown"
+            raise ValueError(f"theory {name!r}: {reason}; those that apply: {', '.join(builders)}")
+    estimates = {name: builders[name](frequencies, widths, activation) for name in names}
+    return Prediction(frequencies, widths, MappingProxyType(estimates))
+
+
+def _applicable(frequencies: Frequencies, activation: Activation) -> dict[str, Builder]:
+    applies = ["weak"]
+    if activation == UNIFORM:
+        applies.append("equiangular")
+    applies.extend(published_exponents(frequencies))
+    return {name: _THEORIES[name] for name in applies}
+
+
+def _estimate(
+    theory: str,
+    m: NDArray[np.int64],
+    loss: NDArray[np.float64],
+    exponent: NDArray[np.float64],
+    parts: Mapping[str, NDArray[np.float64]],
+    assumptions: tuple[str, ...],
+    expressions: Mapping[tuple[str, str], Any],
+    derivation: Derivation,
+) -> Estimate:
+    frozen = MappingProxyType({name: read_only(part) for name, part in parts.items()})
+    return Estimate(
+        theory,
+        m,
+        read_only(loss),
+        read_only(exponent),
+        frozen,
+        assumptions,
+        MappingProxyType(dict(expressions)),
+        derivation,
+    )
+
+
+def _weak(frequencies: Frequencies, m: NDArray[np.int64], activation: Activation) -> Estimate:
+    parts = weak_parts(frequencies, m, activation)
+    assumptions = [
+        "the m most frequent features are represented exactly, without interference",
+        "every other feature has W_i = 0 and its best constant output",
+    ]
+    ratio = float(activation.moment(2) / activation.moment(1) ** 2)
+    narrowest = int(m.min())
+    if narrowest < frequencies.n:
+        pair = frequencies.largest + float(frequencies.frequency(narrowest + 1))
+        if pair > ratio:
+            assumptions.append(
+                f"p_1 + p_(m+1) = {pair:.3g} exceeds ⟨v²⟩/⟨v⟩² = {ratio:.3g}: the most frequent "
+                "features are cheap to lose, so another choice of m features would lose less"
+            )
+    expressions: dict[tuple[str, str], Any]
+    if frequencies.law == "table":
+        least, steps = derive_feature_loss(activation)
+        index, first, last = sp.symbols("i m n", integer=True)
+        term = least.subs(frequency_symbol, sp.IndexedBase("p")[index])
+        total = sp.Sum(term, (index, first + 1, last))
+        derivation = Derivation("Weak superposition, any frequencies: the loss", steps)
+        expressions = {("loss", "exact"): total}
+    else:
+        form = derive_weak(case_of(frequencies), activation)
+        derivation = form.derivation
+        expressions = {("loss", limit): expr for limit, expr in form.loss.items()}
+        expressions |= {("exponent", limit): expr for limit, expr in form.exponent.items()}
+        assumptions.append(f"the leading term holds for {form.regime}")
+    return _estimate(
+        "weak",
+        m,
+        np.add(*parts.values()),
+        weak_exponent(frequencies, m, activation),
+        parts,
+        tuple(assumptions),
+        expressions,
+        derivation,
+    )
+
+
+def _equiangular(
+    frequencies: Frequencies, m: NDArray[np.int64], activation: Activation
+) -> Estimate:
+    parts = equiangular_parts(frequencies, m)
+    form = derive_equiangular()
+    assumptions = (
+        "all n directions have the same |overlap| κ, the Welch value; such a frame can exist only "
+        "for n <= m(m+1)/2 (NaN elsewhere) and does exist for few (n, m)",
+        "one active feature at a time (E → 0); at E near 1 several active features cost more",
+        "one norm and one bias for all features, the bias just silencing all interference",
+    )
+    return _estimate(
+        "equiangular",
+        m,
+        parts.pop("loss"),
+        parts.pop("exponent"),
+        parts,
+        assumptions,
+        {("loss", "exact"): form.loss, ("exponent", "exact"): form.exponent},
+        form.derivation,
+    )
+
+
+def _published(name: str) -> Builder:
+    def build(frequencies: Frequencies, m: NDArray[np.int64], activation: Activation) -> Estimate:
+        published = derive_even() if name == "strong_even" else derive_skewed()
+        value = published_exponents(frequencies)[name]
+        return _estimate(
+            name,
+            m,
+            np.full(m.shape, np.nan),
+            np.full(m.shape, value),
+            {},
+            (published.claimed, "an exponent only: no loss is published with it"),
+            {("exponent", "exact"): published.exponent},
+            published.derivation,
+        )
+
+    return build
+
+
+_THEORIES: dict[str, Builder] = {
+    "weak": _weak,
+    "equiangular": _equiangular,
+    "strong_even": _published("strong_even"),
+    "strong_skewed": _published("strong_skewed"),
+}
