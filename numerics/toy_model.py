@@ -1,0 +1,70 @@
+"""The toy model as a value: W and b, checked and read-only.
+
+Use ``ToyModel(W, b)`` to hand a model to anything that evaluates one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.checks import read_only
+
+
+@dataclass(frozen=True, eq=False)
+class ToyModel:
+    """y = ReLU(W Wᵀ x + b): row i of W represents feature i (arXiv 2505.10465, eq. 1).
+
+    Parameters
+    ----------
+    W : array_like, shape (n, m)
+        Representations; stored as float64.
+    b : array_like, shape (n,)
+        Biases; stored as float64.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, or entries that are not finite.
+
+    Examples
+    --------
+    >>> model = ToyModel(np.eye(3, 2), np.zeros(3))
+    >>> model.n, model.m, model.norms
+    (3, 2, array([1., 1., 0.]))
+    """
+
+    W: NDArray[np.float64]
+    b: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        W, b = (np.array(value, dtype=np.float64) for value in (self.W, self.b))
+        if W.ndim != 2 or 0 in W.shape:
+            raise ValueError(f"W has shape {W.shape}: give a matrix of n rows and m columns")
+        if b.shape != (W.shape[0],):
+            raise ValueError(
+                f"b has shape {b.shape}: give one bias for each of the {len(W)} rows of W"
+            )
+        for name, array in (("W", W), ("b", b)):
+            bad = int(np.size(array) - np.isfinite(array).sum())
+            if bad:
+                raise ValueError(f"{name} has {bad} entries that are NaN or infinite")
+        object.__setattr__(self, "W", read_only(W))
+        object.__setattr__(self, "b", read_only(b))
+
+    @property
+    def n(self) -> int:
+        """Number of features."""
+        return int(self.W.shape[0])
+
+    @property
+    def m(self) -> int:
+        """Hidden width."""
+        return int(self.W.shape[1])
+
+    @property
+    def norms(self) -> NDArray[np.float64]:
+        """Row norms |W_i|, shape (n,)."""
+        return np.sqrt(np.einsum("ij,ij->i", self.W, self.W))
