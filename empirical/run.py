@@ -1,0 +1,172 @@
+"""A finished training run: the model, its loss, its history, and one file that holds them all.
+
+Use ``TrainingRun.save`` and ``TrainingRun.load``; runs come from ``empirical.training.train``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from empirical.files import write_atomically
+from numerics.toy_model import ToyModel
+from theory.frequencies import Frequencies
+
+_FORMAT = "superscale.TrainingRun/1"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A trained toy model with what was measured on it.
+
+    Attributes
+    ----------
+    model : ToyModel
+        Trained W (n x m) and b (n).
+    frequencies : Frequencies
+        What it was trained on.
+    loss, stderr : float
+        Loss on fresh samples (float64, summed over features) and its standard error.
+    samples : int
+        How many fresh samples that took.
+    steps, losses : ndarray, shape (k,)
+        History: step numbers, and the training loss averaged over the steps up to each.
+    seconds : float
+        Wall-clock time of the training, all resumed parts together.
+    settings : mapping
+        Every argument of ``train`` that shaped the result.
+
+    Examples
+    --------
+    >>> from empirical.training import train
+    >>> run = train(Frequencies.power_law(20, alpha=1.0), m=5, batch=32, steps=100)
+    >>> run.model.W.shape, run.settings["seed"]
+    ((20, 5), 0)
+    """
+
+    model: ToyModel
+    frequencies: Frequencies
+    loss: float
+    stderr: float
+    samples: int
+    steps: NDArray[np.int64]
+    losses: NDArray[np.float64]
+    seconds: float
+    settings: Mapping[str, Any]
+
+    def save(self, path: str | Path) -> None:
+        """Write the run to one safetensors file, whole or not at all.
+
+        W, b, the frequencies and the history are its tensors; all else is JSON in its metadata.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be written.
+        """
+        record = {
+            "format": _FORMAT,
+            "frequencies": self.frequencies.describe(),
+            "loss": self.loss,
+            "stderr": self.stderr,
+            "samples": self.samples,
+            "seconds": self.seconds,
+            "settings": dict(self.settings),
+        }
+        tensors = {
+            "W": self.model.W,
+            "b": self.model.b,
+            "p": self.frequencies.p,
+            "history.steps": self.steps,
+            "history.losses": self.losses,
+        }
+        # Read-only views are refused by the writer: copy.
+        copies = {name: np.array(array) for name, array in tensors.items()}
+        write_atomically(path, save(copies, metadata={"superscale": json.dumps(record)}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> TrainingRun:
+        """Read a run that ``save`` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, is not a safetensors file, or is not a run.
+        """
+        tensors, record = read_record(path, _FORMAT)
+        try:
+            return cls(
+                ToyModel(tensors["W"], tensors["b"]),
+                _frequencies(record["frequencies"], tensors["p"]),
+                record["loss"],
+                record["stderr"],
+                record["samples"],
+                tensors["history.steps"],
+                tensors["history.losses"],
+                record["seconds"],
+                record["settings"],
+            )
+        except KeyError as error:
+            raise ValueError(f"{path} is a damaged run: it lacks {error}") from None
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the history, one row for each record."""
+        return pd.DataFrame({"step": self.steps, "loss": self.losses})
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the training loss against the step; return the axes."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        ax.plot(self.steps, self.losses, label="training loss")
+        ax.axhline(self.loss, ls=":", color="k", label=f"fresh samples: {self.loss:.4g}")
+        ax.set(xlabel="step", ylabel="loss", yscale="log")
+        ax.legend()
+        return ax
+
+    def __str__(self) -> str:
+        return (
+            f"toy model n = {self.model.n}, m = {self.model.m}: loss {self.loss:.5g} "
+            f"± {self.stderr:.1g}, {self.settings['steps']} steps in {self.seconds:.1f} s"
+        )
+
+
+def read_record(path: str | Path, expected: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read tensors and JSON metadata from one of the project's own safetensors files."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory: give a safetensors file")
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        record = json.loads(metadata.get("superscale", "{}"))
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as a safetensors file: {error}") from None
+    found = record.get("format", "no format")
+    if found != expected:
+        raise ValueError(f"{path} holds {found}, not {expected}")
+    return tensors, record
+
+
+def _frequencies(record: Mapping[str, Any], p: NDArray[np.float64]) -> Frequencies:
+    n, density = record["n"], record["density"]
+    if record["law"] == "power_law":
+        return Frequencies.power_law(n, record["alpha"], density)
+    if record["law"] == "exponential":
+        return Frequencies.exponential(n, record["scale"], density)
+    if record["law"] == "linear":
+        return Frequencies.linear(n, density)
+    return Frequencies.from_probabilities(p)
