@@ -1,0 +1,101 @@
+"""Why does loss fall with model width, and how far will it fall? The public names.
+
+Use ``Frequencies`` to say how often features occur, ``predict`` for the loss by every theory,
+``train`` for what a toy model really does, ``compare`` for both side by side. Each name is loaded
+when it is first used, so that ``import superscale`` is quick.
+
+Examples
+--------
+>>> import superscale as ss
+>>> words = ss.Frequencies.power_law(n=1000, alpha=1.0)
+>>> ss.predict(words, m=[10, 100]).loss["weak"].round(3)
+array([0.81 , 0.409])
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Activation": "theory.activation",
+    "Comparison": "empirical.comparison",
+    "DivergenceError": "empirical.training",
+    "FittedExponent": "empirical.exponents",
+    "Frequencies": "theory.frequencies",
+    "LossEstimate": "numerics.monte_carlo",
+    "Measurement": "empirical.measurement",
+    "Prediction": "theory.prediction",
+    "RandomOverlap": "theory.directions",
+    "RowAdamW": "empirical.optimizer",
+    "ToyModel": "numerics.toy_model",
+    "TrainingRun": "empirical.run",
+    "ZipfFit": "theory.zipf",
+    "compare": "empirical.experiment",
+    "compare_reference": "empirical.reference",
+    "equiangular_loss": "theory.strong",
+    "fit_exponent": "empirical.exponents",
+    "fit_zipf": "theory.zipf",
+    "frame_capacity": "theory.directions",
+    "interference_loss": "theory.one_active",
+    "load_reference": "empirical.reference",
+    "lost_loss": "theory.weak",
+    "mean_square_overlap": "numerics.overlaps",
+    "measure": "empirical.measurement",
+    "monte_carlo_loss": "numerics.monte_carlo",
+    "predict": "theory.theories",
+    "read_counts": "empirical.counts",
+    "self_loss": "theory.one_active",
+    "train": "empirical.training",
+    "weak_exponent": "theory.weak",
+    "weak_loss": "theory.weak",
+    "welch_mean_square": "theory.directions",
+}
+
+__all__ = sorted(_HOME)
+
+if TYPE_CHECKING:
+    from empirical.comparison import Comparison as Comparison
+    from empirical.counts import read_counts as read_counts
+    from empirical.experiment import compare as compare
+    from empirical.exponents import FittedExponent as FittedExponent
+    from empirical.exponents import fit_exponent as fit_exponent
+    from empirical.measurement import Measurement as Measurement
+    from empirical.measurement import measure as measure
+    from empirical.optimizer import RowAdamW as RowAdamW
+    from empirical.reference import compare_reference as compare_reference
+    from empirical.reference import load_reference as load_reference
+    from empirical.run import TrainingRun as TrainingRun
+    from empirical.training import DivergenceError as DivergenceError
+    from empirical.training import train as train
+    from numerics.monte_carlo import LossEstimate as LossEstimate
+    from numerics.monte_carlo import monte_carlo_loss as monte_carlo_loss
+    from numerics.overlaps import mean_square_overlap as mean_square_overlap
+    from numerics.toy_model import ToyModel as ToyModel
+    from theory.activation import Activation as Activation
+    from theory.directions import RandomOverlap as RandomOverlap
+    from theory.directions import frame_capacity as frame_capacity
+    from theory.directions import welch_mean_square as welch_mean_square
+    from theory.frequencies import Frequencies as Frequencies
+    from theory.one_active import interference_loss as interference_loss
+    from theory.one_active import self_loss as self_loss
+    from theory.prediction import Prediction as Prediction
+    from theory.strong import equiangular_loss as equiangular_loss
+    from theory.theories import predict as predict
+    from theory.weak import lost_loss as lost_loss
+    from theory.weak import weak_exponent as weak_exponent
+    from theory.weak import weak_loss as weak_loss
+    from theory.zipf import ZipfFit as ZipfFit
+    from theory.zipf import fit_zipf as fit_zipf
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'superscale' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,333 @@
+"""The command line: ``superscale predict | train | compare``.
+
+Each command has ``--help`` with an example, prints a table for people, ``--json`` or ``--csv`` for
+machines, and writes figures and data to ``--output``. Bad input is one line on stderr and exit
+code 2; Ctrl-C is 130, with what was finished kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from superscale import options as opt
+from superscale.output import (
+    check_outputs,
+    number,
+    show_comparison,
+    show_table,
+    to_json,
+    write_outputs,
+)
+from superscale.progress import progress
+
+if TYPE_CHECKING:
+    from empirical.comparison import Comparison
+
+app = typer.Typer(
+    name="superscale",
+    help="Why does loss fall with model width, and how far will it fall?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+DEFAULT_FIGURE = Path("superscale-compare.png")
+
+
+@app.command()
+def predict(
+    law: opt.Law = None,
+    n: opt.N = None,
+    alpha: opt.Alpha = None,
+    scale: opt.Scale = None,
+    density: opt.Density = 1.0,
+    counts: opt.Counts = None,
+    top: opt.Top = None,
+    column: opt.Column = None,
+    m: opt.Widths = None,
+    theory: opt.Theory = None,
+    explain: Annotated[str | None, typer.Option(help="Print a theory's derivation.")] = None,
+    latex: Annotated[str | None, typer.Option(help="Print a theory's loss as LaTeX.")] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Predict loss and exponent by every theory that applies; nothing is trained.
+
+    Example: superscale predict --alpha 1.5 --n 1000000 --m 100,1000,10000
+    """
+    from theory.theories import predict as predict_losses
+
+    outputs = output or []
+    check_outputs(outputs)
+    frequencies, source = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
+    prediction = predict_losses(frequencies, opt.read_widths(m, frequencies.n), theory or None)
+    if explain:
+        print(prediction.explain(explain))
+        return
+    if latex:
+        has_loss = bool(prediction[latex].parts)
+        print(prediction.latex(latex, of="loss" if has_loss else "exponent"))
+        return
+    estimates = prediction.estimates
+    record = {
+        "rows": [
+            {
+                "m": int(width),
+                "predicted": {name: float(e.loss[k]) for name, e in estimates.items() if e.parts},
+                "exponent": {name: float(e.exponent[k]) for name, e in estimates.items()},
+            }
+            for k, width in enumerate(prediction.m)
+        ],
+        "settings": {"frequencies": source, "m": prediction.m.tolist()},
+    }
+    write_outputs(outputs, prediction, record)
+    if json:
+        print(to_json(record))
+    elif csv:
+        print(prediction.to_dataframe().to_csv(index=False), end="")
+    else:
+        losses = [name for name, e in estimates.items() if e.parts]
+        show_table(
+            f"Predicted loss and local exponent; {frequencies}",
+            ["m", *[f"loss {name}" for name in losses], *[f"exponent {x}" for x in estimates]],
+            [
+                [
+                    str(int(width)),
+                    *[number(float(estimates[name].loss[k])) for name in losses],
+                    *[number(float(e.exponent[k]), 3) for e in estimates.values()],
+                ]
+                for k, width in enumerate(prediction.m)
+            ],
+        )
+
+
+@app.command()
+def train(
+    m: Annotated[int, typer.Option("--m", help="Width of the model.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File for the run (.safetensors).")
+    ] = None,
+    law: opt.Law = None,
+    n: opt.N = None,
+    alpha: opt.Alpha = None,
+    scale: opt.Scale = None,
+    density: opt.Density = 1.0,
+    counts: opt.Counts = None,
+    top: opt.Top = None,
+    column: opt.Column = None,
+    weight_decay: opt.WeightDecay = -1.0,
+    seed: Annotated[int, typer.Option(help="Seed of start, batches and evaluation.")] = 0,
+    batch: opt.Batch = None,
+    steps: opt.Steps = None,
+    learning_rate: opt.LearningRate = None,
+    bias_learning_rate: Annotated[
+        float | None, typer.Option(help="Peak learning rate of b (default: that of W).")
+    ] = None,
+    bias_start: opt.BiasStart = None,
+    device: opt.Device = "cpu",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Save the state here, and resume from it if it exists.")
+    ] = None,
+    json: opt.Json = False,
+) -> None:
+    """Train one toy model by the published recipe, or a part of it.
+
+    Example: superscale train --m 25 --steps 2000 --batch 256 --output run.safetensors
+    """
+    from empirical.measurement import measure
+    from empirical.training import train as train_model
+
+    if output is not None:
+        check_outputs([output], (".safetensors",))
+    frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
+    options = opt.given(
+        batch=batch,
+        steps=steps,
+        learning_rate=learning_rate,
+        bias_learning_rate=bias_learning_rate,
+        bias_start=bias_start,
+    )
+    with progress("training") as advance:
+        run = train_model(
+            frequencies,
+            m,
+            weight_decay=weight_decay,
+            seed=seed,
+            device=device,
+            checkpoint=checkpoint,
+            on_progress=advance,
+            **options,
+        )
+    if output is not None:
+        run.save(output)
+        print(f"wrote {output}", file=sys.stderr)
+    inside = measure(run.model, run.frequencies, rng=seed)
+    record = {
+        "loss": run.loss,
+        "stderr": run.stderr,
+        "phi_half": inside.phi_half,
+        "phi_one": inside.phi_one,
+        "dead_fraction": inside.dead_fraction,
+        "dead_loss": inside.dead_loss,
+        "lost_rows_loss": inside.lost_rows_loss,
+        "seconds": run.seconds,
+        "settings": {"frequencies": frequencies.describe(), **run.settings},
+    }
+    if json:
+        print(to_json(record))
+        return
+    print(run)
+    print(
+        f"rows with norm above 1/2: {inside.phi_half:.3f}, above 1: {inside.phi_one:.3f}; "
+        f"dead: {inside.dead_fraction:.3f}, which costs {inside.dead_loss:.4g} of the loss"
+    )
+
+
+@app.command()
+def compare(
+    law: opt.Law = None,
+    n: opt.N = None,
+    alpha: opt.Alpha = None,
+    scale: opt.Scale = None,
+    density: opt.Density = 1.0,
+    counts: opt.Counts = None,
+    top: opt.Top = None,
+    column: opt.Column = None,
+    m: opt.Widths = None,
+    theory: opt.Theory = None,
+    seeds: Annotated[int, typer.Option(help="Models trained at each width.")] = 2,
+    weight_decay: opt.WeightDecay = -1.0,
+    recipe: Annotated[str, typer.Option(help="Training: short, or paper (hours).")] = "short",
+    batch: opt.Batch = None,
+    steps: opt.Steps = None,
+    learning_rate: opt.LearningRate = None,
+    bias_start: opt.BiasStart = None,
+    device: opt.Device = "cpu",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that train at once (default: all cores).")
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Compare with published measurements instead; nothing is trained."),
+    ] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Compare theory with trained toy models, or with the published measurements.
+
+    Without arguments: 1000 features, p_i ∝ 1/i, six widths, two seeds, strong superposition; a
+    table, and the figure superscale-compare.png.
+
+    Example: superscale compare --alpha 2 --n 200 --m 4,8,16,32 --weight-decay 0.5556
+    """
+    outputs = list(output or [])
+    check_outputs(outputs)
+    if reference is not None:
+        from empirical.reference import compare_reference
+
+        given = opt.given(
+            law=law, n=n, alpha=alpha, scale=scale, counts=counts, top=top, m=m, theory=theory
+        )
+        if given:
+            raise ValueError(
+                f"--reference {reference} is a published figure: leave out --{next(iter(given))}"
+            )
+        _report(compare_reference(reference), outputs, json, csv)
+        return
+    frequencies, source = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
+    widths = opt.read_widths(m, frequencies.n)
+    if not outputs and not json and not csv:
+        outputs = [DEFAULT_FIGURE]
+        check_outputs(outputs)
+    if counts is not None:
+        from empirical.counts import read_counts
+        from theory.zipf import fit_zipf
+
+        print(f"{frequencies}; {fit_zipf(read_counts(counts, column), top)}", file=sys.stderr)
+    from empirical.experiment import InterruptedComparison
+    from empirical.experiment import compare as compare_models
+
+    options = opt.given(
+        batch=batch, steps=steps, learning_rate=learning_rate, bias_start=bias_start
+    )
+    partial = False
+    with progress("training models") as advance:
+        try:
+            comparison: Comparison | None = compare_models(
+                frequencies,
+                widths,
+                seeds,
+                theory=theory or None,
+                recipe=recipe,
+                workers=workers or opt.count_cores(),
+                on_progress=advance,
+                weight_decay=weight_decay,
+                device=device,
+                **options,
+            )
+        except InterruptedComparison as stopped:
+            comparison, partial = stopped.partial, True
+    if comparison is not None:
+        _report(comparison, outputs, json, csv, {"frequencies": source})
+    if partial:
+        raise KeyboardInterrupt
+
+
+def _report(
+    comparison: Comparison,
+    outputs: list[Path],
+    json: bool,
+    csv: bool,
+    settings: dict[str, Any] | None = None,
+) -> None:
+    record = comparison.to_dict()
+    record["settings"] |= settings or {}
+    write_outputs(outputs, comparison, record)
+    if json:
+        print(to_json(record))
+    elif csv:
+        print(comparison.to_dataframe().to_csv(index=False), end="")
+    else:
+        show_comparison(comparison)
+    for failure in comparison.failures:
+        print(f"superscale: did not finish: {failure}", file=sys.stderr)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit with 0, 2 for bad input, 1 for a failed run, 130 on Ctrl-C."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of our output has gone (as with "| head"): nothing is wrong.
+        sys.stderr.close()
+        return 0
+    except (ValueError, OSError) as error:
+        return _fail(str(error), 2)
+    except ArithmeticError as error:
+        return _fail(str(error), 1)
+    except Exception as error:
+        # The parser's own errors (an unknown option, a number that is none) know how to say it.
+        say = getattr(error, "format_message", None)
+        if say is None:
+            raise
+        return _fail(say() or "give a command: superscale --help lists them", 2)
+
+
+def _fail(message: str, code: int) -> int:
+    print("superscale: " + " ".join(message.split()), file=sys.stderr)
+    return code
