@@ -57,6 +57,8 @@ def fit_exponent(m: ArrayLike, loss: ArrayLike) -> FittedExponent:
         raise ValueError("an exponent needs at least two different widths m")
     if np.any(loss <= 0) or np.any(m <= 0):
         raise ValueError(f"loss contains {loss.min():g}: an exponent needs positive values")
+    if np.ptp(loss) == 0:  # its standard error would be 0/0
+        return FittedExponent(0.0, 0.0 if m.size > 2 else None)
     line = linregress(np.log(m), np.log(loss))
     return FittedExponent(float(-line.slope), float(line.stderr) if m.size > 2 else None)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from superscale import __version__
 from superscale import options as opt
 from superscale.output import (
     check_outputs,
@@ -29,12 +30,27 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="superscale",
-    help="Why does loss fall with model width, and how far will it fall?",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"superscale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Ask why loss falls with model width, and how far it will fall."""
+
 
 DEFAULT_FIGURE = Path("superscale-compare.png")
 
@@ -266,7 +282,7 @@ def compare(
                 seeds,
                 theory=theory or None,
                 recipe=recipe,
-                workers=workers or opt.count_cores(),
+                workers=opt.count_cores() if workers is None else workers,
                 on_progress=advance,
                 weight_decay=weight_decay,
                 device=device,
@@ -300,6 +316,9 @@ def _report(
         print(f"superscale: did not finish: {failure}", file=sys.stderr)
 
 
+_INTERRUPTED = 130
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit with 0, 2 for bad input, 1 for a failed run, 130 on Ctrl-C."""
     sys.exit(run(arguments))
@@ -309,9 +328,11 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
         code = app(arguments, standalone_mode=False)
+        if code == _INTERRUPTED:  # the parser's own answer to Ctrl-C
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 130)
+        return _fail("interrupted", _INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone (as with "| head"): nothing is wrong.
         sys.stderr.close()

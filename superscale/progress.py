@@ -34,14 +34,15 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console, transient=True)
     task = bar.add_task(label, total=None)
-    started = time.monotonic()
+    begun = time.monotonic()
 
     def advance(done: int, total: int) -> None:
         bar.update(task, completed=done, total=total)
-        if console.is_terminal and time.monotonic() - started > _PATIENCE:
+        if console.is_terminal and time.monotonic() - begun > _PATIENCE:
             bar.start()
 
     try:
         yield advance
     finally:
-        bar.stop()
+        if bar.live.is_started:  # stopping prints an empty line even where nothing was drawn
+            bar.stop()

@@ -1,0 +1,318 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import empirical.training as training
+from empirical.run import TrainingRun
+from empirical.training import (
+    DivergenceError,
+    check_settings,
+    loss_and_gradients,
+    schedule,
+    train,
+)
+from numerics.monte_carlo import monte_carlo_loss
+from numerics.sampling import FeatureSampler
+from theory.activation import Activation
+from theory.frequencies import Frequencies
+from theory.weak import weak_loss
+
+SMALL = Frequencies.power_law(40, 1.0, density=2.0)
+QUICK = {"batch": 32, "steps": 120, "evaluation_samples": 1000}
+
+
+def dense(batch, dtype=torch.float32):
+    x = torch.zeros(batch.batch, batch.n, dtype=dtype)
+    x[batch.sample, batch.feature] = torch.from_numpy(batch.value).to(dtype)
+    return x
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gradients_against_dense_autograd(seed):
+    rng = np.random.default_rng(seed)
+    batch = FeatureSampler(SMALL).draw(200, rng)
+    W = torch.from_numpy(rng.standard_normal((40, 6)) / 6**0.5).requires_grad_()
+    b = torch.from_numpy(0.3 * rng.standard_normal(40)).requires_grad_()
+    x = dense(batch, torch.float64)
+    loss = torch.sum((torch.relu(x @ W @ W.T + b) - x) ** 2) / 200
+    loss.backward()
+    ours = loss_and_gradients(W.detach(), b.detach(), batch)
+    assert float(ours.loss) == pytest.approx(loss.item(), rel=1e-12)
+    assert torch.allclose(ours.W, W.grad, rtol=1e-10, atol=1e-13)
+    assert torch.allclose(ours.b, b.grad, rtol=1e-10, atol=1e-13)
+    # Negative control: the encoder's share of the gradient is not negligible.
+    decoder_only = W.grad - ours.W * 0.9
+    assert not torch.allclose(decoder_only, torch.zeros_like(W), atol=1e-3)
+
+
+def plain_training(f, m, gamma, seed, steps, batch, lr, warmup, bias_zero=False):
+    """The published loop, dense and with autograd, fed the same start and batches."""
+    start, batches, _ = (np.random.default_rng(c) for c in np.random.SeedSequence(seed).spawn(3))
+    W = torch.from_numpy((start.standard_normal((f.n, m)) / m**0.5).astype(np.float32))
+    b = torch.from_numpy(start.standard_normal(f.n).astype(np.float32))
+    if bias_zero:
+        b.zero_()
+    W.requires_grad_(), b.requires_grad_()
+    sampler = FeatureSampler(f)
+    adam = torch.optim.Adam([W, b], lr=lr, betas=(0.9, 0.999), eps=1e-8)
+    for step in range(steps):
+        if step < warmup:
+            rate = lr * (step + 1) / warmup
+        else:
+            done = (step - warmup) / (steps - warmup)
+            rate = lr * (0.05 + 0.95 * (1 + math.cos(math.pi * done)) / 2)
+        x = dense(sampler.draw(batch, batches))
+        loss = torch.mean((torch.relu(x @ W @ W.T + b) - x) ** 2)
+        adam.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            if gamma >= 0:
+                W -= rate * gamma * W
+            else:
+                W += rate * -gamma * W * (1 / W.norm(dim=1, keepdim=True) - 1)
+        adam.param_groups[0]["lr"] = rate
+        adam.step()
+    return W.detach().numpy(), b.detach().numpy()
+
+
+@pytest.mark.parametrize("gamma", [-1.0, 0.0, 0.5556])
+def test_training_against_the_plain_loop(gamma):
+    run = train(SMALL, 6, weight_decay=gamma, seed=4, **QUICK)
+    W, b = plain_training(SMALL, 6, gamma, 4, 120, 32, 1e-2, 12)
+    assert pytest.approx(W, abs=1e-4) == run.model.W
+    assert run.model.b == pytest.approx(b, abs=1e-4)
+    other, _ = plain_training(SMALL, 6, gamma + 0.1, 4, 120, 32, 1e-2, 12)
+    assert pytest.approx(other, abs=1e-4) != run.model.W
+
+
+def test_the_start_is_as_published():
+    run = train(
+        Frequencies.power_law(4000, 1.0),
+        16,
+        batch=1,
+        steps=1,
+        learning_rate=1e-12,
+        evaluation_samples=2,
+    )
+    W, b = run.model.W, run.model.b
+    count = W.size
+    assert abs(W.mean()) < 4 * 0.25 / count**0.5
+    assert abs(W.var() - 1 / 16) < 4 * math.sqrt(2 / count) / 16
+    assert abs(b.mean()) < 4 / 4000**0.5 and abs(b.var() - 1) < 4 * math.sqrt(2 / 4000)
+    zero = train(
+        SMALL, 5, bias_start="zero", batch=1, steps=1, learning_rate=1e-12, evaluation_samples=2
+    )
+    assert np.all(np.abs(zero.model.b) < 1e-9)
+
+
+def test_defaults_are_the_published_recipe():
+    settings = check_settings(SMALL, m=5)
+    published = {
+        "weight_decay": -1.0,
+        "bias_start": "normal",
+        "batch": 2048,
+        "steps": 20_000,
+        "learning_rate": 1e-2,
+        "bias_learning_rate": 1e-2,
+        "warmup_steps": 2000,
+        "final_learning_rate": 0.05,
+        "loss_scale": 1.0,
+    }
+    assert published.items() <= settings.items()
+
+
+def test_schedule():
+    rates = [schedule(step, 1000, 100, 0.05) for step in range(1000)]
+    assert rates[0] == 0.01 and rates[99] == rates[100] == 1
+    assert np.all(np.diff(rates[:100]) > 0) and np.all(np.diff(rates[100:]) < 0)
+    assert rates[-1] == pytest.approx(0.05, abs=1e-4)
+    assert schedule(0, 10, 0, 0.05) == 1
+
+
+def test_same_seed_same_model_and_other_seed_another():
+    first, second, other = (train(SMALL, 6, seed=s, **QUICK) for s in (1, 1, 2))
+    assert np.array_equal(first.model.W, second.model.W)
+    assert first.loss == second.loss
+    assert not np.array_equal(first.model.W, other.model.W)
+
+
+def test_training_learns_what_theory_allows():
+    """Weak decay keeps one feature to a direction: near the ideal, far from learning nothing."""
+    f = Frequencies.power_law(50, 1.5)
+    run = train(f, 10, weight_decay=0.3, bias_start="zero", batch=128, steps=2000)
+    ideal = float(weak_loss(f, 10))
+    assert run.loss < 1.15 * ideal
+    assert run.loss < 0.5 * float(weak_loss(f, 0))
+    assert run.losses[-1] < run.losses[0]
+    fresh = monte_carlo_loss(run.model, f, 2**16, 99)
+    assert abs(fresh.loss - run.loss) < 4 * math.hypot(fresh.stderr, run.stderr)
+
+
+def test_history_averages_every_step():
+    run = train(SMALL, 6, batch=8, steps=207, evaluation_samples=10)
+    assert run.steps[-1] == 207 and run.steps.size == 207
+    long = train(SMALL, 6, batch=8, steps=450, evaluation_samples=10)
+    assert np.array_equal(long.steps, np.arange(2, 451, 2))
+
+
+def test_other_activations_reach_the_samples():
+    v = Activation(0.0, 0.5)
+    run = train(SMALL, 6, activation=v, bias_start="zero", **QUICK)
+    assert run.settings["v_high"] == 0.5
+    # Losses go as the square of v: a quarter of the size is a sixteenth of the loss.
+    assert 0.1 * float(weak_loss(SMALL, 0)) / 16 < run.loss < 1.5 * float(weak_loss(SMALL, 0)) / 16
+
+
+def test_progress_is_reported():
+    seen = []
+    train(SMALL, 6, on_progress=lambda done, total: seen.append((done, total)), **QUICK)
+    assert seen[-1] == (120, 120)
+
+
+@pytest.mark.parametrize("learning_rate", [1e4, 1e30])
+def test_divergence_stops_with_a_clear_error(learning_rate):
+    with pytest.raises(
+        DivergenceError, match="training diverged: loss .* try a smaller learning rate"
+    ):
+        train(SMALL, 6, learning_rate=learning_rate, **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"m": 41}, "m = 41"),
+        ({"m": 0}, "m = 0"),
+        ({"m": [3, 4]}, "not one width"),
+        ({"batch": 0}, "batch = 0"),
+        ({"steps": 0}, "steps = 0"),
+        ({"warmup_steps": 121}, "warmup_steps = 121"),
+        ({"learning_rate": 0}, "learning_rate = 0"),
+        ({"bias_learning_rate": -1}, "bias_learning_rate = -1"),
+        ({"weight_decay": math.nan}, "weight_decay = nan"),
+        ({"bias_start": "ones"}, "bias_start = 'ones'"),
+        ({"seed": -1}, "seed = -1"),
+        ({"device": "abacus"}, "device 'abacus' cannot be used"),
+        ({"checkpoint": "/no/such/folder/x"}, "does not exist"),
+        ({"checkpoint_every": 0}, "checkpoint_every = 0"),
+    ],
+)
+def test_bad_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        train(SMALL, **({"m": 6} | QUICK | settings))
+
+
+def test_unknown_setting():
+    with pytest.raises(TypeError, match="no setting 'bach'"):
+        check_settings(SMALL, m=6, bach=3)
+
+
+# ---- stop and resume -------------------------------------------------------------------
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stop_at", [1, 49, 50, 51, 100, 119])
+def test_a_resumed_run_repeats_an_undisturbed_one_bit_for_bit(tmp_path, monkeypatch, stop_at):
+    whole = train(SMALL, 6, seed=3, **QUICK)
+    path = tmp_path / "state.safetensors"
+    plain = training.loss_and_gradients
+    calls = 0
+
+    def failing(W, b, batch):
+        nonlocal calls
+        calls += 1
+        if calls == stop_at:
+            raise Stop
+        return plain(W, b, batch)
+
+    monkeypatch.setattr(training, "loss_and_gradients", failing)
+    with pytest.raises(Stop):
+        train(SMALL, 6, seed=3, checkpoint=path, checkpoint_every=25, **QUICK)
+    monkeypatch.setattr(training, "loss_and_gradients", plain)
+    resumed = train(SMALL, 6, seed=3, checkpoint=path, checkpoint_every=25, **QUICK)
+    for name in ("W", "b"):
+        assert np.array_equal(getattr(resumed.model, name), getattr(whole.model, name))
+    assert (resumed.loss, resumed.stderr) == (whole.loss, whole.stderr)
+    assert np.array_equal(resumed.losses, whole.losses)
+    assert np.array_equal(resumed.steps, whole.steps)
+
+
+def test_a_finished_checkpoint_is_not_trained_again(tmp_path, monkeypatch):
+    path = tmp_path / "state.safetensors"
+    first = train(SMALL, 6, checkpoint=path, **QUICK)
+    monkeypatch.setattr(training, "loss_and_gradients", None)  # would fail if called
+    again = train(SMALL, 6, checkpoint=path, **QUICK)
+    assert np.array_equal(first.model.W, again.model.W)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    train(SMALL, 6, checkpoint=path, **QUICK)
+    with pytest.raises(ValueError, match="belongs to another run .*seed = 0 there, 1 here"):
+        train(SMALL, 6, seed=1, checkpoint=path, **QUICK)
+    with pytest.raises(ValueError, match="other frequencies"):
+        train(Frequencies.power_law(40, 1.1, density=2.0), 6, checkpoint=path, **QUICK)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match="cannot be read as a safetensors file"):
+        train(SMALL, 6, checkpoint=path, **QUICK)
+    train(SMALL, 6, **QUICK).save(path)
+    with pytest.raises(ValueError, match=r"holds superscale.TrainingRun/1, not"):
+        train(SMALL, 6, checkpoint=path, **QUICK)
+
+
+# ---- saving ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        SMALL,
+        Frequencies.exponential(30, 5.0),
+        Frequencies.linear(30),
+        Frequencies.from_counts([9, 5, 0, 1, 1, 1, 1, 1]),
+    ],
+    ids=str,
+)
+def test_runs_come_back_as_they_were(tmp_path, f):
+    run = train(f, 5, **QUICK)
+    run.save(tmp_path / "run.safetensors")
+    back = TrainingRun.load(tmp_path / "run.safetensors")
+    assert np.array_equal(back.model.W, run.model.W) and np.array_equal(back.model.b, run.model.b)
+    assert back.frequencies == run.frequencies and back.settings == run.settings
+    assert (back.loss, back.stderr, back.samples) == (run.loss, run.stderr, run.samples)
+    assert back.to_dataframe().equals(run.to_dataframe())
+    assert [p.name for p in tmp_path.iterdir()] == ["run.safetensors"]
+
+
+def test_runs_print_and_plot():
+    from matplotlib.figure import Figure
+
+    run = train(SMALL, 6, **QUICK)
+    assert "n = 40, m = 6" in str(run)
+    assert len(run.plot(Figure().add_subplot()).lines) == 2
+
+
+def test_files_that_are_no_runs(tmp_path):
+    for path, message in ((tmp_path, "is a directory"), (tmp_path / "no", "does not exist")):
+        with pytest.raises(ValueError, match=message):
+            TrainingRun.load(path)
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(ValueError, match="cannot be read"):
+        TrainingRun.load(tmp_path / "text")
+    from safetensors.numpy import save_file
+
+    save_file({"x": np.zeros(3)}, tmp_path / "foreign")
+    with pytest.raises(ValueError, match="holds no format"):
+        TrainingRun.load(tmp_path / "foreign")
+    with pytest.raises(ValueError, match="is a directory"):
+        train(SMALL, 6, **QUICK).save(tmp_path)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_trains_the_same_model():
+    cpu, gpu = (train(SMALL, 6, device=device, **QUICK) for device in ("cpu", "cuda"))
+    assert pytest.approx(cpu.model.W, abs=1e-3) == gpu.model.W

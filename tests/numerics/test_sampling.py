@@ -1,0 +1,102 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chi2
+
+from numerics.sampling import FeatureSampler, as_generator
+from theory.activation import Activation
+from theory.frequencies import Frequencies
+
+
+def draw(f, batch, seed, activation=None):
+    sampler = FeatureSampler(f, activation) if activation else FeatureSampler(f)
+    return sampler.draw(batch, np.random.default_rng(seed))
+
+
+@given(
+    st.lists(st.floats(0.001, 1), min_size=1, max_size=20),
+    st.integers(1, 50),
+    st.integers(0, 1000),
+)
+def test_entries_are_sorted_unique_and_in_range(p, batch, seed):
+    drawn = draw(Frequencies.from_probabilities(p), batch, seed)
+    cells = drawn.sample * drawn.n + drawn.feature
+    assert np.all(np.diff(cells) > 0)
+    assert np.all((drawn.sample >= 0) & (drawn.sample < batch))
+    assert np.all((drawn.feature >= 0) & (drawn.feature < len(p)))
+    assert drawn.value.shape == cells.shape
+    assert np.all((drawn.value >= 0) & (drawn.value <= 2))
+
+
+def test_features_that_are_always_on():
+    drawn = draw(Frequencies.from_probabilities([1.0, 1.0, 1e-9]), 100, 0)
+    assert np.array_equal(np.bincount(drawn.feature, minlength=3), [100, 100, 0])
+
+
+def pattern_statistic(p_drawn, p_tested, batch, seed):
+    """Pearson's chi-square of all 2^n activation patterns against independence."""
+    f = Frequencies.from_probabilities(p_drawn)
+    drawn = draw(f, batch, seed)
+    code = np.zeros(batch, dtype=np.int64)
+    np.add.at(code, drawn.sample, 1 << drawn.feature)
+    seen = np.bincount(code, minlength=2**f.n)
+    p = np.sort(p_tested)[::-1]
+    expected = np.array(
+        [
+            np.prod([q if on else 1 - q for q, on in zip(p, pattern[::-1], strict=True)])
+            for pattern in itertools.product([0, 1], repeat=f.n)
+        ]
+    )
+    return float(np.sum((seen - batch * expected) ** 2 / (batch * expected)))
+
+
+def test_patterns_are_independent_bernoulli():
+    """Both the Poisson part (p < 1/2) and the direct part, jointly, over all patterns."""
+    p = [0.9, 0.55, 0.45, 0.2, 0.07]
+    low, high = chi2.ppf([1e-4, 1 - 1e-4], 2**5 - 1)
+    assert low < pattern_statistic(p, p, 400_000, 3) < high
+    # Negative controls: one frequency 2 % off; Poisson counts taken for probabilities.
+    assert pattern_statistic(p, [0.9, 0.55, 0.45, 0.204, 0.07], 400_000, 3) > high
+    wrong = [0.9, 0.55, *(1 - np.exp(-np.array([0.45, 0.2, 0.07])))]
+    assert pattern_statistic(p, wrong, 400_000, 3) > high
+
+
+def test_frequencies_over_many_features():
+    f = Frequencies.power_law(1000, 1.0, density=2.0)
+    batch = 200_000
+    seen = np.bincount(draw(f, batch, 11).feature, minlength=1000)
+    z = (seen - batch * f.p) / np.sqrt(batch * f.p * (1 - f.p))
+    # z² sums to chi-square with 1000 degrees of freedom: two-sided.
+    assert abs(np.sum(z**2) - 1000) < 4 * np.sqrt(2000)
+    other = Frequencies.power_law(1000, 1.02, density=2.0)
+    off = (seen - batch * other.p) / np.sqrt(batch * other.p)
+    assert np.sum(off**2) - 1000 > 4 * np.sqrt(2000)
+
+
+def test_values_follow_the_activation():
+    v = Activation(0.5, 1.0)
+    drawn = draw(Frequencies.power_law(50, 0.0, density=10.0), 10_000, 0, v)
+    error = drawn.value.std() / np.sqrt(drawn.value.size)
+    assert abs(drawn.value.mean() - 0.75) < 4 * error
+    assert drawn.value.min() >= 0.5 and drawn.value.max() <= 1.0
+
+
+def test_same_seed_same_batch():
+    f = Frequencies.power_law(100, 1.0)
+    first, second, other = draw(f, 500, 1), draw(f, 500, 1), draw(f, 500, 2)
+    assert np.array_equal(first.value, second.value)
+    assert np.array_equal(first.feature, second.feature)
+    assert not np.array_equal(first.feature[:50], other.feature[:50])
+
+
+def test_generators_and_seeds():
+    rng = np.random.default_rng(0)
+    assert as_generator(rng) is rng
+    for bad in (-1, 1.5):
+        with pytest.raises(ValueError, match="seed"):
+            as_generator(bad)
+    with pytest.raises(TypeError, match="seed"):
+        as_generator(None)

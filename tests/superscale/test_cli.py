@@ -1,0 +1,293 @@
+"""The command line as a user meets it: what it prints, what it refuses, what it leaves behind."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from superscale.cli import run
+
+QUICK = ["--n", "60", "--batch", "16", "--steps", "40"]
+
+
+def call(capsys, *arguments):
+    code = run([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+# ---- help --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["predict", "train", "compare"])
+def test_help_shows_an_example(capsys, command):
+    code, out, _ = call(capsys, command, "--help")
+    assert code == 0 and f"superscale {command} -" in " ".join(out.split())
+
+
+def test_help_and_version(capsys):
+    code, out, _ = call(capsys, "--help")
+    assert code == 0 and "predict" in out and "compare" in out
+    code, out, _ = call(capsys, "--version")
+    assert code == 0 and out.strip() == "superscale 0.1.0"
+
+
+# ---- predict -----------------------------------------------------------------------------
+
+
+def test_predict_for_people(capsys):
+    code, out, err = call(capsys, "predict", "--alpha", 1.75, "--m", "10,63")
+    assert code == 0 and err == ""
+    assert "alpha = 1.75" in out and "strong_skewed" in out and "1.5" in out
+
+
+def test_predict_for_machines(capsys):
+    import superscale as ss
+
+    words = ss.Frequencies.power_law(1000, 1.0)
+    expected = ss.weak_loss(words, [10, 25])
+    _, out, _ = call(capsys, "predict", "--m", "10", "--m", "25", "--json")
+    record = json.loads(out)
+    assert [row["m"] for row in record["rows"]] == [10, 25]
+    assert [row["predicted"]["weak"] for row in record["rows"]] == pytest.approx(expected)
+    assert record["rows"][0]["predicted"]["equiangular"] is None
+    _, out, _ = call(capsys, "predict", "--m", "10,25", "--csv", "--theory", "weak")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [float(row["loss"]) for row in rows] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--law", "linear"], ["--law", "exponential", "--scale", 40], ["--n", 10**9, "--alpha", 1.2]],
+)
+def test_predict_other_laws(capsys, options):
+    code, out, _ = call(capsys, "predict", *options)
+    assert code == 0 and "weak" in out
+
+
+def test_predict_explains(capsys):
+    _, out, _ = call(capsys, "predict", "--explain", "weak")
+    assert "best bias" in out and "Assumed:" in out
+    _, out, _ = call(capsys, "predict", "--latex", "weak")
+    assert out.startswith("\\frac")
+    _, out, _ = call(capsys, "predict", "--alpha", 2, "--latex", "strong_skewed")
+    assert out.strip() == r"2 \alpha - 2"
+
+
+def test_predict_writes_what_it_is_asked_for(capsys, tmp_path):
+    names = ["a.png", "a.svg", "a.pdf", "a.csv", "a.json"]
+    outputs = [x for name in names for x in ("--output", tmp_path / name)]
+    code, _, err = call(capsys, "predict", *outputs)
+    assert code == 0 and sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    assert json.loads((tmp_path / "a.json").read_text())["rows"]
+    assert err.count("wrote") == 5
+
+
+# ---- train -------------------------------------------------------------------------------
+
+
+def test_train_saves_a_run(capsys, tmp_path):
+    from empirical.run import TrainingRun
+
+    path = tmp_path / "run.safetensors"
+    code, out, _ = call(
+        capsys, "train", "--m", 6, *QUICK, "--bias-start", "zero", "--seed", 3, "--output", path
+    )
+    assert code == 0 and "n = 60, m = 6" in out and "dead" in out
+    saved = TrainingRun.load(path)
+    assert saved.settings["seed"] == 3 and saved.settings["batch"] == 16
+    code, out, _ = call(
+        capsys, "train", "--m", 6, *QUICK, "--bias-start", "zero", "--seed", 3, "--json"
+    )
+    assert json.loads(out)["loss"] == saved.loss
+
+
+def test_train_resumes(capsys, tmp_path):
+    path = tmp_path / "state.safetensors"
+    options = ["train", "--m", 6, *QUICK, "--checkpoint", path, "--json"]
+    first, second = (json.loads(call(capsys, *options)[1]) for _ in range(2))
+    assert first["loss"] == second["loss"]
+    code, _, err = call(capsys, *options, "--seed", 1)
+    assert code == 2 and "belongs to another run" in err
+
+
+# ---- compare -----------------------------------------------------------------------------
+
+
+def test_compare_for_machines(capsys):
+    code, out, _ = call(
+        capsys, "compare", *QUICK, "--m", "6,12", "--seeds", 2, "--workers", 1, "--json"
+    )
+    record = json.loads(out)
+    assert code == 0
+    assert [row["m"] for row in record["rows"]] == [6, 12]
+    for row in record["rows"]:
+        assert row["predicted"]["weak"] > 0 and row["measured"] > 0
+        assert row["stderr"] > 0 and row["seeds"] == [0, 1]
+    assert set(record["exponents"]["measured"]) == {"value", "stderr"}
+    assert record["exponents"]["strong_even"]["value"] == 1
+    assert record["settings"]["frequencies"]["n"] == 60
+    assert record["settings"]["steps"] == 40 and record["settings"]["weight_decay"] == -1
+
+
+def test_compare_for_people_draws_a_figure(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(capsys, "compare", *QUICK, "--m", "6,12", "--seeds", 1, "--workers", 1)
+    assert code == 0 and "measured/weak" in out and "exponents" in out
+    assert "wrote superscale-compare.png" in err
+    assert (tmp_path / "superscale-compare.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_compare_takes_counts(capsys, tmp_path):
+    table = tmp_path / "counts.csv"
+    table.write_text("word,count\n" + "".join(f"w{i},{1000 // i}\n" for i in range(1, 201)))
+    code, out, err = call(
+        capsys, "compare", "--counts", table, "--top", 50, "--m", 5, "--seeds", 1,
+        "--batch", 16, "--steps", 40, "--workers", 1, "--json",
+    )  # fmt: skip
+    assert code == 0 and "Zipf exponent" in err
+    settings = json.loads(out)["settings"]["frequencies"]
+    assert settings["counts"] == str(table) and settings["top"] == 50 and settings["n"] == 50
+
+
+@pytest.mark.parametrize("name", ["fig1-weak", "fig1-strong", "fig7-density", "fig6-exponents"])
+def test_compare_with_the_published_figures(capsys, name):
+    code, out, _ = call(capsys, "compare", "--reference", name)
+    assert code == 0 and "measured" in out
+    _, out, _ = call(capsys, "compare", "--reference", name, "--json")
+    assert json.loads(out)["settings"]["reference"] == name
+
+
+def test_reference_exponents_by_curve(capsys):
+    _, out, _ = call(capsys, "compare", "--reference", "fig1-weak", "--json")
+    record = json.loads(out)
+    assert record["exponents"] == record["exponents_by_curve"]["power"]
+    assert set(record["exponents_by_curve"]) == {"power", "exponential", "linear"}
+
+
+# ---- what is refused ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "good.csv").write_text("a,3\nb,2\nc,1\n")
+    (tmp_path / "negative.csv").write_text("a,3\nb,-2\nc,1\n")
+    (tmp_path / "nan.csv").write_text("a,3\nb,nan\nc,1\n")
+    (tmp_path / "empty.csv").write_text("")
+    return tmp_path
+
+
+BAD = {
+    "p above 1": (["predict", "--density", 8], "above 1: the largest density possible"),
+    "m above n": (["predict", "--n", 10, "--m", 11], "m = 11 is not allowed"),
+    "m = 0": (["compare", "--m", 0], "m = 0 is not allowed"),
+    "m no number": (["compare", "--m", "ten"], "--m 'ten' is not a whole number"),
+    "negative alpha": (["predict", "--alpha", -1], "alpha = -1"),
+    "n = 0": (["predict", "--n", 0], "n = 0"),
+    "no seeds": (["compare", "--seeds", 0], "seeds = 0"),
+    "no workers": (["compare", "--workers", 0], "workers = 0"),
+    "negative counts": (["compare", "--counts", "{}/negative.csv"], "line 2: the count -2"),
+    "NaN counts": (["compare", "--counts", "{}/nan.csv"], "line 2: 'nan'"),
+    "empty file": (["compare", "--counts", "{}/empty.csv"], "is empty"),
+    "directory": (["compare", "--counts", "{}"], "is a directory"),
+    "missing file": (["predict", "--counts", "{}/no.csv"], "does not exist"),
+    "top too large": (["compare", "--counts", "{}/good.csv", "--top", 9], "top = 9"),
+    "counts and a law": (["predict", "--counts", "{}/good.csv", "--alpha", 1], "not both"),
+    "top without counts": (["predict", "--top", 5], "--top goes with --counts"),
+    "unknown law": (["predict", "--law", "cubic"], "--law cubic is not known"),
+    "scale missing": (["predict", "--law", "exponential"], "needs --scale"),
+    "alpha for linear": (["predict", "--law", "linear", "--alpha", 1], "goes with --law power"),
+    "unknown theory": (["predict", "--theory", "x"], "theory 'x': unknown"),
+    "unknown explanation": (["predict", "--explain", "x"], "not in this prediction"),
+    "unknown reference": (["compare", "--reference", "fig9"], "unknown reference 'fig9'"),
+    "reference and a law": (["compare", "--reference", "fig1-weak", "--n", 9], "leave out --n"),
+    "unknown recipe": (["compare", "--recipe", "x"], "unknown recipe 'x'"),
+    "unknown ending": (["compare", "--output", "{}/x.docx"], "ends in .png"),
+    "no such folder": (["compare", "--output", "{}/no/x.png"], "does not exist"),
+    "output is a directory": (
+        ["train", "--m", 5, "--output", "{}/d.safetensors"],
+        "is a directory",
+    ),
+    "wrong run ending": (["train", "--m", 5, "--output", "{}/x.png"], "ends in .safetensors"),
+    "unknown option": (["predict", "--alhpa", 1], "--alhpa"),
+    "option no number": (["predict", "--alpha", "one"], "'--alpha'"),
+    "unknown command": (["predictt"], "predictt"),
+    "missing option": (["train"], "--m"),
+    "bad device": (["train", "--m", 5, "--device", "abacus"], "device 'abacus'"),
+    "bad bias start": (["train", "--m", 5, "--bias-start", "one"], "bias_start = 'one'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_wrong_input_is_one_line_and_code_2(capsys, files, monkeypatch, case):
+    (files / "d.safetensors").mkdir()
+    monkeypatch.chdir(files)
+    before = sorted(files.rglob("*"))
+    arguments, message = BAD[case]
+    code, out, err = call(capsys, *[str(a).replace("{}", str(files)) for a in arguments])
+    assert code == 2 and out == ""
+    assert err.count("\n") == 1 and err.startswith("superscale: ")
+    assert message in err
+    assert sorted(files.rglob("*")) == before
+
+
+def test_a_diverged_run_is_one_line_and_code_1(capsys):
+    code, out, err = call(
+        capsys, "compare", *QUICK, "--m", 5, "--learning-rate", "1e30", "--seeds", 1, "--workers", 1
+    )
+    assert code == 1 and out == "" and "diverged" in err and err.count("\n") == 1
+
+
+def test_a_full_disk_is_one_line(capsys, tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, _, err = call(capsys, "predict", "--output", tmp_path / "x.png")
+    assert code == 2 and "No space left on device" in err and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_keeps_what_was_finished(tmp_path, workers):
+    """A narrow model finishes; the wide one is interrupted; its table and code 130 remain."""
+    table = tmp_path / "out.csv"
+    code = (
+        "import sys, empirical.experiment as e\n"
+        "plain = e._train_cell\n"
+        "if __name__ == '__main__':\n"
+        "    from superscale.cli import main\n"
+        "    main(sys.argv[1:])\n"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    process = subprocess.Popen(
+        [sys.executable, str(script), "compare", "--n", "60", "--m", "3", "--seeds", "40",
+         "--batch", "64", "--steps", "1500", "--workers", str(workers), "--output", str(table)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(12)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "superscale: interrupted" in err and "Traceback" not in err
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
+    assert 1 <= int(rows[0]["seeds"].split(".")[0]) < 40
+    assert "measured" in out
+
+
+def test_a_closed_pipe_is_no_error():
+    shown = subprocess.run(
+        f"{sys.executable} -m superscale predict | head -1",
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in shown.stderr
