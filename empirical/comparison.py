@@ -182,10 +182,16 @@ class Comparison:
             part = frame[frame["curve"] == curve].sort_values(column)
             error = part["stderr"].to_numpy() if part["stderr"].notna().any() else None
             ax.errorbar(
-                part[column], part["measured"], error, fmt="o", color=color, label=f"{curve}"
+                part[column],
+                part["measured"],
+                error,
+                fmt="o",
+                color=color,
+                label=f"measured, {curve}",
             )
             for name in self.theories:
-                ax.plot(part[column], part[name], ls=styles[name], color=color)
+                line = "k" if len(self.curves) == 1 else color
+                ax.plot(part[column], part[name], ls=styles[name], color=line)
             if self.quantity == "loss" and self.x == "m" and len(self.curves) == 1:
                 self._plot_slopes(ax, part)
         for name in self.theories:
@@ -198,6 +204,10 @@ class Comparison:
             xlabel=xlabel,
             ylabel=self.quantity.replace("_", " "),
         )
+        made = self.settings.get("frequencies", {})
+        if made:
+            shown = ", ".join(f"{name} = {value}" for name, value in made.items() if name != "law")
+            ax.set_title(f"{made['law'].replace('_', ' ')}: {shown}", fontsize="medium")
         ax.legend(fontsize="small")
         return ax
 
@@ -212,7 +222,7 @@ class Comparison:
             height = float((log_loss + fit.value * log_m).mean())
             line = np.exp(height - fit.value * log_m)
             label = f"slope {fit.value:g} ({name}, height fitted)"
-            ax.plot(good["m"], line, ls=":", lw=1, color="gray", label=label)
+            ax.plot(good["m"], line, ls=":", color="gray", label=label)
 
 
 def _number(value: float | None) -> float | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from empirical.comparison import Comparison, ComparisonRow
 from empirical.exponents import predicted_exponents, try_fit
 from empirical.measurement import measure
+from empirical.progress import Report, report
 from empirical.run import TrainingRun
 from empirical.training import DivergenceError, check_settings, train
 from theory.activation import UNIFORM
@@ -55,7 +56,7 @@ def compare(
     theory: str | Iterable[str] | None = None,
     recipe: str = "short",
     workers: int = 1,
-    on_progress: Callable[[int, int], None] | None = None,
+    progress: bool | Report = False,
     **training: Any,
 ) -> Comparison:
     """Compare every theory that applies with toy models trained at each width and seed.
@@ -75,8 +76,9 @@ def compare(
     workers : int
         Processes that train at the same time, one torch thread each. With more than one, a script
         must call this under ``if __name__ == "__main__":``.
-    on_progress : callable, optional
-        Called as on_progress(finished, total) after each training run.
+    progress : bool or callable
+        True for a progress bar on stderr; a function is called as progress(finished, total) after
+        each training run.
     **training
         Arguments of ``train`` (weight_decay, batch, steps, bias_start, …), before the recipe's;
         ``weight_decay`` is -1, strong superposition, by default.
@@ -136,13 +138,13 @@ def compare(
         return _assemble(prediction, runs, failures, {**repeat, **settings}) if runs else None
 
     try:
-        for cell, result in _train_cells(frequencies, cells, training, workers):
-            if isinstance(result, TrainingRun):
-                runs[cell] = result
-            else:
-                errors[cell] = result
-            if on_progress is not None:
-                on_progress(len(runs) + len(errors), len(cells))
+        with report(progress, "training models") as advance:
+            for cell, result in _train_cells(frequencies, cells, training, workers):
+                if isinstance(result, TrainingRun):
+                    runs[cell] = result
+                else:
+                    errors[cell] = result
+                advance(len(runs) + len(errors), len(cells))
     except KeyboardInterrupt:
         raise InterruptedComparison(collect()) from None
     comparison = collect()

@@ -25,6 +25,7 @@ import torch
 from empirical.checkpoint import Progress, load_checkpoint, save_checkpoint
 from empirical.files import check_writable
 from empirical.optimizer import RowAdamW
+from empirical.progress import Report, report
 from empirical.run import TrainingRun
 from numerics.monte_carlo import monte_carlo_loss
 from numerics.sampling import FeatureBatch, FeatureSampler
@@ -128,7 +129,7 @@ def train(
     device: str = "cpu",
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1000,
-    on_progress: Callable[[int, int], None] | None = None,
+    progress: bool | Report = False,
 ) -> TrainingRun:
     """Train the toy model by AdamW on freshly drawn batches; defaults are the published recipe.
 
@@ -172,8 +173,9 @@ def train(
         been made with the same settings. It stays when the run is done.
     checkpoint_every : int
         Steps between two saves.
-    on_progress : callable, optional
-        Called as on_progress(step, steps) about 200 times.
+    progress : bool or callable
+        True for a progress bar on stderr; a function is called as progress(step, steps) about 200
+        times.
 
     Returns
     -------
@@ -232,19 +234,11 @@ def train(
 
     sampler = FeatureSampler(frequencies, activation)
     limit = _DIVERGED * float(weak_loss(frequencies, 0, activation))
-    done = _train_steps(
-        W,
-        b,
-        optimizer,
-        sampler,
-        batch_rng,
-        settings,
-        done,
-        limit,
-        save,
-        checkpoint_every,
-        on_progress,
-    )
+    with report(progress, "training") as advance:
+        done = _train_steps(
+            W, b, optimizer, sampler, batch_rng, settings, done, limit, save, checkpoint_every,
+            advance,
+        )  # fmt: skip
     model = ToyModel(W.detach().cpu().numpy(), b.detach().cpu().numpy())
     estimate = monte_carlo_loss(
         model, frequencies, settings["evaluation_samples"], evaluation_rng, activation
@@ -273,7 +267,7 @@ def _train_steps(
     limit: float,
     save: Callable[[Progress], None] | None,
     save_every: int,
-    on_progress: Callable[[int, int], None] | None,
+    advance: Report,
 ) -> Progress:
     """Run the remaining steps, in place on W and b."""
     steps = settings["steps"]
@@ -302,8 +296,7 @@ def _train_steps(
             done.recorded_steps.append(done.step)
             done.recorded_losses.append(loss)
             window.zero_()
-            if on_progress is not None:
-                on_progress(done.step, steps)
+            advance(done.step, steps)
         if save is not None and (done.step % save_every == 0 or done.step == steps):
             done.window = float(window)
             done.seconds = time.perf_counter() - started

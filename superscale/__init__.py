@@ -23,6 +23,7 @@ _HOME = {
     "DivergenceError": "empirical.training",
     "FittedExponent": "empirical.exponents",
     "Frequencies": "theory.frequencies",
+    "InterruptedComparison": "empirical.experiment",
     "LossEstimate": "numerics.monte_carlo",
     "Measurement": "empirical.measurement",
     "Prediction": "theory.prediction",
@@ -57,6 +58,7 @@ __all__ = sorted(_HOME)
 if TYPE_CHECKING:
     from empirical.comparison import Comparison as Comparison
     from empirical.counts import read_counts as read_counts
+    from empirical.experiment import InterruptedComparison as InterruptedComparison
     from empirical.experiment import compare as compare
     from empirical.exponents import FittedExponent as FittedExponent
     from empirical.exponents import fit_exponent as fit_exponent

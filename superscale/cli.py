@@ -23,7 +23,6 @@ from superscale.output import (
     to_json,
     write_outputs,
 )
-from superscale.progress import progress
 
 if TYPE_CHECKING:
     from empirical.comparison import Comparison
@@ -84,7 +83,7 @@ def predict(
     frequencies, source = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
     prediction = predict_losses(frequencies, opt.read_widths(m, frequencies.n), theory or None)
     if explain:
-        print(prediction.explain(explain))
+        prediction.explain(explain)
         return
     if latex:
         has_loss = bool(prediction[latex].parts)
@@ -169,17 +168,16 @@ def train(
         bias_learning_rate=bias_learning_rate,
         bias_start=bias_start,
     )
-    with progress("training") as advance:
-        run = train_model(
-            frequencies,
-            m,
-            weight_decay=weight_decay,
-            seed=seed,
-            device=device,
-            checkpoint=checkpoint,
-            on_progress=advance,
-            **options,
-        )
+    run = train_model(
+        frequencies,
+        m,
+        weight_decay=weight_decay,
+        seed=seed,
+        device=device,
+        checkpoint=checkpoint,
+        progress=True,
+        **options,
+    )
     if output is not None:
         run.save(output)
         print(f"wrote {output}", file=sys.stderr)
@@ -274,22 +272,21 @@ def compare(
         batch=batch, steps=steps, learning_rate=learning_rate, bias_start=bias_start
     )
     partial = False
-    with progress("training models") as advance:
-        try:
-            comparison: Comparison | None = compare_models(
-                frequencies,
-                widths,
-                seeds,
-                theory=theory or None,
-                recipe=recipe,
-                workers=opt.count_cores() if workers is None else workers,
-                on_progress=advance,
-                weight_decay=weight_decay,
-                device=device,
-                **options,
-            )
-        except InterruptedComparison as stopped:
-            comparison, partial = stopped.partial, True
+    try:
+        comparison: Comparison | None = compare_models(
+            frequencies,
+            widths,
+            seeds,
+            theory=theory or None,
+            recipe=recipe,
+            workers=opt.count_cores() if workers is None else workers,
+            progress=True,
+            weight_decay=weight_decay,
+            device=device,
+            **options,
+        )
+    except InterruptedComparison as stopped:
+        comparison, partial = stopped.partial, True
     if comparison is not None:
         _report(comparison, outputs, json, csv, {"frequencies": source})
     if partial:

@@ -13,7 +13,7 @@ BASE = {"numpy", "scipy", "sympy", "mpmath", "pandas", "matplotlib"}
 FOREIGN = {
     "theory": BASE,
     "numerics": BASE | {"numba"},
-    "empirical": BASE | {"numba", "torch", "safetensors"},
+    "empirical": BASE | {"numba", "torch", "safetensors", "rich"},
     "superscale": {"typer", "rich", "matplotlib"},
 }
 

@@ -166,11 +166,15 @@ class Prediction:
         """
         return str(sp.latex(self.expression(theory, of=of, limit=limit)))
 
-    def explain(self, theory: str | None = None) -> str:
-        """Return the derivation as text, step by step, with what is assumed."""
+    def explain(self, theory: str | None = None) -> None:
+        """Print the derivation step by step, and what is assumed.
+
+        The steps as values are in ``prediction[theory].derivation``.
+        """
         estimate = self[self._only(theory)]
-        lines = [str(estimate.derivation), "", "Assumed:"]
-        return "\n".join(lines + [f"- {text}" for text in estimate.assumptions])
+        print(estimate.derivation, "\n\nAssumed:")
+        for text in estimate.assumptions:
+            print(f"- {text}")
 
     def _only(self, theory: str | None) -> str:
         if theory is not None:

@@ -167,7 +167,7 @@ def test_other_activations_reach_the_samples():
 
 def test_progress_is_reported():
     seen = []
-    train(SMALL, 6, on_progress=lambda done, total: seen.append((done, total)), **QUICK)
+    train(SMALL, 6, progress=lambda done, total: seen.append((done, total)), **QUICK)
     assert seen[-1] == (120, 120)
 
 

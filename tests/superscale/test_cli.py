@@ -256,32 +256,56 @@ def test_a_full_disk_is_one_line(capsys, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+# The command line, with a marker file once a model is trained: when to press Ctrl-C.
+MARKED = """
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+import empirical.experiment
+
+@contextmanager
+def report(progress, label):
+    yield lambda done, total: Path(sys.argv[1]).touch()
+
+if __name__ == "__main__":
+    empirical.experiment.report = report
+    from superscale.cli import main
+    main(sys.argv[2:])
+"""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_keeps_what_was_finished(tmp_path, workers):
-    """A narrow model finishes; the wide one is interrupted; its table and code 130 remain."""
-    table = tmp_path / "out.csv"
-    code = (
-        "import sys, empirical.experiment as e\n"
-        "plain = e._train_cell\n"
-        "if __name__ == '__main__':\n"
-        "    from superscale.cli import main\n"
-        "    main(sys.argv[1:])\n"
-    )
-    script = tmp_path / "run.py"
-    script.write_text(code)
+    """Of forty models some are finished; their table and code 130 remain."""
+    script, marker, table = (tmp_path / name for name in ("run.py", "marker", "out.csv"))
+    script.write_text(MARKED)
+    options = ["--n", 60, "--m", 3, "--seeds", 40, "--batch", 64, "--steps", 1500]
     process = subprocess.Popen(
-        [sys.executable, str(script), "compare", "--n", "60", "--m", "3", "--seeds", "40",
-         "--batch", "64", "--steps", "1500", "--workers", str(workers), "--output", str(table)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    time.sleep(12)
+        [
+            sys.executable,
+            script,
+            marker,
+            "compare",
+            *map(str, options),
+            "--workers",
+            str(workers),
+            "--output",
+            table,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while process.poll() is None and not marker.exists():
+        time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "superscale: interrupted" in err and "Traceback" not in err
-    rows = list(csv.DictReader(io.StringIO(table.read_text())))
-    assert 1 <= int(rows[0]["seeds"].split(".")[0]) < 40
+    (row,) = csv.DictReader(io.StringIO(table.read_text()))
+    assert 1 <= float(row["seeds"]) < 40
     assert "measured" in out
 
 

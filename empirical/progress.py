@@ -1,6 +1,7 @@
 """Progress bars: on stderr, on a terminal only, from two seconds of work on.
 
-Use ``with progress("training") as advance:`` and call ``advance(done, total)``.
+Use ``report(progress, "training")`` where a function takes ``progress``: True for a bar, a function
+of (done, total) to be told instead, False for neither.
 """
 
 from __future__ import annotations
@@ -9,18 +10,27 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+Report = Callable[[int, int], None]
+
 _PATIENCE = 2.0  # seconds
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function advance(done, total) that draws a bar with the time left.
+def report(progress: bool | Report, label: str) -> Iterator[Report]:
+    """Yield a function of (done, total) that reports as ``progress`` says.
 
     Examples
     --------
-    >>> with progress("training") as advance:       # nothing to see: it ends at once
-    ...     advance(1, 1)
+    >>> with report(print, "training") as advance:
+    ...     advance(1, 2)
+    1 2
     """
+    if not isinstance(progress, bool):
+        yield progress
+        return
+    if not progress:
+        yield lambda done, total: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -1,0 +1,56 @@
+"""Weak theory against the published losses of Figure 1, for three laws of frequency.
+
+The theory says what a model loses that keeps the m most frequent features. Where the published
+loss is higher, frequent features died (their biases start at N(0, 1)); where it is lower, the model
+represents more features than it has dimensions: weight decay 0.1 does not fully suppress
+superposition. The second table turns each published loss into the number of features that would
+have to be kept, in order of frequency, to lose as little.
+
+Run it:  python examples/published_losses.py --output published.png
+"""
+
+import argparse
+
+import numpy as np
+
+import superscale as ss
+
+LAWS = {
+    "power": ss.Frequencies.power_law(n=10240, alpha=1.2),
+    "exponential": ss.Frequencies.exponential(n=10240, scale=400),
+    "linear": ss.Frequencies.linear(n=10240),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output", default="published.png")
+    arguments = parser.parse_args()
+
+    comparison = ss.compare_reference("fig1-weak")
+    print(comparison.settings["source"], "\n")
+    print("measured / weak theory")
+    widths = [row.m for row in comparison.rows if row.curve == "power"]
+    print(f"{'m':12s}" + "".join(f"{m:8d}" for m in widths))
+    for curve in comparison.curves:
+        rows = [row for row in comparison.rows if row.curve == curve]
+        print(f"{curve:12s}" + "".join(f"{row.ratio('weak'):8.3f}" for row in rows))
+
+    print("\nfeatures that the loss is worth, kept in order of frequency")
+    print(f"{'m':12s}" + "".join(f"{m:8d}" for m in widths))
+    for curve, frequencies in LAWS.items():
+        losses = ss.weak_loss(frequencies, np.arange(frequencies.n + 1))  # falls with r
+        kept = [
+            int(np.searchsorted(-losses, -row.measured))
+            for row in comparison.rows
+            if row.curve == curve
+        ]
+        print(f"{curve:12s}" + "".join(f"{r:8d}" for r in kept))
+
+    axes = comparison.plot()
+    axes.figure.savefig(arguments.output, dpi=150)
+    print("\nwrote", arguments.output)
+
+
+if __name__ == "__main__":
+    main()
