@@ -12,11 +12,11 @@ ARGUMENTS = {
     "derive_weak_loss": [],
     "weak_superposition": [
         "--steps",
-        "50",
+        "1500",
         "--batch",
         "64",
         "--samples",
-        "1000",
+        "999",
         "--output",
         "a.png",
     ],
