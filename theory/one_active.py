@@ -117,8 +117,9 @@ def _compile(which: str) -> Callable[..., Any]:
 
 
 def _evaluate(which: str, g: ArrayLike, bias: ArrayLike) -> NDArray[np.float64]:
-    g = np.asarray(g, dtype=np.float64)
-    bias = np.asarray(bias, dtype=np.float64)
+    g, bias = np.broadcast_arrays(
+        np.asarray(g, dtype=np.float64), np.asarray(bias, dtype=np.float64)
+    )
     if not (np.all(np.isfinite(g)) and np.all(np.isfinite(bias))):
         raise ValueError("g and b must be finite: NaN or infinity is not allowed")
     # Every branch is evaluated everywhere; those not chosen may divide by g = 0.
@@ -134,7 +135,7 @@ def interference_loss(g: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     g : array_like
         Overlap W_i·W_j with the active feature, any sign.
     b : array_like
-        Bias of the output.
+        Bias of the output, of a shape that broadcasts with g.
 
     Returns
     -------
@@ -162,7 +163,7 @@ def self_loss(g: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     g : array_like
         Squared norm |W_j|² of the active feature, >= 0.
     b : array_like
-        Bias of its output.
+        Bias of its output, of a shape that broadcasts with g.
 
     Returns
     -------

@@ -152,3 +152,12 @@ def test_bad_input(bad):
             closed(0.5, bad)
     with pytest.raises(ValueError, match="at least 0"):
         self_loss(-0.1, 0.0)
+
+
+def test_arguments_broadcast():
+    g, b = np.array([0.1, 0.5, 1.5]), np.array([[-0.3], [0.2]])
+    for closed in (interference_loss, self_loss):
+        table = closed(g, b)
+        assert table.shape == (2, 3)
+        assert table[1, 2] == closed(1.5, 0.2)
+        assert np.array_equal(closed(g, -0.3), table[0])
