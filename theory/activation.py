@@ -46,7 +46,7 @@ class Activation:
     @property
     def support(self) -> tuple[sp.Expr, sp.Expr]:
         """The ends of the support as exact sympy numbers."""
-        return sp.nsimplify(repr(self.low)), sp.nsimplify(repr(self.high))
+        return sp.Rational(repr(self.low)), sp.Rational(repr(self.high))
 
     def density(self, v: sp.Expr) -> sp.Expr:
         """Return the probability density at v, for v inside the support."""

@@ -93,7 +93,9 @@ def check_widths(m: object, n: int) -> NDArray[np.int64]:
         ...
     ValueError: m = 200 is not allowed: give a whole number from 1 to 100 (the number of features n)
     """
-    values = list(m) if isinstance(m, Iterable) and not isinstance(m, (str, bytes)) else [m]
+    several = isinstance(m, Iterable) and not isinstance(m, (str, bytes)) and np.ndim(m) != 0  # type: ignore[arg-type]
+    values = list(m) if several else [m]  # type: ignore[call-overload]
+    values = [value.item() if isinstance(value, np.ndarray) else value for value in values]
     if not values:
         raise ValueError("m is empty: give at least one width, as m=[10, 25, 63]")
     try:

@@ -7,6 +7,7 @@ the list unless ``p`` is read, so n may be 10^9.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from theory.sums import arithmetic_sum, geometric_sum, power_sum
 Law = Literal["power_law", "exponential", "linear", "table"]
 
 _LARGEST_LIST = 10**8
+# Ranks are exact in float64 up to 2^53.
+_LARGEST_N = 10**15
 # A top frequency this close above 1 is rounding (the largest density puts it at 1 exactly).
 _ROUNDING = 1e-12
 
@@ -27,6 +30,8 @@ _ROUNDING = 1e-12
 @dataclass(frozen=True, eq=False)
 class Frequencies:
     """Activation frequencies p_1 >= ... >= p_n in (0, 1] with activation density E = Σ p_i.
+
+    (A p_i below 1e-308 is stored as 0.)
 
     Build one with a constructor below; the fields are for reading.
 
@@ -92,7 +97,7 @@ the largest density possible here is 7.48547
         >>> Frequencies.exponential(10240, scale=400).p[:2].round(6)
         array([0.002497, 0.002491])
         """
-        scale = check_real("scale", scale, 0.0, strict=True)
+        scale = check_real("scale", scale, 0.0, 1e100, strict=True)
         return cls._from_law(n, density, "exponential", scale)
 
     @classmethod
@@ -170,7 +175,7 @@ the largest density possible here is 7.48547
 
     @classmethod
     def _from_law(cls, n: int, density: float, law: Law, parameter: float | None) -> Frequencies:
-        n = check_integer("n", n)
+        n = check_integer("n", n, 1, _LARGEST_N)
         density = check_real("density", density, 0.0, strict=True)
         new = cls(n, density, law, parameter)
         _check_density(density, float(new._weight_sum(1, 1) / new._weight(np.ones(1))[0]))
@@ -208,10 +213,12 @@ the largest density possible here is 7.48547
         array([2.e-09, 2.e-18])
         """
         ranks = np.asarray(i)
-        if not (np.all(ranks >= 1) and np.all(ranks <= self.n)):
-            raise ValueError(f"rank i = {ranks} is not allowed: give ranks from 1 to {self.n}")
+        if not np.all((ranks >= 1) & (ranks <= self.n) & (ranks == np.floor(ranks))):
+            raise ValueError(
+                f"rank i = {ranks} is not allowed: give whole ranks from 1 to {self.n}"
+            )
         if self._table is not None:
-            return self._table[ranks - 1]
+            return self._table[ranks.astype(np.int64) - 1]
         weights = self._weight(ranks.astype(np.float64))
         return np.minimum(weights * (self.density / float(self._weight_sum(1, 1))), 1.0)
 
@@ -290,6 +297,26 @@ the largest density possible here is 7.48547
             record["zeros_dropped"] = self.dropped
         return record
 
+    @classmethod
+    def from_description(cls, record: Mapping[str, Any], p: ArrayLike) -> Frequencies:
+        """Rebuild from what ``describe`` returned and the list p.
+
+        Examples
+        --------
+        >>> f = Frequencies.from_counts([3, 0, 1])
+        >>> Frequencies.from_description(f.describe(), f.p) == f
+        True
+        """
+        n, density = record["n"], record["density"]
+        if record["law"] == "power_law":
+            return cls.power_law(n, record["alpha"], density)
+        if record["law"] == "exponential":
+            return cls.exponential(n, record["scale"], density)
+        if record["law"] == "linear":
+            return cls.linear(n, density)
+        table = cls.from_probabilities(p)
+        return cls._from_table(table.p, density, record.get("zeros_dropped", 0))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frequencies):
             return NotImplemented
@@ -300,7 +327,7 @@ the largest density possible here is 7.48547
         return self.describe() == other.describe()
 
     def __hash__(self) -> int:
-        return hash((self.n, self.density, self.law, self.parameter))
+        return hash((self.n, self.law, self.parameter))
 
     def __str__(self) -> str:
         what = {

@@ -23,15 +23,23 @@ from numpy.typing import ArrayLike, NDArray
 from theory.derivation import Derivation, Step, b
 
 _g = sp.Symbol("g", real=True)
-_h = sp.Symbol("h", real=True)  # g - 1, kept apart: b + 2 g - 2 would round where b + 2 h does not
-_s, _v = sp.symbols("s v", real=True)
+# Kept apart, since they are exact where the same in g and b would round or overflow:
+_h = sp.Symbol("h", real=True)  # g - 1
+_e = sp.Symbol("e", real=True)  # 2 g + b, the output at v = 2
+_k = sp.Symbol("k", real=True)  # -b/g, the kink
+_t = sp.Symbol("t", real=True)  # 2 - k = e/g, what lies above it
+_s = sp.Symbol("s", real=True)
 _a, _end = sp.symbols("a c", real=True)
 _HIGH = sp.Integer(2)  # v ~ U(0, 2), density 1/2
 
 
 @dataclass(frozen=True)
 class OneActiveForms:
-    """Closed forms of the two losses: ``Piecewise`` in real symbols g and b (and h = g - 1)."""
+    """Closed forms of the two losses, ``Piecewise`` in real symbols.
+
+    They are g and b, and, kept apart because they are exact there, h = g - 1, e = 2 g + b,
+    k = -b/g and t = e/g.
+    """
 
     interference: Any
     self: Any
@@ -44,45 +52,30 @@ def derive_one_active() -> OneActiveForms:
 
     Examples
     --------
-    >>> forms = derive_one_active()
-    >>> g, b = sp.symbols("g b", real=True)
-    >>> sp.factor(forms.interference.args[1][0])        # the kink inside, output on above it
-    (b + 2*g)**3/(6*g)
+    >>> derive_one_active().interference.args[1][0]        # on above the kink
+    e**2*t/6
     """
     square = sp.integrate((_end + (_a - _end) * _s) ** 2, (_s, 0, 1))
     stable = ((_a + _end) ** 2 + _a**2 + _end**2) / 6
     if sp.expand(square - stable) != 0:
         raise ArithmeticError(f"the lemma fails: {square}")
 
-    def mean(function: Callable[[Any], Any], low: Any, high: Any) -> Any:
-        """⟨function²⟩ over low < v < high, weighted by the density 1/2 of U(0, 2)."""
-        ends = {_a: function(high), _end: function(low)}
-        return (high - low) / _HIGH * stable.subs(ends, simultaneous=True)
-
-    kink = -b / _g
-
-    def output(v: Any) -> Any:
-        return _g * v + b
-
     def miss(v: Any) -> Any:
         return _h * v + b
 
-    # The output vanishes at the kink: simplify there, or rounding would come back.
-    above = mean(output, kink, _HIGH)
-    above = sp.factor(sp.simplify(above))
-    below = sp.factor(sp.simplify(mean(output, sp.S.Zero, kink)))
+    # Interference: the output is b at v = 0 and e at v = 2, and 0 at the kink.
     interference = sp.Piecewise(
-        (sp.S.Zero, (b <= 0) & (output(_HIGH) <= 0)),
-        (above, b <= 0),
-        (mean(output, sp.S.Zero, _HIGH), output(_HIGH) >= 0),
-        (below, True),
+        (sp.S.Zero, (b <= 0) & (_e <= 0)),
+        (_t / _HIGH * stable.subs({_a: _e, _end: 0}, simultaneous=True), b <= 0),
+        (stable.subs({_a: _e, _end: b}, simultaneous=True), _e >= 0),
+        (_k / _HIGH * stable.subs({_a: 0, _end: b}, simultaneous=True), True),
     )
-    # Below the kink the output is 0 and the miss is -v; at the kink it is -kink on both sides.
-    silent = sp.simplify(mean(lambda v: -v, sp.S.Zero, kink))
-    shrunk = (_HIGH - kink) / _HIGH * stable.subs({_a: miss(_HIGH), _end: -kink}, simultaneous=True)
+    # Own output: below the kink it is 0 and the miss is -v; at the kink it is -k on both sides.
+    silent = _k / _HIGH * stable.subs({_a: -_k, _end: 0}, simultaneous=True)
+    shrunk = _t / _HIGH * stable.subs({_a: miss(_HIGH), _end: -_k}, simultaneous=True)
     own = sp.Piecewise(
-        (mean(miss, sp.S.Zero, _HIGH), b >= 0),
-        (mean(lambda v: -v, sp.S.Zero, _HIGH), output(_HIGH) <= 0),
+        (stable.subs({_a: miss(_HIGH), _end: b}, simultaneous=True), b >= 0),
+        (stable.subs({_a: -_HIGH, _end: 0}, simultaneous=True), _e <= 0),
         (silent + shrunk, True),
     )
     steps = (
@@ -94,8 +87,8 @@ def derive_one_active() -> OneActiveForms:
         ),
         Step(
             "interference",
-            "⟨ReLU(g v + b)²⟩: the output is on for all v, above the kink v = -b/g, below it, or "
-            "never.",
+            "⟨ReLU(g v + b)²⟩: the output is on for all v, above the kink k = -b/g, below it, or "
+            "never; e = 2 g + b is the output at v = 2 and t = 2 - k.",
             interference,
         ),
         Step(
@@ -113,7 +106,7 @@ def derive_one_active() -> OneActiveForms:
 def _compile(which: str) -> Callable[..., Any]:
     forms = derive_one_active()
     expression = forms.interference if which == "interference" else forms.self
-    return sp.lambdify((_g, _h, b), expression, "numpy")
+    return sp.lambdify((_h, _e, _k, _t, b), expression, "numpy")
 
 
 def _evaluate(which: str, g: ArrayLike, bias: ArrayLike) -> NDArray[np.float64]:
@@ -124,7 +117,9 @@ def _evaluate(which: str, g: ArrayLike, bias: ArrayLike) -> NDArray[np.float64]:
         raise ValueError("g and b must be finite: NaN or infinity is not allowed")
     # Every branch is evaluated everywhere; those not chosen may divide by g = 0.
     with np.errstate(all="ignore"):
-        return np.asarray(_compile(which)(g, g - 1, bias), dtype=np.float64)
+        end = 2 * g + bias
+        value = _compile(which)(g - 1, end, -bias / g, end / g, bias)
+        return np.asarray(value, dtype=np.float64)
 
 
 def interference_loss(g: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:

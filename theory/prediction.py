@@ -22,7 +22,7 @@ Of = Literal["loss", "exponent"]
 Limit = Literal["exact", "infinite_n", "leading"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Estimate:
     """What one theory says at each width.
 
@@ -56,7 +56,7 @@ class Estimate:
     derivation: Derivation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """The predictions of several theories at the same widths.
 
@@ -151,7 +151,7 @@ class Prediction:
                 f"theory {estimate.theory!r} has no expression of={of!r}, limit={limit!r} for "
                 f"{self.frequencies.law} frequencies; it has: {have}"
             )
-        value = sp.nsimplify(repr(self.frequencies.density))
+        value = sp.Rational(repr(self.frequencies.density))
         return plain(estimate.expressions[of, limit].subs(density, value))
 
     def latex(self, theory: str | None = None, *, of: Of = "loss", limit: Limit = "exact") -> str:

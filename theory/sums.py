@@ -2,7 +2,7 @@
 
 Use ``power_sum``, ``geometric_sum`` or ``arithmetic_sum`` for numbers. Use ``PowerSum`` inside
 sympy expressions: it differentiates, evaluates to any precision, rewrites to Hurwitz zeta
-functions, and lambdifies to ``power_sum``.
+functions, and lambdifies to ``power_sum``; ``PowerSlope`` is its derivative.
 
 A tail as a difference of two zeta functions, zeta(s, a) - zeta(s, b + 1), loses every digit once
 b - a << b. ``power_sum`` instead adds the first terms directly and the rest by the midpoint
@@ -12,7 +12,6 @@ b -> infinity need no case of their own and nothing is subtracted.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import mpmath
@@ -25,6 +24,11 @@ from scipy.special import exprel
 _MIDPOINT = tuple(
     float(sp.bernoulli(2 * j, sp.Rational(1, 2)) / sp.factorial(2 * j)) for j in range(1, 8)
 )
+
+
+# Terms added one by one before the formula takes over: with seven corrections that reaches full
+# precision at any s (for s ≫ 16 the first terms are all there is).
+_DIRECT = 16
 
 
 def _integral(s: NDArray, low: NDArray, high: NDArray) -> NDArray:
@@ -66,20 +70,43 @@ def power_sum(s: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         np.asarray(b, dtype=np.float64),
     )
     head = np.zeros(s.shape)
-    # Beyond rank ~ s + 16 eight Euler-Maclaurin terms reach full precision.
-    direct = 16 + math.ceil(float(s.max(initial=0.0)))
-    for k in range(direct):
+    for k in range(_DIRECT):
         head += np.where(a + k <= b, (a + k) ** -s, 0.0)
-    rest = a + direct <= b
-    low = a + direct - 0.5
-    high = np.where(rest, b, a + direct) + 0.5
-    tail = _integral(s, low, high)
-    rising = s.copy()  # s (s+1) ... (s+2j-2)
-    for j, coefficient in enumerate(_MIDPOINT, start=1):
-        power = -s - 2 * j + 1
-        tail += coefficient * rising * (low**power - high**power)
-        rising = rising * (s + 2 * j - 1) * (s + 2 * j)
+    rest = a + _DIRECT <= b
+    low = a + _DIRECT - 0.5
+    high = np.where(rest, b, a + _DIRECT) + 0.5
+    tail = _integral(s, low, high) + _corrections(s, low) - _corrections(s, high)
     return head + np.where(rest, tail, 0.0)
+
+
+def power_slope(s: ArrayLike, a: ArrayLike) -> NDArray[np.float64]:
+    """Return s Σ_{i>=a} i^-(s+1), minus the slope of ``power_sum`` in a, for any s >= 0.
+
+    The sum diverges as 1/s for s → 0; the product tends to 1 and keeps its digits.
+
+    Examples
+    --------
+    >>> power_slope([0.0, 1e-15, 1.0], 1).round(12)
+    array([1.        , 1.        , 1.64493407])
+    """
+    s, a = np.broadcast_arrays(np.asarray(s, dtype=np.float64), np.asarray(a, dtype=np.float64))
+    head = np.zeros(s.shape)
+    for k in range(_DIRECT):
+        head += (a + k) ** (-s - 1)
+    low = a + _DIRECT - 0.5
+    # s times the integral of x^-(s+1) from low on is low^-s.
+    return s * (head + _corrections(s + 1, low)) + low**-s
+
+
+def _corrections(s: NDArray, x: NDArray) -> NDArray:
+    """End-point terms of the midpoint Euler-Maclaurin formula for x^-s."""
+    total, rising = np.zeros(s.shape), s.copy()  # s (s+1) ... (s+2j-2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for j, coefficient in enumerate(_MIDPOINT, start=1):
+            power = x ** (-s - 2 * j + 1)
+            total += np.where(power > 0, coefficient * rising * power, 0.0)
+            rising = rising * (s + 2 * j - 1) * (s + 2 * j)
+    return total
 
 
 def geometric_sum(rate: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
@@ -139,9 +166,9 @@ class PowerSum(sp.Function):
         """Differentiate the analytic continuation with respect to a or b."""
         s, a, b = self.args
         if argindex == 2:
-            return -s * PowerSum(s + 1, a, sp.oo)
+            return -PowerSlope(s, a)
         if argindex == 3 and b is not sp.oo:
-            return s * PowerSum(s + 1, b + 1, sp.oo)
+            return PowerSlope(s, b + 1)
         raise sp.core.function.ArgumentIndexError(self, argindex)
 
     def _eval_rewrite_as_zeta(self, s: Any, a: Any, b: Any, **hints: Any) -> Any:
@@ -159,9 +186,12 @@ class PowerSum(sp.Function):
         if not all(arg.is_number for arg in self.args):
             return None
         # Spare bits: mpmath's zeta is good to an absolute 2^-prec, while the sum may be as small as
-        # a^-s, and the difference of two zetas cancels down to (b - a)/b of them.
+        # a^-s, the difference of two zetas cancels down to (b - a)/b of them, and each is as large
+        # as 1/|s - 1| near the pole.
         size = abs(complex(a if b is sp.oo else b)) + 2
         spare = 64 + int((abs(complex(s)) + 2) * mpmath.log(size, 2))
+        if s != 1:
+            spare += max(0, -int(mpmath.log(abs((s - 1).evalf(5)), 2)))
         with mpmath.workprec(prec + spare):
             s_, a_ = s._to_mpmath(prec + spare), a._to_mpmath(prec + spare)
             if s_ == 1:
@@ -184,3 +214,52 @@ class PowerSum(sp.Function):
     def _pretty(self, printer: Any) -> Any:
         s, a, b = self.args
         return printer._print(sp.Sum(sp.Symbol("i") ** -s, (sp.Symbol("i"), a, b)))
+
+
+class PowerSlope(sp.Function):
+    """Minus the slope of PowerSum in a, for sympy: PowerSlope(s, a) = s Σ_{i>=a} i^-(s+1).
+
+    Examples
+    --------
+    >>> PowerSlope(sp.Symbol("s"), sp.Symbol("a")).rewrite(sp.zeta)
+    s*zeta(s + 1, a)
+    >>> PowerSlope(0, sp.Symbol("a"))
+    1
+    """
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, s: Any, a: Any) -> Any:
+        """Evaluate the limit s → 0."""
+        return sp.S.One if s.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Differentiate with respect to a."""
+        s, a = self.args
+        if argindex == 2:
+            return -s * PowerSlope(s + 1, a)
+        raise sp.core.function.ArgumentIndexError(self, argindex)
+
+    def _eval_rewrite_as_zeta(self, s: Any, a: Any, **hints: Any) -> Any:
+        return s * sp.zeta(s + 1, a)
+
+    def _eval_evalf(self, prec: int) -> Any:
+        s, a = self.args
+        if not all(arg.is_number for arg in self.args):
+            return None
+        return (s * PowerSum(s + 1, a, sp.oo))._eval_evalf(prec)
+
+    @staticmethod
+    def _imp_(s: ArrayLike, a: ArrayLike) -> NDArray[np.float64]:
+        return power_slope(s, a)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        s, a = (printer._print(arg) for arg in self.args)
+        body = rf"{s} \sum_{{i={a}}}^{{\infty}} i^{{-{s} - 1}}"
+        return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
+
+    def _pretty(self, printer: Any) -> Any:
+        s, a = self.args
+        i = sp.Symbol("i")
+        return printer._print(sp.Mul(s, sp.Sum(i ** (-s - 1), (i, a, sp.oo)), evaluate=False))

@@ -32,6 +32,8 @@ class Tail:
         Σ_{i>m} p_i and Σ_{i>m} p_i², exactly.
     infinite_mass, infinite_squares : sympy.Expr or None
         Their limits n → ∞ at fixed m; None for laws whose p_i then vanish.
+    decay : sympy.Expr
+        A factor of ``mass`` that may underflow, to be taken out before dividing.
     leading : sympy.Expr
         Leading term of ``mass`` in ``regime``, where ``squares`` is negligible beside it.
     regime : str
@@ -47,6 +49,7 @@ class Tail:
     leading: Any
     regime: str
     steps: tuple[Step, ...]
+    decay: Any = sp.S.One
 
 
 def case_of(frequencies: Frequencies) -> str:
@@ -118,6 +121,7 @@ def _finish(
     limit_steps: tuple[Step, ...],
     leading: Any,
     regime: str,
+    decay: Any = sp.S.One,
 ) -> Tail:
     mass, squares, steps = exact
     last = Step(
@@ -126,7 +130,7 @@ def _finish(
         "Σ_2 <= p_(m+1) Σ_1 the sum of squares drops out.",
         sp.Eq(sp.Symbol("Sigma_1"), leading),
     )
-    return Tail(mass, squares, *infinite, leading, regime, (*steps, *limit_steps, last))
+    return Tail(mass, squares, *infinite, leading, regime, (*steps, *limit_steps, last), decay)
 
 
 def _power_sums(exponent: Any) -> tuple[Any, Any, tuple[Step, ...]]:
@@ -201,11 +205,12 @@ def _flat_power_law() -> Tail:
     low = sp.integrate(_x ** (delta - 1), (_x, _c * n + 1, n + 1))
     high = sp.integrate(_x ** (delta - 1), (_x, _c * n, n))
     whole_low = sp.integrate(_x ** (delta - 1), (_x, 1, n + 1))
+    whole_high = 1 + sp.integrate(_x ** (delta - 1), (_x, 1, n))
     limits = [
         sp.powsimp(sp.simplify(sp.limit(sp.powdenest(bound / n**delta, force=True), n, sp.oo)))
-        for bound in (low, high, whole_low)
+        for bound in (low, high, whole_low, whole_high)
     ]
-    if sp.simplify(limits[0] - limits[1]) != 0:
+    if sp.simplify(limits[0] - limits[1]) != 0 or sp.simplify(limits[2] - limits[3]) != 0:
         raise ArithmeticError(f"the squeeze does not close: {limits}")
     fraction = sp.simplify(limits[1] / limits[2])
     steps = (
@@ -249,7 +254,8 @@ def _exponential_law() -> Tail:
         ),
         Step("n → ∞", "The second exponential vanishes.", sp.Eq(sp.Symbol("Sigma_1"), infinite[0])),
     )
-    return _finish(exact, infinite, steps, infinite[0], "n → ∞ and m ≫ s")
+    decay = sp.exp(-m / scale)
+    return _finish(exact, infinite, steps, infinite[0], "n → ∞ and m ≫ s", decay)
 
 
 def _is_one_minus_exp(expr: Any) -> bool:

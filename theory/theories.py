@@ -5,7 +5,7 @@ theory, keyed by name:
 
 =============== ==========================================================================
 "weak"          the m most frequent features kept, the rest lost; exact
-"equiangular"   strong superposition at its simplest: one active feature, all overlaps equal
+"equiangular"   one active feature, all |overlaps| equal, interference just silenced
 "strong_even"   published exponent 1 (no loss is published with it)
 "strong_skewed" published exponent 2(alpha - 1), power laws with alpha > 1 (no loss either)
 =============== ==========================================================================
@@ -138,15 +138,16 @@ def _weak(frequencies: Frequencies, m: NDArray[np.int64], activation: Activation
         "the m most frequent features are represented exactly, without interference",
         "every other feature has W_i = 0 and its best constant output",
     ]
+    # Exchanging feature 1 for feature m + 1 loses less if p_1 > p_(m+1) and p_1 + p_(m+1) > ratio.
     ratio = float(activation.moment(2) / activation.moment(1) ** 2)
-    narrowest = int(m.min())
-    if narrowest < frequencies.n:
-        pair = frequencies.largest + float(frequencies.frequency(narrowest + 1))
-        if pair > ratio:
-            assumptions.append(
-                f"p_1 + p_(m+1) = {pair:.3g} exceeds ⟨v²⟩/⟨v⟩² = {ratio:.3g}: the most frequent "
-                "features are cheap to lose, so another choice of m features would lose less"
-            )
+    below = m[m < frequencies.n]
+    next_p = frequencies.frequency(below + 1)
+    cheap = below[(frequencies.largest > next_p) & (frequencies.largest + next_p > ratio)]
+    if cheap.size:
+        assumptions.append(
+            f"at m = {', '.join(map(str, cheap))} the most frequent features are cheap to lose "
+            f"(p_1 + p_(m+1) > ⟨v²⟩/⟨v⟩² = {ratio:.3g}): another choice of m features loses less"
+        )
     expressions: dict[tuple[str, str], Any]
     if frequencies.law == "table":
         least, steps = derive_feature_loss(activation)
@@ -182,7 +183,8 @@ def _equiangular(
         "all n directions have the same |overlap| κ, the Welch value; such a frame can exist only "
         "for n <= m(m+1)/2 (NaN elsewhere) and does exist for few (n, m)",
         "one active feature at a time (E → 0); at E near 1 several active features cost more",
-        "one norm and one bias for all features, the bias just silencing all interference",
+        "one norm and one bias for all features, the bias just silencing all interference (a "
+        "slightly higher one would lose slightly less)",
     )
     return _estimate(
         "equiangular",

@@ -129,7 +129,11 @@ def derive_weak(case: str, activation: Activation = UNIFORM) -> WeakForm:
     if tail.infinite_mass is not None:
         loss["infinite_n"] = linear * tail.infinite_mass + square * tail.infinite_squares
     loss["leading"] = linear * tail.leading
-    exponent = {name: -m * sp.diff(expr, m) / expr for name, expr in loss.items()}
+    # d ln L = d ln decay + d ln (L / decay): neither part underflows where L does.
+    exponent = {
+        name: -m * sp.diff(sp.log(tail.decay), m) - m * sp.diff(rest, m) / rest
+        for name, rest in ((name, sp.expand(expr / tail.decay)) for name, expr in loss.items())
+    }
     exponent["leading"] = sp.factor(sp.simplify(exponent["leading"]))
     summary = (
         Step(
@@ -142,8 +146,8 @@ def derive_weak(case: str, activation: Activation = UNIFORM) -> WeakForm:
         Step("leading loss", f"For {tail.regime}:", sp.Eq(sp.Symbol("L"), loss["leading"])),
         Step(
             "exponent",
-            "-d ln L / d ln m, exactly (d/dm of Σ_{i>m} i^-s is -s Σ_{i>m} i^-(s+1) continued to "
-            "n = ∞, as for the Hurwitz zeta function).",
+            "-d ln L / d ln m, exactly (for power laws d/dm of Σ_{i>m} i^-s is -s Σ_{i>m} i^-(s+1) "
+            "summed to ∞, as for the Hurwitz zeta function).",
             exponent["exact"],
         ),
         Step("leading exponent", f"For {tail.regime}:", exponent["leading"]),
@@ -167,8 +171,9 @@ def _evaluate(
 ) -> NDArray[np.float64]:
     function = _compile(case_of(frequencies), activation)[name]
     widths = np.asarray(r, dtype=np.float64)
-    # Where r = n nothing is left to lose: the loss is 0 and the exponent has a pole.
-    with np.errstate(divide="ignore", under="ignore"):
+    # Where r = n nothing is left to lose: the loss is 0 and the exponent has a pole. Where the loss
+    # underflows (below 1e-308) the exponent of a power law is 0/0 and comes out as NaN.
+    with np.errstate(divide="ignore", under="ignore", invalid="ignore"):
         value = function(
             widths,
             float(frequencies.n),
@@ -249,7 +254,27 @@ def weak_exponent(
     """Return the local exponent -d ln L / d ln r of ``weak_loss``, exactly for a law.
 
     For a table of counts the loss is known at whole r only: there it is the slope between r - 1
-    and r + 1 (one-sided at the ends).
+    and r + 1, one-sided at r = 1 and r = n - 1.
+
+    Parameters
+    ----------
+    frequencies : Frequencies
+        How often features occur.
+    r : array_like of int
+        Features kept, 0 <= r <= n.
+    activation : Activation
+        The law of v.
+
+    Returns
+    -------
+    ndarray
+        One exponent for each r; infinite at r = n, where the loss is 0; NaN where the loss is too
+        small for a float (below 1e-308).
+
+    Raises
+    ------
+    ValueError
+        For r outside 0..n.
 
     Examples
     --------
@@ -259,17 +284,36 @@ def weak_exponent(
     r = _check_kept(frequencies, r)
     if frequencies.law != "table":
         return _evaluate("exponent", frequencies, r, activation)
-    low, high = np.maximum(r - 1, 1), np.minimum(r + 1, frequencies.n)
+    # At r = n the loss is 0: the slope into it says nothing about r = n - 1.
+    low, high = np.maximum(r - 1, 1), np.minimum(r + 1, max(frequencies.n - 1, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        fall = np.log(weak_loss(frequencies, low, activation))
+        fall = np.log(weak_loss(frequencies, np.minimum(low, high), activation))
         fall = fall - np.log(weak_loss(frequencies, high, activation))
-        return fall / np.log(high / low)
+        slope = fall / np.log(high / np.minimum(low, high))
+    return np.where(r == frequencies.n, np.inf, np.where(r == 0, 0.0, slope))
 
 
 def lost_loss(lost: ArrayLike, activation: Activation = UNIFORM) -> float:
     """Return Σ (⟨v²⟩ p - ⟨v⟩² p²) over the frequencies of a given set of lost features.
 
     Use it with the features that a trained model *actually* lost, which need not be the rarest.
+
+    Parameters
+    ----------
+    lost : array_like
+        Their frequencies, each from 0 to 1; may be empty.
+    activation : Activation
+        The law of v.
+
+    Returns
+    -------
+    float
+        What they cost at W_i = 0 and their best constant output.
+
+    Raises
+    ------
+    ValueError
+        For a frequency that is NaN or outside 0..1.
 
     Examples
     --------
@@ -279,6 +323,8 @@ def lost_loss(lost: ArrayLike, activation: Activation = UNIFORM) -> float:
     """
     least, _ = derive_feature_loss(activation)
     values = np.asarray(lost, dtype=np.float64)
+    if not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(f"lost = {values} is not allowed: frequencies are from 0 to 1")
     terms = float(least.coeff(p, 1)) * values + float(least.coeff(p, 2)) * values**2
     return float(terms.sum())
 

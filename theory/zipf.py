@@ -28,7 +28,7 @@ class ZipfFit:
         The exponent (dimensionless).
     stderr : float
         Standard error if every occurrence is drawn independently from the law itself,
-        1 / sqrt(N Var ln i).
+        1 / sqrt(N Var ln i); NaN for numbers that are not whole, which are no counts.
     n, total : int, float
         Ranks used and occurrences N counted.
     dispersion : float
@@ -58,13 +58,17 @@ def fit_zipf(counts: ArrayLike, top: int | None = None) -> ZipfFit:
     """Fit p_i = i^-alpha / H_n^(alpha) to counts by maximum likelihood.
 
     The likelihood is that of N independent draws of a rank; its score vanishes where the mean of
-    ln i over the draws equals its mean under the law. Ranks are read off the same counts, which
-    biases alpha upwards where most counts are small.
+    ln i over the draws equals its mean under the law.
+
+    Two biases are not in the standard error. Ranks are read off the same counts, which makes flat
+    counts look steeper; and features that were never seen are missing from the list, which makes a
+    long tail look flatter. Give zero counts for features that are known to exist: they count as
+    ranks.
 
     Parameters
     ----------
     counts : array_like, shape (k,)
-        Occurrences, >= 0, in any order; zeros are left out.
+        Occurrences, >= 0, in any order; zeros take the last ranks.
     top : int, optional
         Use only this many of the most frequent.
 
@@ -76,7 +80,8 @@ def fit_zipf(counts: ArrayLike, top: int | None = None) -> ZipfFit:
     Raises
     ------
     ValueError
-        For negative or non-finite counts, or fewer than three positive ones.
+        For negative or non-finite counts, fewer than three positive ones, or counts too large to
+        add up.
 
     Examples
     --------
@@ -87,13 +92,17 @@ def fit_zipf(counts: ArrayLike, top: int | None = None) -> ZipfFit:
     array = check_finite("counts", counts)
     if np.any(array < 0):
         raise ValueError(f"counts contain {array.min():g}: counts are at least 0")
-    c = np.sort(array[array > 0])[::-1]
+    c = np.sort(array)[::-1]
+    positive = int(np.sum(c > 0))
+    if positive < 3:
+        raise ValueError(f"{positive} positive counts are too few for an exponent: give 3 or more")
     if top is not None:
-        c = c[: check_integer("top", top, 3, max(3, c.size))]
-    if c.size < 3:
-        raise ValueError(f"{c.size} positive counts are too few for an exponent: give 3 or more")
+        c = c[: check_integer("top", top, 3, c.size)]
     log_rank = np.log(np.arange(1, c.size + 1))
-    total = float(c.sum())
+    with np.errstate(over="ignore"):
+        total = float(c.sum())
+    if not np.isfinite(total):
+        raise ValueError("the counts are too large to add up: divide them by a common number")
     observed = float(c @ log_rank) / total
 
     def law(alpha: float) -> NDArray[np.float64]:
@@ -114,6 +123,6 @@ def fit_zipf(counts: ArrayLike, top: int | None = None) -> ZipfFit:
     variance = float(p @ log_rank**2) - float(p @ log_rank) ** 2
     expected = total * p
     chi_square = float(np.sum((c - expected) ** 2 / expected))
-    return ZipfFit(
-        alpha, 1 / np.sqrt(total * variance), int(c.size), total, chi_square / (c.size - 2)
-    )
+    whole = bool(np.all(c == np.floor(c)))
+    stderr = 1 / float(np.sqrt(total * variance)) if whole else float("nan")
+    return ZipfFit(alpha, stderr, int(c.size), total, chi_square / (c.size - 2))

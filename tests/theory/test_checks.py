@@ -38,6 +38,7 @@ def test_reals_of_the_wrong_kind(value):
 def test_widths():
     assert check_widths(5, 10).tolist() == [5]
     assert check_widths(range(1, 4), 10).tolist() == [1, 2, 3]
+    assert check_widths(np.array(5), 10).tolist() == check_widths([np.array(5)], 10).tolist() == [5]
     for bad in ([], [0], [11], [2.5]):
         with pytest.raises(ValueError):
             check_widths(bad, 10)

@@ -1,3 +1,4 @@
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
@@ -83,24 +84,90 @@ def test_tail_is_the_integral_of_the_density():
     assert float(RandomOverlap(3).survival(1 - 1e-12)) == pytest.approx(5e-13, rel=1e-3)
 
 
+@pytest.mark.parametrize("n", [2, 3, 10, 1000])
+def test_expected_maximum_of_uniform_overlaps_exactly(n):
+    """In R³ t is uniform on (-1, 1): the largest of N has mean (N-1)/(N+1), of N |t|, N/(N+1)."""
+    pairs = n * (n - 1) / 2
+    law = RandomOverlap(3)
+    assert law.expected_maximum(n) == pytest.approx(pairs / (pairs + 1), rel=1e-9)
+    signed = law.expected_maximum(n, absolute=False)
+    assert signed == pytest.approx((pairs - 1) / (pairs + 1), rel=1e-9, abs=1e-12)
+
+
 @pytest.mark.parametrize("absolute", [True, False])
-@pytest.mark.parametrize(("n", "m"), [(10, 3), (10, 10), (50, 5), (50, 30), (200, 100)])
+@pytest.mark.parametrize(("n", "m"), [(10, 3), (10, 10), (50, 5), (50, 30), (200, 100), (300, 100)])
 def test_expected_maximum_against_sampled_directions(n, m, absolute):
     rng = np.random.default_rng(100 * n + m)
+    repeats = 1500 if n < 100 else 400
     largest = []
-    for _ in range(400):
+    for _ in range(repeats):
         rows = random_rows(n, m, rng)
         overlaps = (rows @ rows.T)[np.triu_indices(n, 1)]
         largest.append(np.abs(overlaps).max() if absolute else overlaps.max())
-    mean, error = np.mean(largest), np.std(largest) / 20
+    mean, error = np.mean(largest), np.std(largest) / np.sqrt(repeats)
     predicted = RandomOverlap(m).expected_maximum(n, absolute=absolute)
-    # Overlaps are only pairwise independent: allow the 1 % that the docstring states.
-    assert abs(predicted - mean) < 4 * error + 0.01 * mean
-    # Negative control: the maximum over n² instead of n(n-1)/2 pairs is told apart where the
-    # maximum is not pressed against 1.
-    if m >= 30:
-        wrong = RandomOverlap(m).expected_maximum(round(2**0.5 * n), absolute=absolute)
-        assert abs(wrong - mean) > 4 * error + 0.01 * mean
+    # Overlaps are only pairwise independent: allow the 0.4 % that the docstring states.
+    assert abs(predicted - mean) < 3 * error + 0.004 * mean
+    # Negative control where the maximum is not pressed against 1: the law of one dimension more.
+    if m >= 10:
+        wrong = RandomOverlap(m + 1 + m // 20).expected_maximum(n, absolute=absolute)
+        assert abs(wrong - mean) > 3 * error + 0.004 * mean
+
+
+def test_expected_maximum_of_few_directions_deviates_as_stated():
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((20_000, 5, 3))
+    rows /= np.linalg.norm(rows, axis=2, keepdims=True)
+    t = np.einsum("rik,rjk->rij", rows, rows)[:, *np.triu_indices(5, 1)]
+    law = RandomOverlap(3)
+    coherence = np.abs(t).max(axis=1).mean() / law.expected_maximum(5)
+    largest = t.max(axis=1).mean() / law.expected_maximum(5, absolute=False)
+    assert coherence == pytest.approx(1.01, abs=0.005)
+    assert largest == pytest.approx(1.02, abs=0.005)
+
+
+@pytest.mark.parametrize("m", [2, 3, 8, 50, 1000])
+@pytest.mark.parametrize("h", [-0.5, -0.01, 0.0, 0.05, 0.3, 0.9])
+def test_one_sided_moment_against_high_precision_quadrature(m, h):
+    with mpmath.workdps(30):
+        a = mpmath.mpf(m - 3) / 2
+        norm = mpmath.beta(mpmath.mpf(m - 1) / 2, mpmath.mpf(1) / 2)
+
+        def integrand(angle):  # t = sin(angle)
+            t = mpmath.sin(angle)
+            return (t - h) ** 2 * mpmath.cos(angle) ** (2 * a + 1)
+
+        low = mpmath.asin(mpmath.mpf(h))
+        nodes = [low + (mpmath.pi / 2 - low) * x for x in (0, 0.02, 0.05, 0.1, 0.2, 0.5, 1)]
+        exact = mpmath.quad(integrand, nodes) / norm
+    value = RandomOverlap(m).one_sided_moment(h)
+    assert value == pytest.approx(float(exact), rel=1e-10)
+    assert RandomOverlap(m).one_sided_moment(1.0) == 0
+
+
+def test_tails_far_out_and_in_many_dimensions():
+    """P(t > h) for m = 1000 at h = 0.6 is below 1e-90; in R³ it is (1 - h)/2."""
+    with mpmath.workdps(40):
+        h = mpmath.mpf("0.6")
+        exact = mpmath.betainc(mpmath.mpf(999) / 2, 0.5, 0, 1 - h**2, regularized=True) / 2
+    assert float(RandomOverlap(1000).survival(0.6)) == pytest.approx(float(exact), rel=1e-9)
+    assert 0 < exact < 1e-90
+    # ⟨|t|⟩ → sqrt(2/(π m)) (1 + 1/(4 m)) with digits at any m.
+    m = 10**9
+    leading = np.sqrt(2 / (np.pi * m)) * (1 + 1 / (4 * m))
+    assert RandomOverlap(m).mean_absolute == pytest.approx(leading, rel=1e-13)
+
+
+def test_derived_steps_are_about_the_same_law():
+    law = derive_overlap_law()
+    t, m = sp.Symbol("t", positive=True), sp.Symbol("m", positive=True)
+    assert law["density"] == (1 - t**2) ** ((m - 3) / 2)
+    for dimension in (3, 5, 7):
+        density = law["density"].subs(m, dimension)
+        norm = sp.integrate(density, (t, 0, 1))
+        for step, power in (("mean square", 2), ("fourth moment", 4), ("mean absolute", 1)):
+            moment = sp.integrate(t**power * density, (t, 0, 1)) / norm
+            assert sp.simplify(law[step].subs(m, dimension) - moment) == 0
 
 
 @given(st.integers(2, 40), st.integers(1, 20), st.integers(0, 10**6))

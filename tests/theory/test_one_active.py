@@ -126,7 +126,7 @@ def test_symbolic_forms_integrate_what_they_say():
     forms = derive_one_active()
     v = sp.Symbol("v", real=True)
     g, b, h = sp.Rational(3, 7), sp.Rational(-2, 5), sp.Rational(-4, 7)
-    symbols = {"g": g, "b": b, "h": h}
+    symbols = {"b": b, "h": h, "e": 2 * g + b, "k": -b / g, "t": 2 + b / g}
     at = {s: symbols[s.name] for s in forms.self.free_symbols | forms.interference.free_symbols}
     y = g * v + b
     interference = sp.integrate(y**2 / 2, (v, -b / g, 2))
@@ -150,8 +150,16 @@ def test_bad_input(bad):
             closed(bad, 0.0)
         with pytest.raises(ValueError, match="must be finite"):
             closed(0.5, bad)
-    with pytest.raises(ValueError, match="at least 0"):
-        self_loss(-0.1, 0.0)
+    for g in (-0.1, -1e-9):
+        with pytest.raises(ValueError, match="at least 0"):
+            self_loss(g, 0.0)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-60, 1e60, 1e100])
+def test_no_overflow_on_the_way_to_a_finite_result(scale):
+    for g, b in ((scale, -scale), (2 * scale, scale), (scale, -0.1 * scale)):
+        for closed, exact in ((interference_loss, exact_interference), (self_loss, exact_self)):
+            assert float(closed(g, b)) == pytest.approx(float(exact(g, b)), rel=1e-12)
 
 
 def test_arguments_broadcast():

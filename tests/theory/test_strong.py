@@ -3,7 +3,7 @@ import pytest
 import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from theory.directions import welch_mean_square
 from theory.frequencies import Frequencies
@@ -23,7 +23,7 @@ def even(n, density=1.0):
 
 
 @pytest.mark.parametrize(("n", "m"), [(6, 3), (28, 7), (276, 23), (1000, 100)])
-def test_equiangular_loss_is_the_least_of_the_one_active_loss(n, m):
+def test_equiangular_loss_is_the_least_at_the_wall(n, m):
     """Minimise the closed forms over the norm numerically, with the bias at the wall."""
     kappa = float(np.sqrt(welch_mean_square(n, m)))
 
@@ -37,6 +37,42 @@ def test_equiangular_loss_is_the_least_of_the_one_active_loss(n, m):
     assert float(equiangular_loss(even(n), m)[0]) == pytest.approx(best.fun, rel=1e-9)
     # Negative control: the loss of random overlaps, κ² = 1/m without the κ/3, is not it.
     assert 1 / m != pytest.approx(best.fun, rel=1e-2)
+
+
+@pytest.mark.parametrize(("n", "m", "factor"), [(6, 3, 1.47), (28, 7, 1.19), (1000, 100, 1.04)])
+def test_a_bias_above_the_wall_loses_less_by_the_factor_stated(n, m, factor):
+    kappa = float(np.sqrt(welch_mean_square(n, m)))
+
+    def loss(parameters):
+        g, share = parameters
+        bias = -2 * share * g * kappa
+        others = sum(float(interference_loss(s * g * kappa, bias)) for s in (1, -1)) / 2
+        return (n - 1) * others + float(self_loss(abs(g), bias))
+
+    best = minimize(loss, [1.2, 0.9], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
+    assert float(equiangular_loss(even(n), m)[0]) / best.fun == pytest.approx(factor, abs=0.006)
+
+
+def test_the_named_parts_are_what_they_say():
+    """Below the threshold v < 2κ the output is silent: ⟨v²⟩ there is (2κ)³/6."""
+    n, m = 28, 7
+    kappa = 1 / 3
+    parts = equiangular_parts(even(n), m)
+    assert parts["silent below threshold"] == pytest.approx((2 * kappa) ** 3 / 6)
+
+
+def test_published_scalings():
+    even_scaling, skewed = derive_even().scaling, derive_skewed().scaling
+    assert [float(even_scaling.subs(s, 10)) for s in even_scaling.free_symbols] == [0.1]
+    # Σ_{i > m²/2} p_i at alpha = 2, m = 100, E = 1, against the exact tail.
+    at = {"alpha": 2, "m": 100, "E": 1}
+    value = float(skewed.subs({s: at[s.name] for s in skewed.free_symbols}))
+    exact = float(Frequencies.power_law(10**9, 2.0).tail_sum(5000))
+    assert value == pytest.approx(exact, rel=1e-3)
+    m = next(s for s in derive_skewed().derivation["capacity"].free_symbols)
+    assert derive_skewed().derivation["capacity"].subs(m, 7) == 28
+    limit = derive_even().derivation["least overlap"]
+    assert [limit.subs(s, 10) for s in limit.free_symbols] == [sp.Rational(1, 10)]
 
 
 def test_equiangular_loss_of_a_real_frame_by_sampling():

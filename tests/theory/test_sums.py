@@ -7,7 +7,14 @@ import sympy as sp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from theory.sums import PowerSum, arithmetic_sum, geometric_sum, power_sum
+from theory.sums import (
+    PowerSlope,
+    PowerSum,
+    arithmetic_sum,
+    geometric_sum,
+    power_slope,
+    power_sum,
+)
 
 exponents = st.one_of(
     st.floats(0, 6),
@@ -126,3 +133,37 @@ def test_symbolic_special_cases():
     assert PowerSum(3, 1, sp.oo) == sp.zeta(3)
     assert PowerSum(2, 1, 3).rewrite(sp.Sum).doit() == sp.Rational(49, 36)
     assert np.isclose(float(PowerSum(2, 5, sp.oo).evalf()), float(power_sum(2, 5, np.inf)))
+
+
+@pytest.mark.parametrize("s", [1e-18, 1e-12, 1e-6, 0.1, 1.0, 3.5, 80.0])
+@pytest.mark.parametrize("a", [1, 11, 10**6])
+def test_power_slope_at_every_exponent(s, a):
+    with mpmath.workdps(60 + int((s + 1) * math.log10(a + 1))):
+        exact = mpmath.mpf(s) * mpmath.zeta(1 + mpmath.mpf(s), a)
+        if exact > 1e-300:
+            assert abs(float(power_slope(s, a)) / exact - 1) < 1e-13
+    m = sp.Symbol("m")
+    assert float(sp.lambdify(m, PowerSlope(sp.Float(s), m), "numpy")(a)) == power_slope(s, a)
+
+
+def test_power_slope_and_sum_at_their_limits():
+    assert float(power_slope(0.0, 7)) == 1
+    assert PowerSlope(0, sp.Symbol("a")) == 1
+    # Steep sums are their first term; no exponent makes them slow or NaN.
+    assert float(power_sum(1e9, 1, 10**9)) == 1 and float(power_sum(1e9, 2, 10**9)) == 0
+    assert geometric_sum(0.5, 6, 5) == 0 and arithmetic_sum(1, 5, 8) == 0
+
+
+def test_digits_near_the_pole():
+    s = 1 + sp.Rational(1, 10**40)
+    assert abs(PowerSum(s, 11, 1000).evalf(15) - PowerSum(1, 11, 1000).evalf(15)) < 1e-13
+
+
+def test_printing():
+    m, n = sp.symbols("m n")
+    expr = PowerSum(sp.Rational(3, 2), m + 1, n)
+    assert sp.latex(expr) == r"\sum_{i=m + 1}^{n} i^{-\frac{3}{2}}"
+    assert sp.latex(expr**2) == r"\left(\sum_{i=m + 1}^{n} i^{-\frac{3}{2}}\right)^{2}"
+    shown = sp.pretty(PowerSum(sp.Symbol("alpha"), m + 1, n))
+    assert "-α" in shown and "i = m + 1" in shown
+    assert r"\infty" in sp.latex(PowerSlope(2, m)) and "∞" in sp.pretty(PowerSlope(2, m))
