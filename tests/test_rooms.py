@@ -54,6 +54,30 @@ def test_modules_open_with_what_to_use_when(room):
         assert doc and ("Use " in doc or path.name == "cli.py"), path
 
 
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_no_compiled_module_calls_another():
+    """A cached kernel does not notice a change in another file: it would go on with the old."""
+    files = {
+        f"{room}.{path.stem}": set(imported_modules(path))
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+    }
+    compiled = {name for name, imported in files.items() if "numba" in imported}
+    kernels = {
+        name for name in compiled if "njit" in (ROOT / f"{name.replace('.', '/')}.py").read_text()
+    }
+    assert len(kernels) >= 4
+    for name in kernels:
+        assert not files[name] & kernels, name
+
+
 def test_import_superscale_loads_nothing_heavy():
     code = (
         "import sys, superscale;"
