@@ -23,7 +23,7 @@ from theory.frequencies import Frequencies
 _BLOCK = 4_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LossEstimate:
     """A sampled loss.
 

@@ -7,6 +7,7 @@ from scipy.stats import ortho_group
 from numerics.monte_carlo import monte_carlo_loss
 from numerics.sampling import FeatureSampler
 from numerics.toy_model import ToyModel
+from theory.activation import Activation
 from theory.frequencies import Frequencies
 from theory.weak import weak_loss
 
@@ -48,17 +49,59 @@ def test_against_a_dense_evaluation_of_the_same_samples():
     assert estimate.per_feature.sum() == pytest.approx(estimate.loss, rel=1e-12)
 
 
-def test_blocks_do_not_change_the_kind_of_result(monkeypatch):
+def test_blocks_add_up_exactly(monkeypatch):
+    """Three blocks, the last one short, against one dense evaluation of the same draws."""
     import numerics.monte_carlo as module
 
     f = Frequencies.power_law(30, 1.0)
     model = random_model(30, 4, 1)
-    whole = monte_carlo_loss(model, f, 50_000, 2)
-    monkeypatch.setattr(module, "_BLOCK", 30 * 700)  # 72 blocks, the last one short
-    blocks = monte_carlo_loss(model, f, 50_000, 3)
-    assert blocks.samples == whole.samples == 50_000
-    assert abs(blocks.loss - whole.loss) < 4 * np.hypot(blocks.stderr, whole.stderr)
-    assert blocks.stderr == pytest.approx(whole.stderr, rel=0.05)
+    monkeypatch.setattr(module, "_BLOCK", 30 * 200)
+    estimate = monte_carlo_loss(model, f, 500, np.random.default_rng(2))
+    rng, each, squares, fired = np.random.default_rng(2), [], 0.0, np.zeros(30, dtype=bool)
+    for size in (200, 200, 100):
+        batch = FeatureSampler(f).draw(size, rng)
+        x = np.zeros((size, 30))
+        x[batch.sample, batch.feature] = batch.value
+        y = np.maximum(x @ model.W @ model.W.T + model.b, 0)
+        each.append(np.sum((y - x) ** 2, axis=1))
+        squares = squares + np.sum((y - x) ** 2, axis=0)
+        fired |= (y > 0).any(axis=0)
+    each = np.concatenate(each)
+    assert estimate.samples == 500
+    assert estimate.loss == pytest.approx(each.mean(), rel=1e-12)
+    assert estimate.stderr == pytest.approx(each.std(ddof=1) / np.sqrt(500), rel=1e-10)
+    assert estimate.per_feature == pytest.approx(squares / 500, rel=1e-12)
+    assert np.array_equal(estimate.fired, fired)
+
+
+def test_a_feature_that_fires_in_the_first_block_only_has_fired(monkeypatch):
+    import numerics.monte_carlo as module
+
+    monkeypatch.setattr(module, "_BLOCK", 2 * 10)
+    f = Frequencies.from_probabilities([0.5, 0.01])
+    estimates = [monte_carlo_loss(ToyModel(np.eye(2), [0, 0]), f, 40, seed) for seed in range(40)]
+    seen = np.mean([e.fired[1] for e in estimates])
+    assert abs(seen - (1 - 0.99**40)) < 4 * np.sqrt(0.33 * 0.67 / 40)
+
+
+def test_the_standard_error_of_a_large_nearly_constant_loss():
+    """A bias of 10^6 adds 10^12 to every sample: a plain sum of squares would cancel."""
+    f = Frequencies.from_probabilities([0.5, 0.5])
+    model = ToyModel(np.zeros((2, 1)), [1e6, 0.0])
+    estimate = monte_carlo_loss(model, f, 20_000, 0)
+    # (10^6 - x)² = 10^12 - 2·10^6 x + x²: its spread is that of x, times 2·10^6.
+    spread = 2e6 * np.sqrt(4 / 3 * 0.5 - 0.25)
+    assert estimate.stderr == pytest.approx(spread / np.sqrt(20_000), rel=0.03)
+
+
+def test_other_activations():
+    f = Frequencies.power_law(20, 1.0)
+    v = Activation(0.5, 1.0)
+    estimate = monte_carlo_loss(ToyModel(np.zeros((20, 1)), f.p), f, 200_000, 0, v)
+    first, second = float(v.moment(1)), float(v.moment(2))
+    exact = np.sum(second * f.p - 2 * first * f.p * f.p + f.p**2)  # constant outputs p_i
+    assert abs(estimate.loss - exact) < 4 * estimate.stderr
+    assert abs(estimate.loss - float(weak_loss(f, 0))) > 4 * estimate.stderr
 
 
 def test_against_the_exact_weak_loss_in_repetition():
