@@ -18,7 +18,7 @@ from empirical.exponents import FittedExponent
 from empirical.run import TrainingRun
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ComparisonRow:
     """One setting: what each theory predicts and what was measured.
 
@@ -58,7 +58,7 @@ class ComparisonRow:
         return self.measured / predicted if predicted else math.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """Predictions beside measurements.
 

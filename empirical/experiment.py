@@ -94,7 +94,7 @@ def compare(
     ValueError, TypeError
         For an argument out of range, before any training.
     DivergenceError
-        If every run failed.
+        If every run failed (or whatever else stopped the first of them).
     InterruptedComparison
         On Ctrl-C, with what had finished.
 
@@ -133,8 +133,17 @@ def compare(
     errors: dict[Cell, Exception] = {}
 
     def collect() -> Comparison | None:
-        failures = tuple(f"m = {w}, seed {s}: {error}" for (w, s), error in errors.items())
-        repeat = {"frequencies": frequencies.describe(), "m": widths, "seeds": seed_list}
+        failures = tuple(
+            f"m = {w}, seed {s}: {type(error).__name__}: {error}"
+            for (w, s), error in errors.items()
+        )
+        repeat = {
+            "frequencies": frequencies.describe(),
+            "m": widths,
+            "seeds": seed_list,
+            "theory": list(prediction.theories),
+            "recipe": recipe,
+        }
         return _assemble(prediction, runs, failures, {**repeat, **settings}) if runs else None
 
     try:
@@ -190,7 +199,7 @@ def _train_cell(
     torch.set_num_threads(1)
     try:
         return train(frequencies, cell[0], seed=cell[1], **training)
-    except DivergenceError as error:
+    except Exception as error:  # one run's failure must not lose the others
         return error
     finally:
         torch.set_num_threads(threads)
@@ -244,7 +253,7 @@ def _assemble(
 
 def _details(runs: list[TrainingRun]) -> dict[str, float]:
     """Means over seeds of what ``measure`` finds; the last two losses use the trained rows."""
-    found = [measure(run.model, run.frequencies) for run in runs]
+    found = [measure(run.model, run.frequencies, activation=run.activation) for run in runs]
     return {
         "phi_half": float(np.mean([one.phi_half for one in found])),
         "dead_fraction": float(np.mean([one.dead_fraction for one in found])),

@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from numerics.monte_carlo import monte_carlo_loss
-from numerics.overlaps import mean_square_overlap
 from numerics.toy_model import ToyModel
+from numerics.unit_rows import mean_square_overlap
 from theory.activation import UNIFORM, Activation
 from theory.checks import read_only
 from theory.directions import welch_mean_square
@@ -22,7 +22,7 @@ from theory.frequencies import Frequencies
 from theory.weak import lost_loss, weak_loss
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measurement:
     """What a trained model represents, and what it loses.
 
@@ -38,7 +38,7 @@ class Measurement:
     loss, stderr : float
         Sampled loss and its standard error.
     dead_loss : float
-        Part of ``loss`` at dead features, exactly Σ ⟨v²⟩ p_i over them.
+        Expected loss at dead features, exactly Σ ⟨v²⟩ p_i over them.
     lost_rows_loss : float
         Weak-superposition loss of the rows with norm below 1/2: Σ (⟨v²⟩ p_i - ⟨v⟩² p_i²).
     lost_ranks_loss : float
@@ -157,6 +157,10 @@ def measure(
         dead_loss=float(activation.moment(2)) * float(frequencies.p[dead].sum()),
         lost_rows_loss=lost_loss(frequencies.p[~represented], activation),
         lost_ranks_loss=float(weak_loss(frequencies, int(represented.sum()), activation)),
-        overlap_half=mean_square_overlap(model.W[represented]),
-        overlap_one=mean_square_overlap(model.W[norms > 1.0]),
+        overlap_half=_overlap(model.W[represented]),
+        overlap_one=_overlap(model.W[norms > 1.0]),
     )
+
+
+def _overlap(rows: NDArray[np.float64]) -> float:
+    return mean_square_overlap(rows) if len(rows) > 1 else float("nan")

@@ -19,12 +19,14 @@ from safetensors.numpy import save
 
 from empirical.files import write_atomically
 from numerics.toy_model import ToyModel
+from theory.activation import Activation
+from theory.checks import read_only
 from theory.frequencies import Frequencies
 
 _FORMAT = "superscale.TrainingRun/1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingRun:
     """A trained toy model with what was measured on it.
 
@@ -62,6 +64,11 @@ class TrainingRun:
     losses: NDArray[np.float64]
     seconds: float
     settings: Mapping[str, Any]
+
+    @property
+    def activation(self) -> Activation:
+        """The law of v that the model was trained on."""
+        return Activation(self.settings["v_low"], self.settings["v_high"])
 
     def save(self, path: str | Path) -> None:
         """Write the run to one safetensors file, whole or not at all.
@@ -106,12 +113,12 @@ class TrainingRun:
         try:
             return cls(
                 ToyModel(tensors["W"], tensors["b"]),
-                _frequencies(record["frequencies"], tensors["p"]),
+                Frequencies.from_description(record["frequencies"], tensors["p"]),
                 record["loss"],
                 record["stderr"],
                 record["samples"],
-                tensors["history.steps"],
-                tensors["history.losses"],
+                read_only(tensors["history.steps"]),
+                read_only(tensors["history.losses"]),
                 record["seconds"],
                 record["settings"],
             )
@@ -159,14 +166,3 @@ def read_record(path: str | Path, expected: str) -> tuple[dict[str, Any], dict[s
     if found != expected:
         raise ValueError(f"{path} holds {found}, not {expected}")
     return tensors, record
-
-
-def _frequencies(record: Mapping[str, Any], p: NDArray[np.float64]) -> Frequencies:
-    n, density = record["n"], record["density"]
-    if record["law"] == "power_law":
-        return Frequencies.power_law(n, record["alpha"], density)
-    if record["law"] == "exponential":
-        return Frequencies.exponential(n, record["scale"], density)
-    if record["law"] == "linear":
-        return Frequencies.linear(n, density)
-    return Frequencies.from_probabilities(p)

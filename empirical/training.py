@@ -1,7 +1,7 @@
 """Train the toy model: the published recipe by default, on any torch device.
 
-Use ``train(frequencies, m)`` for a ``TrainingRun``. A step never forms what is zero: features are
-drawn sparse, the encoder gathers the active rows, and only the decoder is a dense product.
+Use ``train(frequencies, m)`` for a ``TrainingRun``. Features are drawn and encoded sparse: of the
+batch x n arrays only the output, which is dense, is ever formed.
 
 The device draws nothing: batches come from a numpy generator, so that a seed means the same
 batches everywhere. On the CPU a run is reproduced bit for bit (at the same number of torch
@@ -31,7 +31,7 @@ from numerics.monte_carlo import monte_carlo_loss
 from numerics.sampling import FeatureBatch, FeatureSampler
 from numerics.toy_model import ToyModel
 from theory.activation import UNIFORM, Activation
-from theory.checks import check_integer, check_real, check_widths
+from theory.checks import check_integer, check_real, check_widths, read_only
 from theory.frequencies import Frequencies
 from theory.weak import weak_loss
 
@@ -39,14 +39,17 @@ BiasStart = Literal["normal", "zero"]
 
 # A loss this many times that of a model that learns nothing has diverged.
 _DIVERGED = 1e4
+# At most this many records of the history.
 _RECORDS = 200
+# Larger rates overflow float32; every rate near this diverges.
+_LARGEST_RATE = 1e6
 
 
 class DivergenceError(ArithmeticError):
     """The training loss became NaN, infinite, or absurdly large."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gradients:
     """Loss of one batch (mean over samples, summed over features) and its gradients."""
 
@@ -174,8 +177,8 @@ def train(
     checkpoint_every : int
         Steps between two saves.
     progress : bool or callable
-        True for a progress bar on stderr; a function is called as progress(step, steps) about 200
-        times.
+        True for a progress bar on stderr; a function is called as progress(step, steps) with every
+        record of the history, at most 200 times.
 
     Returns
     -------
@@ -239,18 +242,22 @@ def train(
             W, b, optimizer, sampler, batch_rng, settings, done, limit, save, checkpoint_every,
             advance,
         )  # fmt: skip
+    # What the last step made of the model no training loss has seen.
+    finite = bool(torch.isfinite(W).all() and torch.isfinite(b).all())
+    _check_loss(0.0 if finite else math.nan, limit, settings["steps"], settings)
     model = ToyModel(W.detach().cpu().numpy(), b.detach().cpu().numpy())
     estimate = monte_carlo_loss(
         model, frequencies, settings["evaluation_samples"], evaluation_rng, activation
     )
+    _check_loss(estimate.loss, limit, settings["steps"], settings)
     return TrainingRun(
         model,
         frequencies,
         estimate.loss,
         estimate.stderr,
         estimate.samples,
-        np.array(done.recorded_steps, dtype=np.int64),
-        np.array(done.recorded_losses),
+        read_only(np.array(done.recorded_steps, dtype=np.int64)),
+        read_only(np.array(done.recorded_losses)),
         done.seconds,
         settings,
     )
@@ -271,7 +278,7 @@ def _train_steps(
 ) -> Progress:
     """Run the remaining steps, in place on W and b."""
     steps = settings["steps"]
-    record_every = max(1, steps // _RECORDS)
+    record_every = -(-steps // _RECORDS)
     peak = [group["lr"] for group in optimizer.param_groups]
     scale = settings["loss_scale"] / sampler.n
     window = torch.tensor(done.window, dtype=torch.float64, device=W.device)
@@ -288,11 +295,7 @@ def _train_steps(
         if done.step % record_every == 0 or done.step == steps:
             span = record_every if done.step % record_every == 0 else done.step % record_every
             loss = float(window) / span
-            if not loss <= limit:
-                raise DivergenceError(
-                    f"training diverged: loss {loss:.3g} around step {done.step} of {steps} with "
-                    f"learning rate {settings['learning_rate']:g}; try a smaller learning rate"
-                )
+            _check_loss(loss, limit, done.step, settings)
             done.recorded_steps.append(done.step)
             done.recorded_losses.append(loss)
             window.zero_()
@@ -305,6 +308,14 @@ def _train_steps(
     for group, lr in zip(optimizer.param_groups, peak, strict=True):
         group["lr"] = lr
     return done
+
+
+def _check_loss(loss: float, limit: float, step: int, settings: dict[str, Any]) -> None:
+    if not loss <= limit:
+        raise DivergenceError(
+            f"training diverged: loss {loss:.3g} around step {step} of {settings['steps']} with "
+            f"learning rate {settings['learning_rate']:g}; try a smaller learning rate"
+        )
 
 
 def _start(
@@ -364,7 +375,7 @@ def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
         )
     steps = check_integer("steps", given["steps"])
     warmup = given["warmup_steps"]
-    lr = check_real("learning_rate", given["learning_rate"], 0.0, strict=True)
+    lr = check_real("learning_rate", given["learning_rate"], 0.0, _LARGEST_RATE, strict=True)
     bias_lr = given["bias_learning_rate"]
     try:
         torch.empty(0, device=given["device"])
@@ -381,7 +392,7 @@ def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
         "learning_rate": lr,
         "bias_learning_rate": lr
         if bias_lr is None
-        else check_real("bias_learning_rate", bias_lr, 0.0, strict=True),
+        else check_real("bias_learning_rate", bias_lr, 0.0, _LARGEST_RATE, strict=True),
         "warmup_steps": steps // 10
         if warmup is None
         else check_integer("warmup_steps", warmup, 0, steps),

@@ -2,10 +2,13 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 import empirical.experiment as experiment
-from empirical.experiment import InterruptedComparison, compare
-from empirical.training import DivergenceError, train
+from empirical.experiment import RECIPES, InterruptedComparison, compare
+from empirical.measurement import measure
+from empirical.training import DivergenceError, check_settings, train
+from theory.activation import Activation
 from theory.frequencies import Frequencies
 from theory.weak import weak_loss
 
@@ -31,6 +34,53 @@ def test_rows_hold_predictions_and_measurements(comparison):
     assert "equiangular" not in comparison.rows[0].predicted  # 60 > 6 · 7/2
 
 
+def test_details_are_means_over_the_seeds(comparison):
+    for row in comparison.rows:
+        found = [measure(run.model, F) for run in comparison.runs if run.model.m == row.m]
+        for name in ("phi_half", "dead_fraction", "lost_rows_loss", "lost_ranks_loss"):
+            assert row.details[name] == pytest.approx(np.mean([getattr(x, name) for x in found]))
+    # With random bias starts rows and ranks differ, and so do the seeds.
+    c = compare(F, 6, seeds=2, weight_decay=0.5, **QUICK | {"steps": 2000, "bias_start": "normal"})
+    details = c.rows[0].details
+    assert 0 < details["phi_half"] < 1
+    assert details["lost_rows_loss"] > 1.01 * details["lost_ranks_loss"]
+
+
+def test_the_law_of_v_reaches_every_part():
+    v = Activation(0.0, 1.0)
+    c = compare(F, [12], seeds=1, weight_decay=0.5, activation=v, **QUICK)
+    (row,), (run,) = c.rows, c.runs
+    assert run.activation == v and c.theories == ("weak",)
+    assert row.predicted["weak"] == pytest.approx(float(weak_loss(F, 12, v)))
+    found = measure(run.model, F, activation=v)
+    assert row.details["lost_rows_loss"] == pytest.approx(found.lost_rows_loss)
+    assert row.details["dead_fraction"] == found.dead_fraction
+
+
+def test_recipes():
+    settings = {name: check_settings(F, m=6, **recipe) for name, recipe in RECIPES.items()}
+    assert settings["paper"] == check_settings(F, m=6)
+    short = settings["short"]
+    assert (short["steps"], short["batch"], short["bias_start"]) == (5000, 64, "zero")
+
+
+def test_one_thread_each_and_the_callers_setting_back(monkeypatch):
+    seen = []
+    plain = experiment.train
+    monkeypatch.setattr(
+        experiment,
+        "train",
+        lambda *a, **k: (seen.append(torch.get_num_threads()), plain(*a, **k))[1],
+    )
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        compare(F, 6, seeds=1, **QUICK)
+        assert seen == [1] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_runs_are_those_of_train(comparison):
     alone = train(F, 12, seed=1, weight_decay=0.5, bias_start="zero", **QUICK)
     twin = next(r for r in comparison.runs if (r.model.m, r.settings["seed"]) == (12, 1))
@@ -50,11 +100,13 @@ def test_settings_repeat_the_comparison(comparison):
     s = dict(comparison.settings)
     made = s.pop("frequencies")
     assert made == F.describe()
+    activation = Activation(s.pop("v_low"), s.pop("v_high"))
     again = compare(
         Frequencies.power_law(made["n"], made["alpha"], made["density"]),
         s.pop("m"),
         s.pop("seeds"),
-        **{k: v for k, v in s.items() if k not in ("v_low", "v_high")},
+        activation=activation,
+        **s,
     )
     assert [row.measured for row in again.rows] == [row.measured for row in comparison.rows]
 
@@ -87,6 +139,17 @@ def test_picture(comparison):
     assert any("strong_skewed, height fitted" in label for label in labels)
 
 
+def test_the_fitted_height_goes_through_the_middle_of_the_points(comparison):
+    from matplotlib.figure import Figure
+
+    axes = comparison.plot(Figure().add_subplot())
+    line = next(x for x in axes.lines if "strong_even" in str(x.get_label()))
+    x, y = (np.log(np.asarray(data, dtype=float)) for data in line.get_data())
+    measured = np.log([row.measured for row in comparison.rows])
+    assert np.polyfit(x, y, 1)[0] == pytest.approx(-1)
+    assert np.mean(y) == pytest.approx(np.mean(measured))
+
+
 def test_one_width_one_seed():
     c = compare(F, 6, seeds=1, **QUICK)
     assert c.rows[0].stderr == c.runs[0].stderr
@@ -106,13 +169,24 @@ def test_a_failed_run_does_not_lose_the_others(monkeypatch):
     monkeypatch.setattr(experiment, "train", sometimes)
     c = compare(F, [6, 12], seeds=2, **QUICK)
     assert [row.seeds for row in c.rows] == [(0,), (0,)]
-    assert "m = 6, seed 1: training diverged" in "".join(c.failures)
+    assert "m = 6, seed 1: DivergenceError: training diverged" in "".join(c.failures)
     assert c.to_dict()["failures"]
 
 
 def test_if_every_run_fails_the_reason_is_raised():
     with pytest.raises(DivergenceError, match="diverged"):
-        compare(F, 6, seeds=2, learning_rate=1e30, **QUICK)
+        compare(F, 6, seeds=2, learning_rate=1e6, **QUICK)
+
+
+def test_nor_does_a_run_that_fails_in_another_way(monkeypatch):
+    def sometimes(frequencies, m, *, seed, **training):
+        if seed == 0:
+            raise RuntimeError("out of memory")
+        return train(frequencies, m, seed=seed, **training)
+
+    monkeypatch.setattr(experiment, "train", sometimes)
+    c = compare(F, 6, seeds=2, **QUICK)
+    assert c.rows[0].seeds == (1,) and "RuntimeError: out of memory" in c.failures[0]
 
 
 @pytest.mark.parametrize("finished", [0, 1, 3])
@@ -165,7 +239,6 @@ def test_weak_theory_against_published_training(alpha):
     """The rows that were lost predict the loss to a few per cent; ranks do not."""
     f = Frequencies.power_law(200, alpha)
     c = compare(f, [4, 8, 16, 32], 2, recipe="paper", weight_decay=0.5556, workers=2)
-    from empirical.measurement import measure
     from numerics.monte_carlo import monte_carlo_loss
 
     rows, ranks = [], []

@@ -61,3 +61,7 @@ def test_theories_are_fitted_like_measurements():
     assert fits["strong_skewed"].value == 1.5
     assert fits["equiangular"].stderr is None  # it exists at two of the widths
     assert "weak" not in predicted_exponents(predict(f, 10))
+    # A width that loses nothing (m = n) has no logarithm and is left out.
+    small = Frequencies.power_law(20, 1.0)
+    fits = predicted_exponents(predict(small, [5, 10, 20]))
+    assert fits["weak"] == predicted_exponents(predict(small, [5, 10]))["weak"]

@@ -4,6 +4,7 @@ import pytest
 from empirical.measurement import measure
 from empirical.training import train
 from numerics.toy_model import ToyModel
+from theory.activation import Activation
 from theory.frequencies import Frequencies
 
 F = Frequencies.power_law(12, 1.0, density=2.0)
@@ -37,13 +38,15 @@ def test_a_model_built_by_hand():
 
 
 def exact_kept_loss():
-    rng = np.random.default_rng(5)
-    x = (rng.random((1_000_000, 4)) < F.p[:4]) * rng.uniform(0, 2, (1_000_000, 4))
-    y = np.empty_like(x)
-    y[:, :2] = 1.44 * x[:, :2]
-    y[:, 2] = np.maximum(0.64 * (x[:, 2] - x[:, 3]), 0)
-    y[:, 3] = np.maximum(0.64 * (x[:, 3] - x[:, 2]), 0)
-    return float(np.mean(np.sum((y - x) ** 2, axis=1)))
+    """Rows of norm² 1.44 err by 0.44 x; of the opposite pair each sees 0.64 (x - x')."""
+    p = F.p
+    alone = 0.44**2 * 4 / 3 * (p[0] + p[1])
+    for own, other in ((2, 3), (3, 2)):
+        # Only the own one active: 0.36² v²; both: (ReLU(0.64 (v - w)) - v)², by a fine grid.
+        v, w = np.meshgrid(*[(np.arange(2000) + 0.5) / 1000] * 2)
+        both = np.mean((np.maximum(0.64 * (v - w), 0) - v) ** 2)
+        alone += p[own] * ((1 - p[other]) * 0.36**2 * 4 / 3 + p[other] * both)
+    return alone
 
 
 def test_lost_rows_and_lost_ranks_differ_when_a_frequent_feature_is_lost():
@@ -61,6 +64,39 @@ def test_a_feature_that_others_wake_is_not_dead():
     f = Frequencies.from_probabilities([0.5, 0.5])
     assert not measure(model, f).dead.any()
     assert measure(ToyModel(model.W, [0.0, -1.5]), f).dead.tolist() == [False, True]
+
+
+def test_dead_needs_silence_to_the_own_input_at_its_largest_too():
+    """b + 2 |W|²: 0.1 wakes at v = 1.5 and is rare; 0.1 less and it is dead."""
+    f = Frequencies.from_probabilities([1e-7, 1e-7])  # too rare to be seen firing
+    W = np.array([[1.0, 0.0], [0.5, 0.0]])
+    assert measure(ToyModel(W, [-1.5, -0.4]), f, samples=100).dead.tolist() == [False, False]
+    assert measure(ToyModel(W, [-2.01, -0.51]), f, samples=100).dead.tolist() == [True, True]
+    # With v in (0, 1) half of that is enough.
+    half = Activation(0.0, 1.0)
+    dead = measure(ToyModel(W, [-1.5, -0.4]), f, samples=100, activation=half).dead
+    assert dead.tolist() == [True, True]
+
+
+def test_thresholds_are_where_they_are_said_to_be():
+    norms = [1.2, 1.0, 0.95, 0.65, 0.55, 0.5, 0.45, 0.2, 0.1, 0.0, 0.0, 0.0]
+    angles = np.arange(12) * 0.7
+    W = np.array(norms)[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    result = measure(ToyModel(W, np.zeros(12)), F, samples=100)
+    assert result.phi_half == 5 / 12 and result.phi_one == 1 / 12
+    squares = np.cos(np.subtract.outer(angles[:5], angles[:5])) ** 2
+    assert result.overlap_half == pytest.approx((squares.sum() - 5) / 20)
+    assert np.isnan(result.overlap_one)
+    assert result.welch == pytest.approx((5 - 2) / (2 * 4))
+    assert result.lost_rows_loss == pytest.approx(np.sum(4 / 3 * F.p[5:] - F.p[5:] ** 2))
+
+
+def test_other_activations_change_what_is_lost():
+    v = Activation(0.0, 1.0)
+    result = measure(built(), F, samples=100, activation=v)
+    assert result.dead_loss == pytest.approx(F.p[4:].sum() / 3)
+    assert result.lost_rows_loss == pytest.approx(np.sum(F.p[4:] / 3 - F.p[4:] ** 2 / 4))
+    assert result.lost_ranks_loss == pytest.approx(result.lost_rows_loss)
 
 
 def test_trained_models_print_and_plot():

@@ -19,13 +19,14 @@ def run(optimizer_type, start, grads, **options):
     return parameter.detach()
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.1, 1.0])
-def test_positive_decay_is_adamw(decay):
+@pytest.mark.parametrize("decay", [0.0, 1e-3, 0.1, 1.0])
+@pytest.mark.parametrize("eps", [1e-8, 1e-2])
+def test_positive_decay_is_adamw(decay, eps):
     start, grads = (
         torch.randn(5, 3, generator=torch.Generator().manual_seed(1)),
         gradients(50, (5, 3)),
     )
-    options = {"lr": 1e-2, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": decay}
+    options = {"lr": 1e-2, "betas": (0.9, 0.999), "eps": eps, "weight_decay": decay}
     ours, theirs = (
         run(RowAdamW, start, grads, **options),
         run(torch.optim.AdamW, start, grads, **options),
@@ -104,5 +105,7 @@ def test_bad_options(options, message):
 
 
 def test_growth_needs_rows():
+    with pytest.raises(ValueError, match="acts on rows"):
+        RowAdamW([torch.nn.Parameter(torch.ones(2, 2, 2))], weight_decay=-1.0)
     with pytest.raises(ValueError, match="acts on rows"):
         RowAdamW([torch.nn.Parameter(torch.ones(2))], weight_decay=-1.0)

@@ -75,6 +75,39 @@ def test_overlaps_of_figure_6_use_the_published_bound():
         assert row.predicted["welch_at_capacity"] == pytest.approx(drawn[row.m], abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("curve", "f"),
+    [
+        ("power", Frequencies.power_law(10240, 1.2)),
+        ("exponential", Frequencies.exponential(10240, 400)),
+        ("linear", Frequencies.linear(10240)),
+    ],
+)
+@pytest.mark.parametrize("name", ["fig1-weak", "fig1-strong"])
+def test_figure_1_is_predicted_for_its_frequencies(name, curve, f):
+    table = load_reference("fig1_toy_loss")
+    part = table[(table["superposition"] == name[5:]) & (table["distribution"] == curve)]
+    c = compare_reference(name, [curve])
+    for row, point in zip(c.rows, part.to_dict("records"), strict=True):
+        assert row.predicted["weak"] == pytest.approx(float(weak_loss(f, row.m)))
+        assert row.stderr == point["loss_std"]
+    assert c.exponents[curve]["weak"] == fit_exponent(part["m"], weak_loss(f, part["m"]))
+
+
+def test_figure_4_errors_are_half_a_colour_step():
+    table = load_reference("fig4_exponents").query("quantity == 'alpha_m'")
+    rows = compare_reference("fig4-exponents").rows
+    assert [row.stderr for row in rows] == pytest.approx(((table["hi"] - table["lo"]) / 2).tolist())
+
+
+def test_figure_6_beside_chance_and_capacity():
+    for row in compare_reference("fig6-overlaps").rows:
+        assert row.predicted["random"] == 1 / row.m
+        assert row.predicted["welch"] == pytest.approx((1000 - row.m) / (row.m * 999))
+    for row in compare_reference("fig6-phi").rows:
+        assert row.predicted["capacity"] == min(1, row.m * (row.m + 1) / 2000)
+
+
 def test_tables_are_copies():
     table = load_reference("fig1_toy_loss")
     table.loc[:, "loss"] = 0.0

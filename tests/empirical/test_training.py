@@ -42,29 +42,31 @@ def test_gradients_against_dense_autograd(seed):
     assert float(ours.loss) == pytest.approx(loss.item(), rel=1e-12)
     assert torch.allclose(ours.W, W.grad, rtol=1e-10, atol=1e-13)
     assert torch.allclose(ours.b, b.grad, rtol=1e-10, atol=1e-13)
-    # Negative control: the encoder's share of the gradient is not negligible.
-    decoder_only = W.grad - ours.W * 0.9
-    assert not torch.allclose(decoder_only, torch.zeros_like(W), atol=1e-3)
+    # Negative control: with the encoder held fixed autograd gives another gradient.
+    fixed, decoder = W.detach(), W.detach().clone().requires_grad_()
+    loss = torch.sum((torch.relu(x @ fixed @ decoder.T + b.detach()) - x) ** 2) / 200
+    loss.backward()
+    assert not torch.allclose(ours.W, decoder.grad, rtol=1e-3, atol=1e-3)
 
 
-def plain_training(f, m, gamma, seed, steps, batch, lr, warmup, bias_zero=False):
+def plain_training(f, m, gamma, seed, steps, batch, lr, warmup, bias_lr=None, scale=1.0, eps=1e-8):
     """The published loop, dense and with autograd, fed the same start and batches."""
     start, batches, _ = (np.random.default_rng(c) for c in np.random.SeedSequence(seed).spawn(3))
     W = torch.from_numpy((start.standard_normal((f.n, m)) / m**0.5).astype(np.float32))
     b = torch.from_numpy(start.standard_normal(f.n).astype(np.float32))
-    if bias_zero:
-        b.zero_()
     W.requires_grad_(), b.requires_grad_()
     sampler = FeatureSampler(f)
-    adam = torch.optim.Adam([W, b], lr=lr, betas=(0.9, 0.999), eps=1e-8)
+    bias_lr = lr if bias_lr is None else bias_lr
+    adam = torch.optim.Adam([{"params": [W]}, {"params": [b]}], betas=(0.9, 0.999), eps=eps)
     for step in range(steps):
         if step < warmup:
-            rate = lr * (step + 1) / warmup
+            factor = (step + 1) / warmup
         else:
             done = (step - warmup) / (steps - warmup)
-            rate = lr * (0.05 + 0.95 * (1 + math.cos(math.pi * done)) / 2)
+            factor = 0.05 + 0.95 * (1 + math.cos(math.pi * done)) / 2
+        rate = lr * factor
         x = dense(sampler.draw(batch, batches))
-        loss = torch.mean((torch.relu(x @ W @ W.T + b) - x) ** 2)
+        loss = scale * torch.mean((torch.relu(x @ W @ W.T + b) - x) ** 2)
         adam.zero_grad()
         loss.backward()
         with torch.no_grad():
@@ -72,7 +74,7 @@ def plain_training(f, m, gamma, seed, steps, batch, lr, warmup, bias_zero=False)
                 W -= rate * gamma * W
             else:
                 W += rate * -gamma * W * (1 / W.norm(dim=1, keepdim=True) - 1)
-        adam.param_groups[0]["lr"] = rate
+        adam.param_groups[0]["lr"], adam.param_groups[1]["lr"] = rate, bias_lr * factor
         adam.step()
     return W.detach().numpy(), b.detach().numpy()
 
@@ -85,6 +87,21 @@ def test_training_against_the_plain_loop(gamma):
     assert run.model.b == pytest.approx(b, abs=1e-4)
     other, _ = plain_training(SMALL, 6, gamma + 0.1, 4, 120, 32, 1e-2, 12)
     assert pytest.approx(other, abs=1e-4) != run.model.W
+
+
+def test_bias_learning_rate_and_loss_scale_against_the_plain_loop():
+    """Adam forgets the scale of the loss but for its epsilon: make it so small that that counts."""
+    settings = {"bias_learning_rate": 1e-3, "loss_scale": 1e-4}
+    run = train(SMALL, 6, seed=4, **QUICK, **settings)
+    W, b = plain_training(SMALL, 6, -1.0, 4, 120, 32, 1e-2, 12, bias_lr=1e-3, scale=1e-4)
+    assert run.model.W == pytest.approx(W, abs=1e-4)
+    assert run.model.b == pytest.approx(b, abs=1e-4)
+    # Negative controls: the scale forgotten; a sum over features for their mean; one rate for all.
+    for other in ({"scale": 1.0}, {"scale": 40e-4}, {"scale": 1e-4, "bias_lr": 1e-2}):
+        wrong, _ = plain_training(
+            SMALL, 6, -1.0, 4, 120, 32, 1e-2, 12, **({"bias_lr": 1e-3} | other)
+        )
+        assert run.model.W != pytest.approx(wrong, abs=1e-4)
 
 
 def test_the_start_is_as_published():
@@ -150,28 +167,63 @@ def test_training_learns_what_theory_allows():
     assert abs(fresh.loss - run.loss) < 4 * math.hypot(fresh.stderr, run.stderr)
 
 
+def batch_losses(f, steps, batch, seed):
+    """The loss of every batch of a run, by stopping it after each step."""
+    losses = []
+    plain = training.loss_and_gradients
+
+    def listening(W, b, drawn):
+        gradients = plain(W, b, drawn)
+        losses.append(float(gradients.loss))
+        return gradients
+
+    training.loss_and_gradients = listening
+    try:
+        run = train(f, 6, batch=batch, steps=steps, seed=seed, evaluation_samples=10)
+    finally:
+        training.loss_and_gradients = plain
+    return run, np.array(losses)
+
+
 def test_history_averages_every_step():
-    run = train(SMALL, 6, batch=8, steps=207, evaluation_samples=10)
-    assert run.steps[-1] == 207 and run.steps.size == 207
-    long = train(SMALL, 6, batch=8, steps=450, evaluation_samples=10)
-    assert np.array_equal(long.steps, np.arange(2, 451, 2))
+    run, losses = batch_losses(SMALL, 120, 8, 0)
+    assert np.array_equal(run.steps, np.arange(1, 121))
+    assert run.losses == pytest.approx(losses, rel=1e-6)
+    run, losses = batch_losses(SMALL, 507, 8, 0)  # records of 3 steps
+    assert run.steps.size == 169 and run.steps[0] == 3
+    assert run.losses == pytest.approx(losses.reshape(-1, 3).mean(axis=1), rel=1e-6)
+    run, losses = batch_losses(SMALL, 500, 8, 0)  # the last record is one of 2
+    assert np.array_equal(run.steps[-2:], [498, 500])
+    assert run.losses[-1] == pytest.approx(losses[-2:].mean(), rel=1e-6)
 
 
-def test_other_activations_reach_the_samples():
-    v = Activation(0.0, 0.5)
-    run = train(SMALL, 6, activation=v, bias_start="zero", **QUICK)
-    assert run.settings["v_high"] == 0.5
-    # Losses go as the square of v: a quarter of the size is a sixteenth of the loss.
-    assert 0.1 * float(weak_loss(SMALL, 0)) / 16 < run.loss < 1.5 * float(weak_loss(SMALL, 0)) / 16
+def test_the_reported_loss_is_of_fresh_samples():
+    run = train(SMALL, 6, seed=5, **QUICK)
+    _, _, evaluation = np.random.SeedSequence(5).spawn(3)
+    again = monte_carlo_loss(run.model, SMALL, 1000, np.random.default_rng(evaluation))
+    assert (run.loss, run.stderr, run.samples) == (again.loss, again.stderr, 1000)
+
+
+def test_other_activations_reach_the_samples_and_the_record():
+    v = Activation(0.25, 0.5)
+    run = train(SMALL, 6, activation=v, seed=4, **QUICK)
+    assert run.activation == v
+    batches = np.random.default_rng(np.random.SeedSequence(4).spawn(3)[1])
+    assert FeatureSampler(SMALL, v).draw(32, batches).value.max() <= 0.5
+    # The evaluation uses it too: every sample of a dead model costs what v is.
+    fresh = monte_carlo_loss(run.model, SMALL, 2**14, 1, v)
+    assert abs(fresh.loss - run.loss) < 4 * math.hypot(fresh.stderr, run.stderr)
+    other = train(SMALL, 6, seed=4, **QUICK)
+    assert not np.allclose(run.model.W, other.model.W, atol=1e-3)
 
 
 def test_progress_is_reported():
     seen = []
     train(SMALL, 6, progress=lambda done, total: seen.append((done, total)), **QUICK)
-    assert seen[-1] == (120, 120)
+    assert seen == [(step, 120) for step in range(1, 121)]
 
 
-@pytest.mark.parametrize("learning_rate", [1e4, 1e30])
+@pytest.mark.parametrize("learning_rate", [1e3, 1e6])
 def test_divergence_stops_with_a_clear_error(learning_rate):
     with pytest.raises(
         DivergenceError, match="training diverged: loss .* try a smaller learning rate"
@@ -179,9 +231,33 @@ def test_divergence_stops_with_a_clear_error(learning_rate):
         train(SMALL, 6, learning_rate=learning_rate, **QUICK)
 
 
+def test_a_model_that_only_the_last_step_ruined_is_not_returned():
+    with pytest.raises(DivergenceError, match="around step 1 of 1"):
+        train(SMALL, 6, batch=8, steps=1, learning_rate=1e6, warmup_steps=0)
+
+
+def test_divergence_is_ten_thousand_times_what_learning_nothing_costs(monkeypatch):
+    """The limit itself, by a loss that is put just below and just above it."""
+    limit = 1e4 * float(weak_loss(SMALL, 0))
+    plain = training.loss_and_gradients
+    for factor, diverges in ((0.99, False), (1.01, True)):
+
+        def costly(W, b, batch, factor=factor):
+            gradients = plain(W, b, batch)
+            return training.Gradients(torch.tensor(factor * limit), gradients.W, gradients.b)
+
+        monkeypatch.setattr(training, "loss_and_gradients", costly)
+        if diverges:
+            with pytest.raises(DivergenceError):
+                train(SMALL, 6, **QUICK)
+        else:
+            train(SMALL, 6, **QUICK)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"learning_rate": 1e39}, "learning_rate = 1e\\+39"),
         ({"m": 41}, "m = 41"),
         ({"m": 0}, "m = 0"),
         ({"m": [3, 4]}, "not one width"),
@@ -215,9 +291,11 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("stop_at", [1, 49, 50, 51, 100, 119])
+@pytest.mark.parametrize("stop_at", [1, 49, 50, 51, 200, 499])
 def test_a_resumed_run_repeats_an_undisturbed_one_bit_for_bit(tmp_path, monkeypatch, stop_at):
-    whole = train(SMALL, 6, seed=3, **QUICK)
+    # 500 steps make records of 3: saving after every 25 falls inside them.
+    quick = QUICK | {"steps": 500, "batch": 8}
+    whole = train(SMALL, 6, seed=3, **quick)
     path = tmp_path / "state.safetensors"
     plain = training.loss_and_gradients
     calls = 0
@@ -231,9 +309,9 @@ def test_a_resumed_run_repeats_an_undisturbed_one_bit_for_bit(tmp_path, monkeypa
 
     monkeypatch.setattr(training, "loss_and_gradients", failing)
     with pytest.raises(Stop):
-        train(SMALL, 6, seed=3, checkpoint=path, checkpoint_every=25, **QUICK)
+        train(SMALL, 6, seed=3, checkpoint=path, checkpoint_every=25, **quick)
     monkeypatch.setattr(training, "loss_and_gradients", plain)
-    resumed = train(SMALL, 6, seed=3, checkpoint=path, checkpoint_every=25, **QUICK)
+    resumed = train(SMALL, 6, seed=3, checkpoint=path, checkpoint_every=25, **quick)
     for name in ("W", "b"):
         assert np.array_equal(getattr(resumed.model, name), getattr(whole.model, name))
     assert (resumed.loss, resumed.stderr) == (whole.loss, whole.stderr)
@@ -254,6 +332,8 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     train(SMALL, 6, checkpoint=path, **QUICK)
     with pytest.raises(ValueError, match="belongs to another run .*seed = 0 there, 1 here"):
         train(SMALL, 6, seed=1, checkpoint=path, **QUICK)
+    with pytest.raises(ValueError, match="v_high = 2.0 there, 1.0 here"):
+        train(SMALL, 6, activation=Activation(0.0, 1.0), checkpoint=path, **QUICK)
     with pytest.raises(ValueError, match="other frequencies"):
         train(Frequencies.power_law(40, 1.1, density=2.0), 6, checkpoint=path, **QUICK)
     path.write_bytes(path.read_bytes()[:200])
@@ -262,6 +342,15 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     train(SMALL, 6, **QUICK).save(path)
     with pytest.raises(ValueError, match=r"holds superscale.TrainingRun/1, not"):
         train(SMALL, 6, checkpoint=path, **QUICK)
+
+
+def test_time_adds_up_over_stops(tmp_path, monkeypatch):
+    path = tmp_path / "state.safetensors"
+    clock = iter(range(0, 10**6, 10))  # every look at the clock takes ten seconds
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
+    first = train(SMALL, 6, checkpoint=path, checkpoint_every=60, **QUICK)
+    again = train(SMALL, 6, checkpoint=path, checkpoint_every=60, **QUICK)
+    assert again.seconds >= first.seconds - 10 > 0
 
 
 # ---- saving ----------------------------------------------------------------------------
