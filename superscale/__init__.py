@@ -1,8 +1,9 @@
 """Why does loss fall with model width, and how far will it fall? The public names.
 
 Use ``Frequencies`` to say how often features occur, ``predict`` for the loss by every theory,
-``train`` for what a toy model really does, ``compare`` for both side by side. Each name is loaded
-when it is first used, so that ``import superscale`` is quick.
+``train`` for what a toy model really does, ``compare`` for both side by side, ``population_loss``
+for the exact loss of a given model, ``overlaps`` for how much the rows of a matrix interfere. Each
+name is loaded when it is first used, so that ``import superscale`` is quick.
 
 Examples
 --------
@@ -25,15 +26,20 @@ _HOME = {
     "Frequencies": "theory.frequencies",
     "InterruptedComparison": "empirical.experiment",
     "LossEstimate": "numerics.monte_carlo",
+    "LossReport": "numerics.population_loss",
     "Measurement": "empirical.measurement",
+    "Overlaps": "numerics.overlap_statistics",
     "Prediction": "theory.prediction",
     "RandomOverlap": "theory.directions",
     "RowAdamW": "empirical.optimizer",
+    "RowMatrix": "numerics.matrix",
     "ToyModel": "numerics.toy_model",
     "TrainingRun": "empirical.run",
+    "Treatments": "numerics.treatments",
     "ZipfFit": "theory.zipf",
     "compare": "empirical.experiment",
     "compare_reference": "empirical.reference",
+    "compare_treatments": "numerics.treatments",
     "equiangular_loss": "theory.strong",
     "fit_exponent": "empirical.exponents",
     "fit_zipf": "theory.zipf",
@@ -41,10 +47,14 @@ _HOME = {
     "interference_loss": "theory.one_active",
     "load_reference": "empirical.reference",
     "lost_loss": "theory.weak",
-    "mean_square_overlap": "numerics.overlaps",
+    "mean_square_overlap": "numerics.unit_rows",
     "measure": "empirical.measurement",
     "monte_carlo_loss": "numerics.monte_carlo",
+    "open_matrix": "numerics.matrix",
+    "overlaps": "numerics.overlaps",
+    "population_loss": "numerics.population_loss",
     "predict": "theory.theories",
+    "random_overlaps": "numerics.overlaps",
     "read_counts": "empirical.counts",
     "self_loss": "theory.one_active",
     "train": "empirical.training",
@@ -70,10 +80,19 @@ if TYPE_CHECKING:
     from empirical.run import TrainingRun as TrainingRun
     from empirical.training import DivergenceError as DivergenceError
     from empirical.training import train as train
+    from numerics.matrix import RowMatrix as RowMatrix
+    from numerics.matrix import open_matrix as open_matrix
     from numerics.monte_carlo import LossEstimate as LossEstimate
     from numerics.monte_carlo import monte_carlo_loss as monte_carlo_loss
-    from numerics.overlaps import mean_square_overlap as mean_square_overlap
+    from numerics.overlap_statistics import Overlaps as Overlaps
+    from numerics.overlaps import overlaps as overlaps
+    from numerics.overlaps import random_overlaps as random_overlaps
+    from numerics.population_loss import LossReport as LossReport
+    from numerics.population_loss import population_loss as population_loss
     from numerics.toy_model import ToyModel as ToyModel
+    from numerics.treatments import Treatments as Treatments
+    from numerics.treatments import compare_treatments as compare_treatments
+    from numerics.unit_rows import mean_square_overlap as mean_square_overlap
     from theory.activation import Activation as Activation
     from theory.directions import RandomOverlap as RandomOverlap
     from theory.directions import frame_capacity as frame_capacity

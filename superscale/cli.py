@@ -1,8 +1,9 @@
-"""The command line: ``superscale predict | train | compare``.
+"""The command line: ``superscale predict | train | compare | loss | overlaps``.
 
 Each command has ``--help`` with an example, prints a table for people, ``--json`` or ``--csv`` for
 machines, and writes figures and data to ``--output``. Bad input is one line on stderr and exit
-code 2; Ctrl-C is 130, with what was finished kept.
+code 2. Ctrl-C is 130; finished models of a comparison are reported, a training run goes on from its
+last checkpoint.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from superscale import __version__
+from superscale import __version__, inspection
 from superscale import options as opt
 from superscale.output import (
     check_outputs,
@@ -60,7 +61,7 @@ def predict(
     n: opt.N = None,
     alpha: opt.Alpha = None,
     scale: opt.Scale = None,
-    density: opt.Density = 1.0,
+    density: opt.Density = None,
     counts: opt.Counts = None,
     top: opt.Top = None,
     column: opt.Column = None,
@@ -132,11 +133,11 @@ def train(
     n: opt.N = None,
     alpha: opt.Alpha = None,
     scale: opt.Scale = None,
-    density: opt.Density = 1.0,
+    density: opt.Density = None,
     counts: opt.Counts = None,
     top: opt.Top = None,
     column: opt.Column = None,
-    weight_decay: opt.WeightDecay = -1.0,
+    weight_decay: opt.WeightDecay = None,
     seed: Annotated[int, typer.Option(help="Seed of start, batches and evaluation.")] = 0,
     batch: opt.Batch = None,
     steps: opt.Steps = None,
@@ -145,9 +146,12 @@ def train(
         float | None, typer.Option(help="Peak learning rate of b (default: that of W).")
     ] = None,
     bias_start: opt.BiasStart = None,
-    device: opt.Device = "cpu",
+    device: opt.Device = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Save the state here, and resume from it if it exists.")
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(help="Steps between two saves (default 1000).")
     ] = None,
     json: opt.Json = False,
 ) -> None:
@@ -162,22 +166,16 @@ def train(
         check_outputs([output], (".safetensors",))
     frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
     options = opt.given(
+        weight_decay=weight_decay,
         batch=batch,
         steps=steps,
         learning_rate=learning_rate,
         bias_learning_rate=bias_learning_rate,
         bias_start=bias_start,
-    )
-    run = train_model(
-        frequencies,
-        m,
-        weight_decay=weight_decay,
-        seed=seed,
         device=device,
-        checkpoint=checkpoint,
-        progress=True,
-        **options,
+        checkpoint_every=checkpoint_every,
     )
+    run = train_model(frequencies, m, seed=seed, checkpoint=checkpoint, progress=True, **options)
     if output is not None:
         run.save(output)
         print(f"wrote {output}", file=sys.stderr)
@@ -209,26 +207,34 @@ def compare(
     n: opt.N = None,
     alpha: opt.Alpha = None,
     scale: opt.Scale = None,
-    density: opt.Density = 1.0,
+    density: opt.Density = None,
     counts: opt.Counts = None,
     top: opt.Top = None,
     column: opt.Column = None,
     m: opt.Widths = None,
     theory: opt.Theory = None,
-    seeds: Annotated[int, typer.Option(help="Models trained at each width.")] = 2,
-    weight_decay: opt.WeightDecay = -1.0,
-    recipe: Annotated[str, typer.Option(help="Training: short, or paper (hours).")] = "short",
+    seeds: Annotated[
+        int | None, typer.Option(help="Models trained at each width (default 2).")
+    ] = None,
+    weight_decay: opt.WeightDecay = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Training: short (default), or paper (minutes a model).")
+    ] = None,
     batch: opt.Batch = None,
     steps: opt.Steps = None,
     learning_rate: opt.LearningRate = None,
     bias_start: opt.BiasStart = None,
-    device: opt.Device = "cpu",
+    device: opt.Device = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes that train at once (default: all cores).")
     ] = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="Compare with published measurements instead; nothing is trained."),
+        typer.Option(
+            help="Compare with a published figure instead, training nothing: fig1-weak, "
+            "fig1-strong, fig4-exponents, fig6-phi, fig6-overlaps, fig6-exponents, fig7-density "
+            "or fig7-width."
+        ),
     ] = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
@@ -246,13 +252,15 @@ def compare(
     if reference is not None:
         from empirical.reference import compare_reference
 
-        given = opt.given(
-            law=law, n=n, alpha=alpha, scale=scale, counts=counts, top=top, m=m, theory=theory
-        )
-        if given:
-            raise ValueError(
-                f"--reference {reference} is a published figure: leave out --{next(iter(given))}"
-            )
+        needless = opt.given(
+            law=law, n=n, alpha=alpha, scale=scale, density=density, counts=counts, top=top,
+            column=column, m=m, theory=theory, seeds=seeds, weight_decay=weight_decay,
+            recipe=recipe, batch=batch, steps=steps, learning_rate=learning_rate,
+            bias_start=bias_start, device=device, workers=workers,
+        )  # fmt: skip
+        if needless:
+            name = next(iter(needless)).replace("_", "-")
+            raise ValueError(f"--reference {reference} is a published figure: leave out --{name}")
         _report(compare_reference(reference), outputs, json, csv)
         return
     frequencies, source = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
@@ -269,21 +277,20 @@ def compare(
     from empirical.experiment import compare as compare_models
 
     options = opt.given(
-        batch=batch, steps=steps, learning_rate=learning_rate, bias_start=bias_start
+        theory=theory,
+        recipe=recipe,
+        weight_decay=weight_decay,
+        batch=batch,
+        steps=steps,
+        learning_rate=learning_rate,
+        bias_start=bias_start,
+        device=device,
+        workers=opt.count_cores() if workers is None else workers,
     )
     partial = False
     try:
         comparison: Comparison | None = compare_models(
-            frequencies,
-            widths,
-            seeds,
-            theory=theory or None,
-            recipe=recipe,
-            workers=opt.count_cores() if workers is None else workers,
-            progress=True,
-            weight_decay=weight_decay,
-            device=device,
-            **options,
+            frequencies, widths, 2 if seeds is None else seeds, progress=True, **options
         )
     except InterruptedComparison as stopped:
         comparison, partial = stopped.partial, True
@@ -312,6 +319,9 @@ def _report(
     for failure in comparison.failures:
         print(f"superscale: did not finish: {failure}", file=sys.stderr)
 
+
+app.command()(inspection.loss)
+app.command()(inspection.overlaps)
 
 _INTERRUPTED = 130
 

@@ -21,7 +21,7 @@ Law = Annotated[
 N = Annotated[int | None, typer.Option("--n", help="Number of features (default 1000).")]
 Alpha = Annotated[float | None, typer.Option(help="Exponent of the power law (default 1).")]
 Scale = Annotated[float | None, typer.Option(help="Scale of exponential frequencies, in ranks.")]
-Density = Annotated[float, typer.Option(help="Activation density E.")]
+Density = Annotated[float | None, typer.Option(help="Activation density E (default 1).")]
 Counts = Annotated[Path | None, typer.Option(help="CSV or TSV of counts to use instead of a law.")]
 Top = Annotated[int | None, typer.Option(help="Use only this many of the highest counts.")]
 Column = Annotated[str | None, typer.Option(help="Column of the counts, by name or number.")]
@@ -37,13 +37,14 @@ Output = Annotated[
     typer.Option("--output", "-o", help="Write a figure (.png .svg .pdf) or data (.csv .json)."),
 ]
 WeightDecay = Annotated[
-    float, typer.Option(help="Weight decay gamma: > 0 weak, < 0 strong superposition.")
+    float | None,
+    typer.Option(help="Weight decay gamma: > 0 weak, < 0 strong superposition (default -1)."),
 ]
 Batch = Annotated[int | None, typer.Option(help="Batch size.")]
 Steps = Annotated[int | None, typer.Option(help="Training steps.")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
 BiasStart = Annotated[str | None, typer.Option(help="Start of b: normal (as published) or zero.")]
-Device = Annotated[str, typer.Option(help="Torch device.")]
+Device = Annotated[str | None, typer.Option(help="Torch device (default cpu).")]
 
 
 def build_frequencies(
@@ -51,13 +52,15 @@ def build_frequencies(
     n: int | None,
     alpha: float | None,
     scale: float | None,
-    density: float,
+    density: float | None,
     counts: Path | None,
     top: int | None,
     column: str | None,
 ) -> tuple[Frequencies, dict[str, Any]]:
     """Build the frequencies that the options describe, with a record that repeats them."""
     from theory.frequencies import Frequencies
+
+    density = 1.0 if density is None else density
 
     if counts is not None:
         clash = given(law=law, n=n, alpha=alpha, scale=scale)

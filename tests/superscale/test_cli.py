@@ -4,13 +4,17 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import superscale as ss
 from superscale.cli import run
 
 QUICK = ["--n", "60", "--batch", "16", "--steps", "40"]
@@ -25,10 +29,18 @@ def call(capsys, *arguments):
 # ---- help --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["predict", "train", "compare"])
+@pytest.mark.parametrize("command", ["predict", "train", "compare", "loss", "overlaps"])
 def test_help_shows_an_example(capsys, command):
     code, out, _ = call(capsys, command, "--help")
-    assert code == 0 and f"superscale {command} -" in " ".join(out.split())
+    assert code == 0 and f"Example: superscale {command} " in " ".join(out.split())
+
+
+def test_help_lists_the_references(capsys):
+    from empirical.reference import REFERENCES
+
+    _, out, _ = call(capsys, "compare", "--help")
+    shown = "".join(out.split())
+    assert all(name in shown for name in REFERENCES)
 
 
 def test_help_and_version(capsys):
@@ -176,6 +188,76 @@ def test_reference_exponents_by_curve(capsys):
 # ---- what is refused ---------------------------------------------------------------------
 
 
+# ---- what is there -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "run.safetensors"
+    f = ss.Frequencies.power_law(60, 1.0)
+    ss.train(f, 8, batch=64, steps=200, seed=1).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "other.safetensors"
+    f = ss.Frequencies.power_law(9, 1.0)
+    ss.train(f, 2, batch=16, steps=10, activation=ss.Activation(1, 2)).save(path)
+    return path
+
+
+def test_loss_of_a_run(capsys, saved, tmp_path):
+    run = ss.TrainingRun.load(saved)
+    code, out, _ = call(capsys, "loss", saved, "--json")
+    record = json.loads(out)
+    exact = ss.population_loss(run.model, run.frequencies)
+    assert code == 0 and record["loss"] == exact.loss
+    assert record["parts"] == dict(exact.parts) and len(record["rows"]) == 60
+    assert abs(run.loss - exact.loss) < 4 * run.stderr
+    # Other frequencies, another sampling, another tolerance.
+    _, out, _ = call(capsys, "loss", saved, "--alpha", 2.0, "--rtol", 1e-3, "--json")
+    f = ss.Frequencies.power_law(60, 2.0)
+    assert json.loads(out)["loss"] == ss.population_loss(run.model, f, rtol=1e-3).loss
+    _, out, _ = call(capsys, "loss", saved, "--sampling", "one_hot", "--json")
+    assert json.loads(out)["loss"] == ss.population_loss(run.model, run.frequencies, "one_hot").loss
+    code, out, _ = call(capsys, "loss", saved, "--output", tmp_path / "x.png")
+    assert "expected loss" in out and "interference_silent" in out and (tmp_path / "x.png").exists()
+    _, out, _ = call(capsys, "loss", saved, "--csv")
+    assert out.splitlines()[0].startswith("loss,lost,self,") and len(out.splitlines()) == 61
+
+
+def test_overlaps_of_a_matrix(capsys, saved, tmp_path):
+    W = ss.TrainingRun.load(saved).model.W
+    code, out, _ = call(capsys, "overlaps", saved, "--tensor", "W", "--json", "--threshold", 0.1)
+    rows = json.loads(out)["rows"]
+    assert code == 0 and [row["treatment"] for row in rows] == ["raw", "centred", "top 1 removed"]
+    exact = ss.overlaps(W, thresholds=(0.1,))
+    assert {k: v["value"] for k, v in rows[0]["statistics"].items()} == dict(exact.values)
+    assert rows[0]["statistics"]["mean_square"]["welch"] == exact.welch
+    np.save(tmp_path / "W.npy", W)
+    code, out, _ = call(
+        capsys, "overlaps", tmp_path / "W.npy", "--csv", "--rows", ":20", "--against", "20:"
+    )
+    table = pd.read_csv(io.StringIO(out))
+    between = ss.overlaps(W, rows=range(20), against=range(20, 60))
+    assert table["value"][0] == pytest.approx(between.mean, rel=1e-12)
+    code, out, _ = call(
+        capsys,
+        "overlaps",
+        tmp_path / "W.npy",
+        "--alpha",
+        1,
+        "--remove",
+        2,
+        "-o",
+        tmp_path / "o.svg",
+    )
+    assert "top 2 removed" in out and "welch" in out and (tmp_path / "o.svg").exists()
+    _, out, _ = call(capsys, "overlaps", tmp_path / "W.npy", "--pairs", "sample", "--samples", 99)
+    assert "sampled pairs" in out and "±" in out
+
+
 @pytest.fixture
 def files(tmp_path):
     (tmp_path / "good.csv").write_text("a,3\nb,2\nc,1\n")
@@ -209,6 +291,15 @@ BAD = {
     "unknown explanation": (["predict", "--explain", "x"], "not in this prediction"),
     "unknown reference": (["compare", "--reference", "fig9"], "unknown reference 'fig9'"),
     "reference and a law": (["compare", "--reference", "fig1-weak", "--n", 9], "leave out --n"),
+    "reference and training": (
+        ["compare", "--reference", "fig1-weak", "--weight-decay", 1],
+        "leave out --weight-decay",
+    ),
+    "a rate no float32 holds": (
+        ["train", "--m", 5, "--learning-rate", 1e39],
+        "learning_rate = 1e+39",
+    ),
+    "a huge n": (["predict", "--n", 10**30], "n = 1000000000000000000000000000000"),
     "unknown recipe": (["compare", "--recipe", "x"], "unknown recipe 'x'"),
     "unknown ending": (["compare", "--output", "{}/x.docx"], "ends in .png"),
     "no such folder": (["compare", "--output", "{}/no/x.png"], "does not exist"),
@@ -221,14 +312,33 @@ BAD = {
     "option no number": (["predict", "--alpha", "one"], "'--alpha'"),
     "unknown command": (["predictt"], "predictt"),
     "missing option": (["train"], "--m"),
+    "no matrix": (["overlaps", "{}/no.npy"], "does not exist"),
+    "a table is no matrix": (["overlaps", "{}/good.csv"], "neither a .npy nor a .safetensors"),
+    "stretch outside": (["overlaps", "{}/W.npy", "--rows", "0:9"], "--rows '0:9' is not allowed"),
+    "stretch of nothing": (["overlaps", "{}/W.npy", "--rows", "2"], "START:STOP within 0:4"),
+    "too many removed": (["overlaps", "{}/W.npy", "--remove", 3], "remove = 3"),
+    "unknown pairs": (["overlaps", "{}/W.npy", "--pairs", "few"], "pairs = 'few'"),
+    "no run": (["loss", "{}/no.safetensors"], "does not exist"),
+    "a matrix is no run": (["loss", "{}/W.npy"], "W.npy"),
+    "unknown sampling": (["loss", "{}/run.safetensors", "--sampling", "x"], "sampling = 'x'"),
+    "rtol = 0": (["loss", "{}/run.safetensors", "--rtol", 0], "rtol = 0"),
+    "density alone": (["loss", "{}/run.safetensors", "--density", 1], "say which frequencies"),
+    "other n": (
+        ["loss", "{}/run.safetensors", "--counts", "{}/good.csv"],
+        "the frequencies n = 3: they must agree",
+    ),
+    "v not from 0 to 2": (["loss", "{}/other.safetensors"], "v on [1, 2]"),
     "bad device": (["train", "--m", 5, "--device", "abacus"], "device 'abacus'"),
     "bad bias start": (["train", "--m", 5, "--bias-start", "one"], "bias_start = 'one'"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_wrong_input_is_one_line_and_code_2(capsys, files, monkeypatch, case):
+def test_wrong_input_is_one_line_and_code_2(capsys, files, saved, other, monkeypatch, case):
     (files / "d.safetensors").mkdir()
+    np.save(files / "W.npy", np.arange(12.0).reshape(4, 3))
+    shutil.copy(saved, files / "run.safetensors")
+    shutil.copy(other, files / "other.safetensors")
     monkeypatch.chdir(files)
     before = sorted(files.rglob("*"))
     arguments, message = BAD[case]
@@ -241,7 +351,7 @@ def test_wrong_input_is_one_line_and_code_2(capsys, files, monkeypatch, case):
 
 def test_a_diverged_run_is_one_line_and_code_1(capsys):
     code, out, err = call(
-        capsys, "compare", *QUICK, "--m", 5, "--learning-rate", "1e30", "--seeds", 1, "--workers", 1
+        capsys, "compare", *QUICK, "--m", 5, "--learning-rate", "1e6", "--seeds", 1, "--workers", 1
     )
     assert code == 1 and out == "" and "diverged" in err and err.count("\n") == 1
 
