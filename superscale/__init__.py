@@ -20,8 +20,11 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Activation": "theory.activation",
+    "Bound": "theory.packing_bounds",
+    "Bounds": "theory.packing_bounds",
     "Comparison": "empirical.comparison",
     "DivergenceError": "empirical.training",
+    "EnergyCertificate": "theory.certificates",
     "FittedExponent": "empirical.exponents",
     "Frequencies": "theory.frequencies",
     "InterruptedComparison": "empirical.experiment",
@@ -29,21 +32,29 @@ _HOME = {
     "LossReport": "numerics.population_loss",
     "Measurement": "empirical.measurement",
     "Overlaps": "numerics.overlap_statistics",
+    "PackingCertificate": "theory.certificates",
+    "PowerPotential": "theory.certificates",
     "Prediction": "theory.prediction",
     "RandomOverlap": "theory.directions",
+    "ReluPotential": "theory.certificates",
     "RowAdamW": "empirical.optimizer",
     "RowMatrix": "numerics.matrix",
     "ToyModel": "numerics.toy_model",
     "TrainingRun": "empirical.run",
     "Treatments": "numerics.treatments",
     "ZipfFit": "theory.zipf",
+    "bounds": "theory.packing_bounds",
+    "certify_energy": "theory.linear_programming",
+    "certify_packing": "theory.linear_programming",
     "compare": "empirical.experiment",
     "compare_reference": "empirical.reference",
     "compare_treatments": "numerics.treatments",
+    "equiangular_conditions": "theory.packing_bounds",
     "equiangular_loss": "theory.strong",
     "fit_exponent": "empirical.exponents",
     "fit_zipf": "theory.zipf",
     "frame_capacity": "theory.directions",
+    "frame_potential": "theory.packing_bounds",
     "interference_loss": "theory.one_active",
     "load_reference": "empirical.reference",
     "lost_loss": "theory.weak",
@@ -94,12 +105,23 @@ if TYPE_CHECKING:
     from numerics.treatments import compare_treatments as compare_treatments
     from numerics.unit_rows import mean_square_overlap as mean_square_overlap
     from theory.activation import Activation as Activation
+    from theory.certificates import EnergyCertificate as EnergyCertificate
+    from theory.certificates import PackingCertificate as PackingCertificate
+    from theory.certificates import PowerPotential as PowerPotential
+    from theory.certificates import ReluPotential as ReluPotential
     from theory.directions import RandomOverlap as RandomOverlap
     from theory.directions import frame_capacity as frame_capacity
     from theory.directions import welch_mean_square as welch_mean_square
     from theory.frequencies import Frequencies as Frequencies
+    from theory.linear_programming import certify_energy as certify_energy
+    from theory.linear_programming import certify_packing as certify_packing
     from theory.one_active import interference_loss as interference_loss
     from theory.one_active import self_loss as self_loss
+    from theory.packing_bounds import Bound as Bound
+    from theory.packing_bounds import Bounds as Bounds
+    from theory.packing_bounds import bounds as bounds
+    from theory.packing_bounds import equiangular_conditions as equiangular_conditions
+    from theory.packing_bounds import frame_potential as frame_potential
     from theory.prediction import Prediction as Prediction
     from theory.strong import equiangular_loss as equiangular_loss
     from theory.theories import predict as predict

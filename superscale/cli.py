@@ -1,4 +1,4 @@
-"""The command line: ``superscale predict | train | compare | loss | overlaps``.
+"""The command line: ``superscale predict | train | compare | loss | overlaps | bounds``.
 
 Each command has ``--help`` with an example, prints a table for people, ``--json`` or ``--csv`` for
 machines, and writes figures and data to ``--output``. Bad input is one line on stderr and exit
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from superscale import __version__, inspection
+from superscale import __version__, inspection, packing
 from superscale import options as opt
 from superscale.output import (
     check_outputs,
@@ -322,6 +322,7 @@ def _report(
 
 app.command()(inspection.loss)
 app.command()(inspection.overlaps)
+app.command()(packing.bounds)
 
 _INTERRUPTED = 130
 

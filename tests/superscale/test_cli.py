@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ def call(capsys, *arguments):
 # ---- help --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["predict", "train", "compare", "loss", "overlaps"])
+@pytest.mark.parametrize("command", ["predict", "train", "compare", "loss", "overlaps", "bounds"])
 def test_help_shows_an_example(capsys, command):
     code, out, _ = call(capsys, command, "--help")
     assert code == 0 and f"Example: superscale {command} " in " ".join(out.split())
@@ -258,6 +259,21 @@ def test_overlaps_of_a_matrix(capsys, saved, tmp_path):
     assert "sampled pairs" in out and "±" in out
 
 
+def test_bounds(capsys, tmp_path):
+    code, out, _ = call(capsys, "bounds", "--n", 28, "--m", 7)
+    assert code == 0 and "1/3" in out and "no known condition rules it out" in out
+    code, out, _ = call(capsys, "bounds", "--n", 20, "--m", 4, "--json", "-o", tmp_path / "b.csv")
+    record = json.loads(out)
+    a = tuple(Fraction(c) for c in record["certificate"]["coefficients"])
+    cosine = Fraction(record["certificate"]["cosine"])
+    assert ss.PackingCertificate(20, 4, "lines", cosine, a).verify()
+    assert len(pd.read_csv(tmp_path / "b.csv")) == len(record["rows"]) > 4
+    _, out, _ = call(capsys, "bounds", "--n", 27, "--m", 6, "--kind", "code", "--degree", 0)
+    assert "1/4" in out and "equiangular" not in out
+    _, out, _ = call(capsys, "bounds", "--n", 22, "--m", 11, "--degree", 0, "--csv")
+    assert out.startswith("bound,value,exact,holds for")
+
+
 @pytest.fixture
 def files(tmp_path):
     (tmp_path / "good.csv").write_text("a,3\nb,2\nc,1\n")
@@ -318,6 +334,9 @@ BAD = {
     "stretch of nothing": (["overlaps", "{}/W.npy", "--rows", "2"], "START:STOP within 0:4"),
     "too many removed": (["overlaps", "{}/W.npy", "--remove", 3], "remove = 3"),
     "unknown pairs": (["overlaps", "{}/W.npy", "--pairs", "few"], "pairs = 'few'"),
+    "one vector": (["bounds", "--n", 1, "--m", 4], "n = 1"),
+    "unknown kind": (["bounds", "--n", 9, "--m", 4, "--kind", "x"], "kind = 'x'"),
+    "no picture of bounds": (["bounds", "--n", 9, "--m", 4, "-o", "{}/x.png"], "ends in .csv"),
     "no run": (["loss", "{}/no.safetensors"], "does not exist"),
     "a matrix is no run": (["loss", "{}/W.npy"], "W.npy"),
     "unknown sampling": (["loss", "{}/run.safetensors", "--sampling", "x"], "sampling = 'x'"),
