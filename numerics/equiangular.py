@@ -165,7 +165,8 @@ def hadamard(order: int) -> NDArray[np.int64] | None:
 def steiner(k: int, v: int) -> NDArray[np.float64] | None:
     """Return the Steiner frame of v points, |t| = 1/r with r blocks through each point.
 
-    The blocks are all pairs (k = 2), or the lines of a projective space over F_2 (k = 3). Each point's r blocks carry the columns of a Hadamard matrix of order r + 1 but its constant one
+    The blocks are all pairs (k = 2), or the lines of a projective space over F_2 (k = 3). Each
+    point's r blocks carry the columns of a Hadamard matrix of order r + 1 but its constant one
     (Fickus, Mixon and Tremain 2012); None where there is none.
     """
     pairs = list(itertools.combinations(range(1, v + 1), 2))

@@ -44,6 +44,13 @@ class RowMatrix:
     """
 
     def __init__(self, array: Any, bfloat16: bool = False) -> None:
+        if hasattr(array, "detach"):  # a tensor of torch, bfloat16 included
+            array = array.detach().cpu()
+            array = (array.float() if "bfloat16" in str(array.dtype) else array).numpy()
+        if isinstance(array, np.ma.MaskedArray) or hasattr(array, "tocsr"):
+            raise TypeError(
+                f"the matrix is a {type(array).__name__}: give a dense array without a mask"
+            )
         self._array = array if hasattr(array, "dtype") else np.asarray(array)
         self._bits = bfloat16
         shape = tuple(self._array.shape)
@@ -60,7 +67,8 @@ class RowMatrix:
     @property
     def dtype(self) -> np.dtype:
         """Type that rows are decoded to: float64 if the matrix is, else float32."""
-        wide = self._array.dtype in (np.float64, np.int64, np.int32, np.uint32, np.uint64)
+        dtype = self._array.dtype
+        wide = dtype.itemsize >= (8 if dtype.kind == "f" else 4)
         return np.dtype(np.float64 if wide else np.float32)
 
     def read(self, start: int, stop: int) -> NDArray:
@@ -141,12 +149,10 @@ def _open_safetensors(path: Path, tensor: str | None) -> RowMatrix:
             header = json.loads(file.read(length))
         except ValueError:
             raise ValueError(f"{path} is not a safetensors file: its header is broken") from None
+    if not isinstance(header, dict) or not all(isinstance(x, dict) for x in header.values()):
+        raise ValueError(f"{path} is not a safetensors file: its header is no table of tensors")
     header.pop("__metadata__", None)
-    matrices = [
-        name
-        for name, entry in header.items()
-        if entry["dtype"] in _SAFETENSORS and len(entry["shape"]) == 2
-    ]
+    matrices = [name for name, entry in header.items() if _is_matrix(entry)]
     if tensor is None:
         if len(matrices) != 1:
             raise ValueError(
@@ -161,13 +167,23 @@ def _open_safetensors(path: Path, tensor: str | None) -> RowMatrix:
     entry = header[tensor]
     if tensor not in matrices:
         raise ValueError(
-            f"{path}: {tensor} has dtype {entry['dtype']} and shape {entry['shape']}: it is not a "
-            "matrix of floats"
+            f"{path}: {tensor} has dtype {entry.get('dtype')} and shape {entry.get('shape')}: it "
+            "is not a matrix of floats"
         )
     begin, end = entry["data_offsets"]
     dtype = np.dtype(_SAFETENSORS[entry["dtype"]])
     n, m = entry["shape"]
-    if end - begin != n * m * dtype.itemsize or 8 + length + end > size:
+    whole = begin >= 0 and end - begin == n * m * dtype.itemsize
+    if not whole or 8 + length + end > size:
         raise ValueError(f"{path} is truncated: {tensor} is not all there")
     array = np.memmap(path, dtype=dtype, mode="r", offset=8 + length + begin, shape=(n, m))
     return RowMatrix(array, bfloat16=entry["dtype"] == "BF16")
+
+
+def _is_matrix(entry: dict[str, Any]) -> bool:
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
+    if not isinstance(shape, list) or not isinstance(offsets, list):
+        return False
+    pairs = len(shape) == len(offsets) == 2
+    whole = all(isinstance(x, int) for x in (*shape, *offsets))
+    return pairs and whole and entry.get("dtype") in _SAFETENSORS

@@ -27,7 +27,7 @@ class Overlaps:
     n, m : int
         Rows that were compared, and the dimension that they live in (less the directions removed).
     pair_count : int
-        Different pairs that were compared.
+        Different pairs that were compared, or how many were drawn.
     welch : float
         Least possible mean square, for the weights given; NaN between two groups.
     weighted : bool
@@ -79,13 +79,15 @@ class Overlaps:
         """Return one row for each statistic, beside random directions and the bounds.
 
         "random" is the expectation for independent uniform directions in m dimensions (its mean
-        square is 1/m); "welch" the least possible value (of mean square and coherence);
-        "equiangular" the value if all |t| were equal to that, where n allows it.
+        square is 1/m), as many pairs of them as were compared; they are free, so centred rows come
+        near it only for n ≫ m (their mean is about -1/(n - 1)). "welch" is the least possible value
+        of mean square and coherence, "equiangular" the value if all |t| were equal to that, where n
+        allows it.
         """
         random = random_values(self.n, self.m, self.values, self.pair_count) if self.m > 1 else {}
         welch = {"mean_square": self.welch, "coherence": math.sqrt(self.welch)}
         equal = {"mean_absolute": math.sqrt(self.welch), "variance_of_square": 0.0, **welch}
-        if self.weighted or self.n > float(frame_capacity(self.m)):
+        if self.weighted or math.isnan(self.welch) or self.n > float(frame_capacity(self.m)):
             equal = {}
         columns = {"random": random, "welch": welch, "equiangular": equal}
         records = [
@@ -109,21 +111,34 @@ class Overlaps:
         return float(min(1.0, 1.1 * np.abs(outer).max()))
 
     def plot(self, ax: Any = None, *, random: bool = True) -> Any:
-        """Draw the density of t, beside that of random directions; return the axes."""
+        """Draw the density of t, beside that of random directions; return the axes.
+
+        Raises
+        ------
+        ValueError
+            If no pairs were looked at (pairs="none").
+        """
+        if self.pairs == "none":
+            raise ValueError("pairs='none' has no overlaps to draw: give pairs 'all' or 'sample'")
         if ax is None:
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots()
-        width = np.diff(self.edges)
         total = max(self.histogram.sum(), 1)
-        density = self.histogram / total / width
+        # As many bins as so many pairs can fill.
+        wanted = max(20.0, 3 * total ** (1 / 3)) / self.span
+        group = max(1, int(self.histogram.size / wanted))
+        starts = np.arange(0, self.histogram.size, group)
+        edges = np.r_[self.edges[starts], self.edges[-1]]
+        width = np.diff(edges)
+        density = np.add.reduceat(self.histogram, starts) / total / width
         label = f"{self.treatment}, n = {self.n}"
-        ax.stairs(density, self.edges, label=label)
+        ax.stairs(density, edges, label=label)
         if random and self.m > 1:
             middle = (self.edges[1:] + self.edges[:-1]) / 2
             ax.plot(middle, RandomOverlap(self.m).pdf(middle), "k", lw=1, label="random directions")
         ax.set(yscale="log", xlabel="overlap t", ylabel="density", xlim=(-self.span, self.span))
-        ax.set_ylim(bottom=0.5 / total / width[0])
+        ax.set_ylim(0.5 / total / width[0], 5 * density.max())
         ax.legend()
         return ax
 

@@ -9,7 +9,7 @@ will do: an array, a memory map, float16 to float64, ``numerics.matrix.open_matr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -29,6 +29,12 @@ from theory.frequencies import Frequencies
 Pairs = Literal["all", "sample", "none"]
 
 _BLOCK = 4096
+# Pairs that are drawn at once.
+_SAMPLES = 16384
+
+
+class TooFewRowsError(ValueError):
+    """Fewer than two rows are left that have a direction."""
 
 
 def overlaps(
@@ -60,7 +66,7 @@ def overlaps(
         Weight of each row; a pair weighs the product of its two.
     rows, against : array_like of int, optional
         Only pairs among these rows; with ``against``, only pairs of one of ``rows`` (default all)
-        and one of ``against``.
+        and one of ``against`` (a pair that can be read both ways counts twice in the means).
     pairs : {"all", "sample", "none"}
         Stream all pairs; draw ``samples`` of them and give standard errors; or only mean and mean
         square, which need none.
@@ -79,8 +85,9 @@ def overlaps(
     Raises
     ------
     ValueError
-        For a shape that is not n x m, entries that are not finite, weights or rows that do not fit,
-        fewer than two rows with a direction, or an option out of range.
+        For a shape that is not n x m, entries that are not finite (in any row), weights or rows
+        that do not fit, or an option out of range; as ``TooFewRowsError`` if fewer than two rows
+        have a direction.
 
     Examples
     --------
@@ -91,7 +98,8 @@ def overlaps(
     source = W if isinstance(W, RowMatrix) else RowMatrix(W)
     remove = check_integer("remove", remove, 0, source.m - 1)
     bins = check_integer("bins", bins, 1, 10**6)
-    levels = check_finite("thresholds", thresholds) if len(thresholds) else np.empty(0)
+    levels = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
+    levels = check_finite("thresholds", levels) if levels.size else levels
     if pairs not in ("all", "sample", "none"):
         raise ValueError(f"pairs = {pairs!r} is not allowed: give 'all', 'sample' or 'none'")
     unit = UnitRows(source, center, remove)
@@ -99,9 +107,10 @@ def overlaps(
     left = _check_rows("rows", rows, source.n, unit)
     right = None if against is None else _check_rows("against", against, source.n, unit)
     compared = left if right is None else np.union1d(left, right)
+    treatment = f"top {remove} removed" if remove else "centred" if center else "raw"
     if compared.size < 2:
-        raise ValueError(
-            f"{compared.size} rows with a direction are too few: overlaps need at least two"
+        raise TooFewRowsError(
+            f"{compared.size} rows have a direction ({treatment}): overlaps need at least two"
         )
     first, second = moments(unit, left, w)
     if right is None:
@@ -133,8 +142,8 @@ def overlaps(
             count = check_integer("samples", samples, 2)
             t, ends = _draw(unit, left, right, w, count, as_generator(rng))
             stderr = _sample(t, ends, levels, sums, histogram, found)
-        values |= _statistics(sums, levels, found, values)
-    treatment = f"top {remove} removed" if remove else "centred" if center else "raw"
+            pair_count = count
+        values |= _statistics(sums, levels, found)
     names = ("mean", "mean_absolute", "mean_square", "variance_of_square", "skewness", "largest")
     order = [*names, "smallest", "coherence", *(f"one_sided({h:g})" for h in levels)]
     return Overlaps(
@@ -144,7 +153,7 @@ def overlaps(
         float(welch),
         bool(np.any(w != w[0])),
         read_only(unit.zeros),
-        read_only(unit.norms[compared]),
+        read_only(unit.norms[compared] * unit.scale),
         MappingProxyType({name: float(values[name]) for name in order if name in values}),
         MappingProxyType(stderr),
         (int(found[1]), int(found[2])) if pairs != "none" else None,
@@ -170,8 +179,8 @@ def _check_rows(name: str, rows: ArrayLike | None, n: int, unit: UnitRows) -> ND
     if rows is None:
         return np.arange(unit.ids.size)
     ids = np.unique(np.asarray(rows))
-    whole = np.issubdtype(ids.dtype, np.integer)
-    if not whole or ids.ndim != 1 or ids.size == 0 or ids[0] < 0 or ids[-1] >= n:
+    whole = np.issubdtype(ids.dtype, np.integer) and np.ndim(rows) == 1
+    if not whole or ids.size == 0 or ids[0] < 0 or ids[-1] >= n:
         raise ValueError(f"{name}: give numbers of rows from 0 to {n - 1}")
     return np.flatnonzero(np.isin(unit.ids, ids))
 
@@ -220,20 +229,28 @@ def _draw(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Draw pairs i ≠ j in proportion to their weights: overlaps, and the two rows of each."""
     right = left if right is None else right
-    share = [np.cumsum(w[side]) / w[side].sum() for side in (left, right)]
+    ends_of = np.cumsum(w[right])
+    total = ends_of[-1]
+    # Where each row of the left group stands in the right one, and its weight there.
+    place = np.searchsorted(right, left)
+    inside = (place < right.size) & (right[np.minimum(place, right.size - 1)] == left)
+    own = np.where(inside, w[left], 0.0)
+    before = np.where(inside, ends_of[np.minimum(place, right.size - 1)] - w[left], total)
+    share = np.cumsum(w[left] * np.maximum(total - own, 0.0))
     t, ends = [], []
-    missing = count
-    while missing:
-        size = min(2 * missing, _BLOCK * 8)
-        i, j = (
-            side[np.minimum(np.searchsorted(c, rng.random(size), side="right"), side.size - 1)]
-            for side, c in zip((left, right), share, strict=True)
-        )
-        keep = np.flatnonzero(i != j)[:missing]
-        i, j = i[keep], j[keep]
-        t.append(np.einsum("ij,ij->i", unit.unit(i), unit.unit(j), dtype=np.float64))
+    for start in range(0, count, _SAMPLES):
+        size = min(_SAMPLES, count - start)
+        k = np.searchsorted(share, rng.random(size) * share[-1], side="right")
+        k = np.minimum(k, left.size - 1)
+        # The partner: a point on the others' weights, with a jump over the row itself.
+        u = rng.random(size) * (total - own[k])
+        u += np.where(u >= before[k], own[k], 0.0)
+        partner = np.minimum(np.searchsorted(ends_of, u, side="right"), right.size - 1)
+        i, j = left[k], right[partner]
+        j = np.where(i == j, right[np.maximum(partner - 1, 0)], j)  # rounding at an end
+        overlap = np.einsum("ij,ij->i", unit.unit(i), unit.unit(j), dtype=np.float64)
+        t.append(np.clip(overlap, -1.0, 1.0))
         ends.append(np.stack([unit.ids[i], unit.ids[j]]))
-        missing -= keep.size
     return np.concatenate(t), np.concatenate(ends, axis=1)
 
 
@@ -255,7 +272,7 @@ def _sample(
     scale = 1 / math.sqrt(t.size)
     mean, square, spread = t.mean(), np.mean(t**2), t.std()
     # Delta method: the influence of each pair on the skewness and on the variance of t².
-    z = (t - mean) / spread
+    z = (t - mean) / spread if spread > 1e-7 else np.zeros_like(t)
     skewness = np.mean(z**3)
     influence = {
         "mean_absolute": np.abs(t),
@@ -270,12 +287,12 @@ def _statistics(
     sums: NDArray[np.float64],
     levels: NDArray[np.float64],
     found: NDArray[np.float64],
-    exact: Mapping[str, float],
 ) -> dict[str, float]:
     mean, absolute, square, cube, fourth = sums[1:MOMENTS] / sums[0]
     variance = square - mean**2
     third = cube - 3 * mean * square + 2 * mean**3
-    largest, smallest = float(found[0]), float(found[3])
+    # Rounding takes equal directions beyond 1.
+    largest, smallest = min(float(found[0]), 1.0), max(float(found[3]), -1.0)
     return {
         "mean_absolute": absolute,
         "variance_of_square": fourth - square**2,

@@ -30,7 +30,9 @@ Sampling = Literal["bernoulli", "one_hot"]
 
 # Entries of the block of Gram rows held at once: 64 MB.
 _BLOCK = 8_000_000
-_ROUNDS = 6
+_ROUNDS = 7
+# Beyond these, powers of overlaps leave double precision.
+_NOTHING, _HUGE = 1e-60, 1e200
 _NONE = np.empty((0, 0))
 
 
@@ -43,17 +45,18 @@ class LossReport:
     loss : float
         Expected squared error, summed over features, per sample.
     error_bound : float
-        Bound on its absolute error.
+        Bound on its absolute error, for the Gram matrix W Wᵀ as double precision has it.
     per_feature : ndarray, shape (n,)
         Loss of each output.
     parts_per_feature : mapping of str to ndarray
         The same as named contributions:
-        "lost", ⟨v²⟩ p_i of dead features (silent to their own input alone, b_i + 2 G_ii <= 0);
-        "self", what live features err by themselves: shrinkage, threshold and bias;
+        "lost", what lost features err by themselves: those with |W_i| < 1/2 (not represented, by
+        the published measure) or silent to their own input alone (b_i + 2 G_ii <= 0);
+        "self", what the others err by themselves: shrinkage, threshold and bias;
         "interference_silent", what other features cause while the own one is off;
         "interference_active", what they change while it is on.
-    dead : ndarray of bool, shape (n,)
-        Which features are dead.
+    lost : ndarray of bool, shape (n,)
+        Which features are lost.
     sampling : str
         "bernoulli" or "one_hot".
     gradient_W, gradient_b : ndarray or None
@@ -64,7 +67,7 @@ class LossReport:
     error_bound: float
     per_feature: NDArray[np.float64]
     parts_per_feature: Mapping[str, NDArray[np.float64]]
-    dead: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
     sampling: str
     gradient_W: NDArray[np.float64] | None = None
     gradient_b: NDArray[np.float64] | None = None
@@ -77,8 +80,10 @@ class LossReport:
         )
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return one row for each feature: its loss, the parts, and whether it is dead."""
-        return pd.DataFrame({"loss": self.per_feature, **self.parts_per_feature, "dead": self.dead})
+        """Return one row for each feature: its loss, the parts, and whether it is lost."""
+        return pd.DataFrame(
+            {"loss": self.per_feature, **self.parts_per_feature, "is_lost": self.lost}
+        )
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the loss of each feature and its parts against the rank; return the axes."""
@@ -89,7 +94,10 @@ class LossReport:
         rank = np.arange(1, self.per_feature.size + 1)
         ax.plot(rank, self.per_feature, "k", label="loss")
         for name, part in self.parts_per_feature.items():
-            ax.plot(rank, np.where(part > 0, part, np.nan), ".", ms=3, label=name)
+            drawn = ax.plot(rank, np.where(part > 0, part, np.nan), ".", ms=3, label=name)
+            if np.any(part < 0):  # others can help: the size of what they take off
+                below, color = np.where(part < 0, -part, np.nan), drawn[0].get_color()
+                ax.plot(rank, below, "x", ms=3, color=color, label=f"{name}, taken off")
         ax.set(xscale="log", yscale="log", xlabel="feature rank i", ylabel="loss of the feature")
         ax.legend(fontsize="small")
         return ax
@@ -188,13 +196,12 @@ def _report(
     gradients: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
 ) -> LossReport:
     per_feature = np.sum(list(parts.values()), axis=0)
-    dead = model.b + 2 * model.norms**2 <= 0
     return LossReport(
         float(per_feature.sum()),
         error_bound,
         read_only(per_feature),
         MappingProxyType({name: read_only(part) for name, part in parts.items()}),
-        read_only(dead),
+        read_only(_find_lost(model)),
         sampling,
         *((read_only(g) for g in gradients) if gradients is not None else ()),
     )
@@ -203,9 +210,20 @@ def _report(
 def _split(
     model: ToyModel, alone: NDArray[np.float64], leak: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
-    """Split what a feature loses alone into "lost" (dead) and "self" (live, with the leak)."""
-    dead = model.b + 2 * model.norms**2 <= 0
-    return {"lost": np.where(dead, alone, 0.0), "self": np.where(dead, 0.0, alone) + leak}
+    """Split what features err alone, active or not, into that of lost ones and the rest."""
+    lost, own = _find_lost(model), alone + leak
+    return {"lost": np.where(lost, own, 0.0), "self": np.where(lost, 0.0, own)}
+
+
+def _find_lost(model: ToyModel) -> NDArray[np.bool_]:
+    return (model.norms < 0.5) | (model.b + 2 * model.norms**2 <= 0)
+
+
+def _gram(model: ToyModel, some: slice) -> NDArray[np.float64]:
+    """Rows of W Wᵀ; overlaps that only underflow can tell from 0 are 0."""
+    gram = model.W[some] @ model.W.T
+    gram[np.abs(gram) < _NOTHING] = 0.0
+    return gram
 
 
 def _one_hot(model: ToyModel, frequencies: Frequencies, gradient: bool) -> LossReport:
@@ -213,7 +231,7 @@ def _one_hot(model: ToyModel, frequencies: Frequencies, gradient: bool) -> LossR
     silent, own, by_b = np.empty(model.n), np.empty(model.n), np.empty(model.n)
     gradient_W = np.zeros_like(W) if gradient else None
     for start, stop in _blocks(model):
-        gram = W[start:stop] @ W.T
+        gram = _gram(model, slice(start, stop))
         slopes = np.empty_like(gram) if gradient else _NONE
         silent[start:stop], own[start:stop], by_b[start:stop] = one_hot_rows(
             gram, start, p, b, slopes
@@ -235,7 +253,7 @@ def _rows(
     """Yield blocks of Gram rows, with what their transforms need of them."""
     for start, stop in _blocks(model):
         some, inside = slice(start, stop), np.arange(stop - start)
-        gram = model.W[some] @ model.W.T
+        gram = _gram(model, some)
         # Frequencies of the other inputs, where there is an overlap to feel them by.
         felt = np.where(gram == 0, 0.0, p)
         felt[inside, start + inside] = 0.0
@@ -250,14 +268,19 @@ def _bernoulli(
     b, p, n = model.b, frequencies.p, model.n
     closed = np.empty((n, 7))
     for start, stop in _blocks(model):
-        gram = model.W[start:stop] @ model.W.T
+        gram = _gram(model, slice(start, stop))
         closed[start:stop] = few_active_rows(gram, start, p, b, _NONE)
+    if not np.abs(closed).max() < _HUGE:
+        raise ArithmeticError("the loss is beyond double precision: W or b is too large")
     share, reflected = np.stack([1 - p, p], axis=1), closed[:, 4:6] > 0
     # All terms are squares: the loss with few active inputs is below it, and sets the first scale.
     below = float(np.sum(share * closed[:, :2]))
     known = closed[:, :2] + closed[:, 2:4]
-    floor = 1e-12 * float(np.sum(4 / 3 * p - p**2))
+    nothing = float(np.sum(4 / 3 * p - p**2))
+    floor = 1e-12 * nothing
     target = max(rtol * below, floor)
+    if below < 0.1 * nothing:  # dense: a rough first pass tells the scale
+        target = max(target, 1e-3 * nothing)
     for _ in range(_ROUNDS):
         terms, errors = known.copy(), np.empty((n, 2))
         for some, _, rows in _rows(model, p):
@@ -274,7 +297,7 @@ def _bernoulli(
     else:
         raise ArithmeticError(
             f"rtol = {rtol:g} is out of reach here: the loss {loss:.6g} is known to {bound:.2g} "
-            "only; give a larger rtol, or use monte_carlo_loss"
+            "only; give a larger rtol, or, for very rare features, sampling='one_hot'"
         )
     leak = (1 - p) * np.maximum(b, 0) ** 2
     alone = p * self_loss(model.norms**2, b)

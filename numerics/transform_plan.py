@@ -132,7 +132,9 @@ def _plan(g, p, b, own, tolerance, atom, unit_theta):  # type: ignore[no-untyped
     ``own`` = 0: the mean of ReLU(z)²; otherwise that of ReLU(z)² and ±2 v ReLU(z) together.
     """
     top, scale, felt = _largest(g, p, b, own)
-    if top <= 0 or felt < 2:  # z is never above 0, or no two other inputs are felt
+    # Nothing is left if z is never above 0, or if the closed parts have every case: they leave out
+    # inputs that are always active (atom = 0).
+    if top <= 0 or felt == 0 or (felt == 1 and atom > 0):
         return 0.0, 0.0, 0, 0.0
     theta = unit_theta / max(scale, abs(own))
     log_bound = _log_bounds(g, p, b, own, theta)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from numerics.matrix import RowMatrix
 from numerics.overlap_statistics import Overlaps
-from numerics.overlaps import overlaps
+from numerics.overlaps import TooFewRowsError, overlaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +24,12 @@ class Treatments:
     ----------
     results : tuple of Overlaps
         Raw, centred, and with directions removed.
+    left_out : tuple of str
+        Why a treatment is missing: fewer than two rows had a direction after it.
     """
 
     results: tuple[Overlaps, ...]
+    left_out: tuple[str, ...] = ()
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row for each treatment and statistic, beside chance and the bounds."""
@@ -66,7 +69,7 @@ def compare_treatments(W: Any, *, remove: int | None = None, **options: Any) -> 
     Returns
     -------
     Treatments
-        One result for each.
+        One result for each that leaves at least two rows with a direction.
 
     Raises
     ------
@@ -84,7 +87,13 @@ def compare_treatments(W: Any, *, remove: int | None = None, **options: Any) -> 
     source = W if isinstance(W, RowMatrix) else RowMatrix(W)
     if remove is None:
         remove = max(1, source.m // 100) if source.m > 1 else 0
-    results = [overlaps(source, **options), overlaps(source, center=True, **options)]
+    results, left_out = [overlaps(source, **options)], []
+    treatments: list[dict[str, Any]] = [{"center": True}]
     if remove:
-        results.append(overlaps(source, remove=remove, **options))
-    return Treatments(tuple(results))
+        treatments.append({"remove": remove})
+    for treatment in treatments:
+        try:
+            results.append(overlaps(source, **treatment, **options))
+        except TooFewRowsError as error:
+            left_out.append(str(error))
+    return Treatments(tuple(results), tuple(left_out))

@@ -31,9 +31,13 @@ class UnitRows:
         self._mean: NDArray | None = None
         self._removed: NDArray | None = None
         self.ids = np.arange(source.n)
+        self.scale = 1.0
         norms = self._norms()
         self.zeros = self.ids[norms == 0]
-        self.ids, self.norms = self.ids[norms > 0], norms[norms > 0]
+        if norms.max() > 0:
+            # A power of 2 changes no digit, and keeps second moments in range.
+            self.scale = 2.0 ** math.floor(math.log2(norms.max()))
+        self.ids, self.norms = self.ids[norms > 0], norms[norms > 0] / self.scale
         if self.ids.size and (center or remove):
             self._fit(remove)
             norms = self._norms()
@@ -49,6 +53,8 @@ class UnitRows:
             block = self._source.read(int(ids[0]), int(ids[-1]) + 1)
         else:
             block = self._source.take(ids)
+        if self.scale != 1:
+            block = block / block.dtype.type(self.scale)
         if self._mean is not None:
             block = block - self._mean
         if self._removed is not None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from superscale import options as opt
-from superscale.output import check_outputs, number, show_table, to_json, write_outputs
+from superscale.output import FIGURES, check_outputs, number, show_table, to_json, write_outputs
 
 if TYPE_CHECKING:
     from empirical.run import TrainingRun
     from numerics.overlap_statistics import Overlaps
+    from numerics.treatments import Treatments
     from theory.frequencies import Frequencies
 
 # Rows up to which all pairs are streamed unless --pairs says otherwise (seconds, not minutes).
@@ -31,7 +32,7 @@ def overlaps(
         typer.Option(help="Principal directions to remove in the last column (default m/100)."),
     ] = None,
     rows: Annotated[
-        str | None, typer.Option(help="Only these rows: START:STOP, from 0, without STOP.")
+        str | None, typer.Option(help="Only these rows: START:STOP, from 0, STOP excluded.")
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Only pairs of one of --rows with one of these: START:STOP.")
@@ -56,7 +57,8 @@ def overlaps(
     """Measure how much the rows of a matrix overlap: raw, centred, top directions removed.
 
     Each statistic stands beside random directions (mean square 1/m), the Welch bound and, where
-    n <= m(m+1)/2, equal overlaps.
+    n <= m(m+1)/2, equal overlaps: in the table those of the raw matrix, in --csv and --json those
+    of each treatment.
 
     Example: superscale overlaps run.safetensors --tensor W
     """
@@ -66,6 +68,9 @@ def overlaps(
     outputs = output or []
     check_outputs(outputs)
     matrix = open_matrix(file, tensor)
+    drawn = [path for path in outputs if path.suffix.lower() in FIGURES]
+    if pairs == "none" and drawn:
+        raise ValueError(f"--pairs none has no overlaps to draw in {drawn[0]}")
     chosen: dict[str, Any] = {
         "pairs": pairs or ("all" if matrix.n <= _ALL_PAIRS else "sample"),
         "samples": samples,
@@ -86,7 +91,7 @@ def overlaps(
     elif csv:
         print(found.to_dataframe().to_csv(index=False), end="")
     else:
-        _show(found.results)
+        _show(found)
 
 
 def _record(one: Overlaps) -> dict[str, Any]:
@@ -114,7 +119,8 @@ def _describe_norms(one: Overlaps) -> dict[str, float]:
     }
 
 
-def _show(results: tuple[Overlaps, ...]) -> None:
+def _show(found: Treatments) -> None:
+    results = found.results
     raw = results[0]
     known = raw.to_dataframe().set_index("statistic").to_dict()
     references = [
@@ -137,7 +143,11 @@ def _show(results: tuple[Overlaps, ...]) -> None:
         title += f"; {raw.rows_of_zeros.size} rows of zeros left out"
     if raw.pairs == "sample":
         title += "; sampled pairs (largest, smallest and coherence are the sample's)"
-    show_table(title, ["", *[one.treatment for one in results], *references], body)
+    show_table(
+        title, ["", *[one.treatment for one in results], *[f"{x} (raw)" for x in references]], body
+    )
+    for reason in found.left_out:
+        print(f"left out: {reason}")
     for one in results:
         if one.closest is not None:
             print(f"{one.treatment}: closest rows {one.closest}, most opposed {one.most_opposed}")
@@ -206,7 +216,7 @@ def loss(
         "loss": report.loss,
         "error_bound": report.error_bound,
         "parts": dict(report.parts),
-        "dead_fraction": float(report.dead.mean()),
+        "lost_fraction": float(report.lost.mean()),
         "rows": report.to_dataframe().to_dict("records"),
         "settings": {
             "run": str(run),
@@ -231,7 +241,7 @@ def loss(
                 for name, part in report.parts.items()
             ],
         )
-        print(f"dead features: {report.dead.mean():.1%}")
+        print(f"lost features (norm below 1/2, or silent to themselves): {report.lost.mean():.1%}")
 
 
 def _choose_frequencies(

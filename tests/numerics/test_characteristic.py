@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from numerics.characteristic import LANES, _complex_curve, _complex_v, _products, expected_rows
-from numerics.transform_plan import THETA, _mgf_v, _slope_v, plan_rows
+from numerics.transform_plan import THETA, _caps, _log_bounds, _mgf_v, _slope_v, plan_rows
 
 
 def moments_of_v(x):
@@ -79,3 +79,68 @@ def test_a_mean_against_samples_and_its_bound_against_a_finer_sum(reflected):
         error = counted.std() / np.sqrt(len(S))
         assert abs(found - counted.mean()) < 4 * error
         assert abs(found - values.mean()) > 4 * error  # those with fewer active are left out
+
+
+# ---- the bounds themselves: never below what they bound, and met where they can be ------------
+
+
+def test_the_caps_bound_the_transform_of_an_input():
+    g, c = np.array([0.9, -0.4, 0.05]), 1.3
+    still, falling = _caps(g, np.full(3, 0.5), c)
+    omega = np.linspace(0, 400, 40_001)[:, None]
+    x = (c + 1j * omega) * g
+    size = np.abs(np.expm1(2 * x) / (2 * x))
+    with np.errstate(divide="ignore"):
+        cap = np.minimum(still, falling / np.maximum(omega, 1e-300))
+    assert np.all(size <= cap * (1 + 1e-12))
+    assert size[0] == pytest.approx(still)  # attained at omega = 0
+    # |e^{2x} - 1| comes up to e^{2cg} + 1 at the crests.
+    assert (size * omega)[20_000:].max(axis=0) == pytest.approx(falling, rel=1e-3)
+
+
+@pytest.mark.parametrize("own", [0.0, 0.7, -0.7])
+def test_chernoffs_bound_against_samples(own):
+    rng = np.random.default_rng(5)
+    g, p, b = 0.4 * rng.standard_normal(12), rng.uniform(0.05, 0.5, 12), -0.6
+    theta = np.geomspace(0.1, 30, 25)
+    bound = np.exp(_log_bounds(g, p, b, own, theta))
+    on = rng.random((100_000, 12)) < p
+    v = rng.uniform(0, 2, 100_000)
+    z = b + own * v + (on * rng.uniform(0, 2, on.shape)) @ g
+    positive = np.maximum(z, 0)
+    mean = np.mean(positive**2 + (2 * v * positive if own else 0))
+    assert mean <= bound.min()
+    assert bound.min() < 30 * mean  # not idle
+
+
+def test_chernoffs_bound_is_sharp_for_a_fixed_output():
+    """ReLU(z)² = 4/(e²θ²) e^{θz} at z = 2/θ: without inputs the bound is met there."""
+    theta, none = np.array([0.5, 2.0, 8.0]), np.zeros(2)
+    for t in theta:
+        z = 2 / t
+        assert np.exp(_log_bounds(none, none, z, 0.0, theta)).min() == pytest.approx(z**2)
+
+
+def test_the_bound_of_a_plan_holds_its_parts():
+    """Aliasing takes half of the tolerance; what truncation adds is the rest."""
+    rng = np.random.default_rng(1)
+    g, p = 0.3 * rng.standard_normal(40), rng.uniform(0.005, 0.08, 40)
+    rows = g[None], p[None], np.array([np.prod(1 - p)]), np.array([0.8])
+    for tolerance in (1e-3, 1e-6, 1e-9):
+        plans = plan_rows(
+            *rows, np.array([0.3]), np.array([-0.2]), np.zeros((1, 2), bool), tolerance, THETA
+        )
+        share = tolerance / (2 * np.array([0.7, 0.3]))
+        assert np.all(plans[0, :, 3] >= share / 2) and np.all(plans[0, :, 3] <= share)
+
+
+def test_rounding_is_counted():
+    rng = np.random.default_rng(2)
+    g, p = 0.3 * rng.standard_normal(40), rng.uniform(0.005, 0.08, 40)
+    rows = g[None], p[None], np.array([np.prod(1 - p)]), np.array([0.8])
+    sides = np.array([[True, True]])
+    plans = plan_rows(*rows, np.array([0.3]), np.array([-0.2]), sides, 1e-9, THETA)
+    means = expected_rows(*rows, np.array([-0.2]), sides, plans)[0]
+    # A sum of about a hundred terms of the size of the result, each good to 2e-16 √40.
+    assert np.all(means[2:] > 1e-16 * np.abs(means[:2]))
+    assert np.all(means[2:] < 1e-12)

@@ -1,3 +1,4 @@
+import json
 import struct
 
 import numpy as np
@@ -27,6 +28,26 @@ def test_files(tmp_path, dtype):
         rows = open_matrix(tmp_path / name)
         assert np.array_equal(rows.read(1, 4), array[1:])
     assert np.array_equal(open_matrix(tmp_path / "run.safetensors", "W").read(0, 4), array)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        [1, 2],
+        {"W": "x"},
+        {"W": {"shape": [2, 2]}},
+        {"W": {"dtype": "F32", "shape": None, "data_offsets": [0, 16]}},
+        {"W": {"dtype": "F32", "shape": ["a", "b"], "data_offsets": [0, 16]}},
+        {"W": {"dtype": "F32", "shape": [2, 2], "data_offsets": [-16, 0]}},
+    ],
+)
+def test_broken_headers(tmp_path, header):
+    text = json.dumps(header).encode()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(16))
+    for tensor in (None, "W"):
+        with pytest.raises(ValueError, match=r"x\.safetensors"):
+            open_matrix(path, tensor)
 
 
 def test_bfloat16(tmp_path):

@@ -118,6 +118,7 @@ def test_centred_and_with_directions_removed(remove):
     agree(result.values, plain(X)[0], 1e-10)
     assert result.m == 8 - remove
     assert result.norms == pytest.approx(np.linalg.norm(X, axis=1))
+    assert result.welch == pytest.approx(float(welch_mean_square(50, 8 - remove)))
     assert (
         overlaps(W, remove=remove or 1).values
         == overlaps(W, center=True, remove=remove or 1).values
@@ -236,6 +237,42 @@ def test_sampled_pairs_estimate_all_pairs_with_honest_errors():
     assert abs(np.mean(wrong)) > 0.25 + 4 / np.sqrt(200)
 
 
+@pytest.mark.parametrize("name", ["skewness", "mean_absolute"])
+def test_sampled_errors_on_skewed_overlaps(name):
+    W = np.abs(gaussian(60, 3, 8)) ** 2
+    exact = overlaps(W).values[name]
+    z = [
+        (one.values[name] - exact) / one.stderr[name]
+        for one in (overlaps(W, pairs="sample", samples=4000, rng=seed) for seed in range(300))
+    ]
+    assert abs(np.mean(z)) < 0.2 + 4 / np.sqrt(300)
+    assert abs(np.var(z) - 1) < 0.15 + 4 * np.sqrt(2 / 300)
+
+
+def test_one_heavy_row_is_no_trap_for_sampling():
+    W = gaussian(50, 4, 3)
+    w = np.r_[1, np.full(49, 1e-10)]
+    sample = overlaps(W, weights=w, pairs="sample", samples=20_000, rng=2)
+    # Nearly every pair has row 0 on one side.
+    t = unit(W)[1:] @ unit(W)[0]
+    assert abs(sample.mean_absolute - np.abs(t).mean()) < 4 * sample.stderr["mean_absolute"]
+
+
+def test_equal_rows_by_either_way():
+    W = np.repeat(gaussian(4, 3, 1, np.float32), 3, axis=0)
+    for pairs in ("all", "sample"):
+        result = overlaps(W, pairs=pairs, samples=5000)
+        assert result.coherence <= 1 and result.largest == pytest.approx(1, abs=1e-6)
+        assert result.histogram.sum() == result.pair_count
+    assert overlaps(np.ones((3, 2)), pairs="sample", samples=10).skewness == 0
+
+
+def test_opposite_rows_fall_into_the_first_bin():
+    result = overlaps([[1.0, 0], [-1.0, 0], [0, 1]])
+    assert result.histogram[0] == 1 and result.histogram[-1] == 0
+    assert overlaps([[1.0, 0], [2.0, 0]]).histogram[-1] == 1
+
+
 def test_sampled_pairs_follow_the_weights_and_groups():
     W = gaussian(30, 5, 7)
     w = np.linspace(0, 3, 30)
@@ -306,11 +343,37 @@ def test_memory_maps(tmp_path):
     assert dict(overlaps(mapped).values) == dict(overlaps(W).values)
 
 
-@pytest.mark.parametrize("scale", [1e-30, 1e30])
-def test_extreme_norms(scale):
-    W = gaussian(30, 5, 1, np.float32)
-    big = (W * np.float32(scale)).astype(np.float32)
-    assert overlaps(big).mean_square == pytest.approx(overlaps(W).mean_square, rel=1e-5)
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [("f4", 1e-30), ("f4", 1e30), ("f8", 1e-290), ("f8", 1e290), (">f8", 1e290)]
+)
+@pytest.mark.parametrize("remove", [0, 1])
+def test_extreme_norms(dtype, scale, remove):
+    W = gaussian(30, 5, 1)
+    scaled = (W * scale).astype(dtype)
+    found, plain_size = overlaps(scaled, remove=remove), overlaps(W, remove=remove)
+    assert found.mean_square == pytest.approx(plain_size.mean_square, rel=1e-5)
+    assert found.norms / scale == pytest.approx(plain_size.norms, rel=1e-5)
+
+
+def test_wide_types_stay_wide():
+    W = gaussian(9, 4)
+    for dtype in (">f8", np.longdouble, ">i8"):
+        assert RowMatrix(W.astype(dtype)).dtype == np.float64
+    assert RowMatrix(W.astype(">f4")).dtype == np.float32
+
+
+def test_tensors_and_what_is_no_array():
+    torch = pytest.importorskip("torch")
+    from scipy.sparse import csr_array
+
+    W = gaussian(9, 4)
+    parameter = torch.nn.Parameter(torch.from_numpy(W))
+    assert overlaps(parameter).mean_square == overlaps(W).mean_square
+    half = torch.from_numpy(W).to(torch.bfloat16)
+    assert overlaps(half).mean_square == pytest.approx(overlaps(W).mean_square, rel=1e-2)
+    for wrong in (csr_array(W), np.ma.masked_array(W, W > 1)):
+        with pytest.raises(TypeError, match="dense array without a mask"):
+            overlaps(wrong)
 
 
 @pytest.mark.parametrize(
@@ -319,8 +382,8 @@ def test_extreme_norms(scale):
         ({"W": np.zeros(3)}, "give n rows and m columns"),
         ({"W": [[1.0, np.nan], [0, 1]]}, "row 0 of the matrix has NaN"),
         ({"W": [[1.0, 0], [np.inf, 1]]}, "row 1 of the matrix has NaN"),
-        ({"W": np.zeros((3, 2))}, "0 rows with a direction"),
-        ({"W": [[1.0, 0.0]]}, "1 rows with a direction"),
+        ({"W": np.zeros((3, 2))}, "0 rows have a direction"),
+        ({"W": [[1.0, 0.0]]}, "1 rows have a direction"),
         ({"remove": 5}, "remove = 5"),
         ({"pairs": "some"}, "pairs = 'some'"),
         ({"pairs": "sample", "samples": 1}, "samples = 1"),
@@ -330,6 +393,7 @@ def test_extreme_norms(scale):
         ({"rows": [0, 10]}, "rows: give numbers of rows from 0 to 9"),
         ({"against": [0.5]}, "against: give numbers"),
         ({"thresholds": [np.nan]}, "thresholds"),
+        ({"rows": [[0, 1], [2, 3]]}, "rows: give numbers"),
         ({"bins": 0}, "bins = 0"),
     ],
 )
@@ -362,6 +426,13 @@ def test_table_and_picture():
     assert result.coherence == result.values["coherence"]
     with pytest.raises(AttributeError, match="no 'variance'"):
         _ = result.variance
+    groups = overlaps(gaussian(50, 6), rows=np.arange(10), against=np.arange(5, 20))
+    assert groups.to_dataframe()["equiangular"].isna().all()
+    sampled = overlaps(gaussian(3000, 16), pairs="sample", samples=500)
+    largest = sampled.to_dataframe().set_index("statistic").loc["largest"]
+    assert abs(largest["value"] - largest["random"]) < 0.15  # that of 500 pairs, not of all
     none = overlaps(gaussian(20, 4), pairs="none")
+    with pytest.raises(ValueError, match="no overlaps to draw"):
+        none.plot()
     assert set(none.values) == {"mean", "mean_square"} and none.closest is None
     assert RandomOverlap(10).mean_square == 0.1

@@ -13,6 +13,7 @@ from numerics.monte_carlo import monte_carlo_loss
 from numerics.population_loss import population_loss
 from numerics.toy_model import ToyModel
 from theory.frequencies import Frequencies
+from theory.one_active import interference_loss, self_loss
 from theory.weak import weak_loss
 
 PARTS = ["lost", "self", "interference_silent", "interference_active"]
@@ -94,6 +95,18 @@ CASES["biases above zero"] = small_model(6, 2, 8, shift=0.4)
 CASES["biases far below"] = small_model(6, 2, 9, shift=-2.0)
 _model, _f = small_model(6, 3, 10)
 CASES["always active"] = (_model, Frequencies.from_probabilities(np.r_[1.0, 1.0, _f.p[2:]]))
+CASES["two, one always active"] = (
+    ToyModel([[1.0], [-0.7]], [0.3, -0.2]),
+    Frequencies.from_probabilities([1.0, 0.4]),
+)
+CASES["two, both always active"] = (
+    ToyModel([[1.0], [-0.7]], [0.3, -0.2]),
+    Frequencies.from_probabilities([1.0, 1.0]),
+)
+CASES["orthogonal, one always active"] = (
+    ToyModel([[1.0, 0.0], [0.7, 0.0], [0.0, 1.0]], [-0.1, -0.2, 0.1]),
+    Frequencies.from_probabilities([1.0, 0.4, 0.3]),
+)
 CASES["all always active"] = (_model, Frequencies.from_probabilities(np.ones(6)))
 CASES["rare"] = (_model, Frequencies.from_probabilities(_f.p * 1e-4))
 CASES["rows of zeros"] = (ToyModel(_model.W * (np.arange(6) != 2)[:, None], _model.b), _f)
@@ -167,10 +180,54 @@ def test_kept_and_lost_features():
     kept = np.arange(60) < 10
     report = population_loss(ToyModel(np.eye(60, 10), np.where(kept, 0.0, f.p)), f)
     assert report.loss == pytest.approx(float(weak_loss(f, 10)), rel=1e-14)
-    dead = population_loss(ToyModel(np.eye(60, 10), np.zeros(60)), f)
-    assert np.array_equal(dead.dead, ~kept)
-    assert dead.parts["lost"] == pytest.approx(4 / 3 * f.p[10:].sum(), rel=1e-14)
-    assert [dead.parts[name] for name in PARTS[1:]] == [0, 0, 0]
+    assert report.parts["lost"] == pytest.approx(report.loss, rel=1e-14)
+    assert np.array_equal(report.lost, ~kept)
+    zero = population_loss(ToyModel(np.eye(60, 10), np.zeros(60)), f)
+    assert np.array_equal(zero.lost, ~kept)
+    assert zero.parts["lost"] == pytest.approx(4 / 3 * f.p[10:].sum(), rel=1e-14)
+    assert [zero.parts[name] for name in PARTS[1:]] == [0, 0, 0]
+
+
+def test_what_counts_as_lost():
+    f = Frequencies.from_probabilities([0.5, 0.4, 0.3, 0.2])
+    norms, b = np.array([0.49, 0.51, 1.0, 1.0]), np.array([0.0, 0.0, -1.99, -2.0])
+    # Silent to its own input: b + 2 G <= 0, with G = 1.
+    report = population_loss(ToyModel(np.diag(norms), b), f)
+    assert report.lost.tolist() == [True, False, False, True]
+    alone = f.p * self_loss(norms**2, b)
+    assert report.parts_per_feature["lost"] == pytest.approx(alone * report.lost)
+    assert report.parts_per_feature["self"] == pytest.approx(alone * ~report.lost)
+    assert list(report.to_dataframe()["is_lost"]) == report.lost.tolist()
+
+
+@pytest.mark.parametrize("sampling", ["one_hot", "bernoulli"])
+def test_parts_written_out(sampling):
+    model, f = small_model(6, 3, 11, shift=0.2)
+    report = population_loss(model, f, sampling, rtol=1e-11)
+    G, b, p = model.W @ model.W.T, model.b, f.p
+    positive = np.maximum(b, 0) ** 2
+    alone = p * np.array([float(self_loss(G[i, i], b[i])) for i in range(6)])
+    if sampling == "one_hot":
+        leak = positive * (p.sum() - p)
+        silent = np.array(
+            [
+                sum(p[j] * float(interference_loss(G[i, j], b[i])) for j in range(6) if j != i)
+                for i in range(6)
+            ]
+        )
+        assert report.parts_per_feature["interference_active"] == pytest.approx(np.zeros(6))
+    else:
+        leak = positive * (1 - p)
+        # With its own input always off, all of the loss is that of the silent output.
+        silent = np.empty(6)
+        for i in range(6):
+            off = p.copy()
+            off[i] = 0.0
+            silent[i] = (1 - p[i]) * enumerate_loss(model, off)[i]
+    own = alone + leak
+    assert report.parts_per_feature["lost"] == pytest.approx(np.where(report.lost, own, 0))
+    assert report.parts_per_feature["self"] == pytest.approx(np.where(report.lost, 0, own))
+    assert report.parts_per_feature["interference_silent"] == pytest.approx(silent - leak)
 
 
 models = st.tuples(st.integers(1, 12), st.integers(1, 4), st.integers(0, 10**6)).map(
@@ -206,10 +263,12 @@ def test_parts_have_the_signs_of_squares(pair):
     for name in PARTS[:2]:
         assert np.all(parts[name] >= 0), name
     # Others may push a positive bias down while the feature is off, but not below nothing.
-    assert np.all(parts["interference_silent"] + parts["self"] >= -report.error_bound)
+    assert np.all(
+        parts["interference_silent"] + parts["self"] + parts["lost"] >= -report.error_bound
+    )
     below = model.b <= 0
     assert np.all(parts["interference_silent"][below] >= -report.error_bound)
-    assert np.all(report.parts_per_feature["lost"][~report.dead] == 0)
+    assert np.all(report.parts_per_feature["lost"][~report.lost] == 0)
 
 
 # ---- a trained model, and samples ------------------------------------------------------------
@@ -258,7 +317,15 @@ def differences(model, f, sampling, h):
 @pytest.mark.parametrize("sampling", ["one_hot", "bernoulli"])
 @pytest.mark.parametrize(
     "case",
-    ["n = 8", "biases above zero", "always active", "rows of zeros", "orthogonal rows", "uneven"],
+    [
+        "n = 8",
+        "biases above zero",
+        "always active",
+        "two, one always active",
+        "rows of zeros",
+        "orthogonal rows",
+        "uneven",
+    ],
 )
 def test_gradients_against_differences(sampling, case):
     model, f = CASES[case]
@@ -297,7 +364,7 @@ def test_blocks_change_nothing(monkeypatch):
 # ---- extremes, errors, tables ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scale", [1e-12, 1e-3, 10.0, 1e6])
+@pytest.mark.parametrize("scale", [1e-100, 1e-12, 1e-3, 10.0, 1e6])
 @pytest.mark.parametrize("bias", [-1e4, -5.0, 0.0, 5.0, 1e4])
 def test_any_scale_agrees_with_samples(scale, bias):
     rng = np.random.default_rng(3)
@@ -319,6 +386,21 @@ def test_a_bound_that_rounding_keeps_up_is_an_error(monkeypatch, bad):
     monkeypatch.setattr(module, "expected_rows", rows)
     with pytest.raises(ArithmeticError, match="known to .* only; give a larger rtol"):
         population_loss(model, f, rtol=1e-12)
+
+
+def test_a_loss_beyond_double_precision():
+    model, f = small_model(8, 3, 0)
+    with pytest.raises(ArithmeticError, match="W or b is too large"):
+        population_loss(ToyModel(model.W * 1e80, model.b), f)
+
+
+def test_a_dense_model_costs_no_more_accuracy_than_asked():
+    rng = np.random.default_rng(0)
+    f = Frequencies.power_law(100, 0.0, density=15.0)
+    model = ToyModel(rng.standard_normal((100, 20)) / 4, np.full(100, -0.5))
+    rough, best = population_loss(model, f, rtol=1e-2), population_loss(model, f, rtol=1e-10)
+    assert 1e-7 < rough.error_bound / rough.loss <= 1e-2
+    assert abs(rough.loss - best.loss) <= rough.error_bound
 
 
 @pytest.mark.parametrize(
@@ -344,7 +426,7 @@ def test_table_and_picture():
     model, f = small_model(8, 3, 0)
     report = population_loss(model, f)
     table = report.to_dataframe()
-    assert list(table) == ["loss", *PARTS, "dead"] and len(table) == 8
+    assert list(table) == ["loss", *PARTS, "is_lost"] and len(table) == 8
     assert table["loss"].sum() == pytest.approx(report.loss)
     assert report.plot(Figure().add_subplot()).get_xlabel() == "feature rank i"
     assert f"{report.loss:.10g}" in str(report)

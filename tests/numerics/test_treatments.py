@@ -23,6 +23,11 @@ def test_how_many_directions_go():
     assert compare_treatments(wide).results[2].treatment == "top 2 removed"
     assert len(compare_treatments(W, remove=0).results) == 2
     assert len(compare_treatments([[1.0], [2.0], [-1.0]]).results) == 2
+    # Two rows are opposite once centred, and nothing once that direction is gone.
+    two = compare_treatments(W[:2])
+    assert len(two.results) == 2 and "top 1 removed" in two.left_out[0]
+    same = compare_treatments(np.ones((3, 4)))
+    assert len(same.results) == 1 and "centred" in same.left_out[0]
     with pytest.raises(ValueError, match="remove = 12"):
         compare_treatments(W, remove=12)
 
