@@ -28,10 +28,12 @@ _HOME = {
     "FittedExponent": "empirical.exponents",
     "Frequencies": "theory.frequencies",
     "InterruptedComparison": "empirical.experiment",
+    "LineSystem": "numerics.line_system",
     "LossEstimate": "numerics.monte_carlo",
     "LossReport": "numerics.population_loss",
     "Measurement": "empirical.measurement",
     "Overlaps": "numerics.overlap_statistics",
+    "Packing": "numerics.packing",
     "PackingCertificate": "theory.certificates",
     "PowerPotential": "theory.certificates",
     "Prediction": "theory.prediction",
@@ -49,6 +51,7 @@ _HOME = {
     "compare": "empirical.experiment",
     "compare_reference": "empirical.reference",
     "compare_treatments": "numerics.treatments",
+    "construct": "numerics.constructions",
     "equiangular_conditions": "theory.packing_bounds",
     "equiangular_loss": "theory.strong",
     "fit_exponent": "empirical.exponents",
@@ -63,6 +66,7 @@ _HOME = {
     "monte_carlo_loss": "numerics.monte_carlo",
     "open_matrix": "numerics.matrix",
     "overlaps": "numerics.overlaps",
+    "pack": "numerics.pack",
     "population_loss": "numerics.population_loss",
     "predict": "theory.theories",
     "random_overlaps": "numerics.overlaps",
@@ -91,6 +95,8 @@ if TYPE_CHECKING:
     from empirical.run import TrainingRun as TrainingRun
     from empirical.training import DivergenceError as DivergenceError
     from empirical.training import train as train
+    from numerics.constructions import construct as construct
+    from numerics.line_system import LineSystem as LineSystem
     from numerics.matrix import RowMatrix as RowMatrix
     from numerics.matrix import open_matrix as open_matrix
     from numerics.monte_carlo import LossEstimate as LossEstimate
@@ -98,6 +104,8 @@ if TYPE_CHECKING:
     from numerics.overlap_statistics import Overlaps as Overlaps
     from numerics.overlaps import overlaps as overlaps
     from numerics.overlaps import random_overlaps as random_overlaps
+    from numerics.pack import pack as pack
+    from numerics.packing import Packing as Packing
     from numerics.population_loss import LossReport as LossReport
     from numerics.population_loss import population_loss as population_loss
     from numerics.toy_model import ToyModel as ToyModel

@@ -1,4 +1,4 @@
-"""The command line: ``superscale predict | train | compare | loss | overlaps | bounds``.
+"""The command line: ``superscale predict | train | compare | loss | overlaps | bounds | pack``.
 
 Each command has ``--help`` with an example, prints a table for people, ``--json`` or ``--csv`` for
 machines, and writes figures and data to ``--output``. Bad input is one line on stderr and exit
@@ -323,6 +323,7 @@ def _report(
 app.command()(inspection.loss)
 app.command()(inspection.overlaps)
 app.command()(packing.bounds)
+app.command()(packing.pack)
 
 _INTERRUPTED = 130
 

@@ -1,10 +1,13 @@
-"""The command about packings: ``superscale bounds``.
+"""The commands about packings: ``superscale bounds`` and ``superscale pack``.
 
-Use ``bounds`` for how close n vectors in m dimensions must come. ``superscale.cli`` registers it.
+Use ``bounds`` for how close n vectors in m dimensions must come, ``pack`` to find such vectors.
+``superscale.cli`` registers them.
 """
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -75,3 +78,99 @@ def bounds(
             if failed
             else "equiangular: no known condition rules it out"
         )
+
+
+def pack(
+    n: Annotated[int, typer.Option("--n", help="Number of vectors.")],
+    m: Annotated[int, typer.Option("--m", help="Dimension.")],
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="coherence (lines), cosine (points), frame_potential, p_frame or relu_energy."
+        ),
+    ] = "coherence",
+    starts: Annotated[int | None, typer.Option(help="Random starts (default 20).")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Time to search.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the starts.")] = 0,
+    search: Annotated[
+        bool, typer.Option("--search", help="Search even where a construction is known.")
+    ] = False,
+    p: Annotated[float, typer.Option("--p", help="Exponent of p_frame.")] = 4.0,
+    alpha: Annotated[
+        float, typer.Option(help="Exponent of the frequencies of relu_energy (E = 1).")
+    ] = 0.0,
+    r: Annotated[float, typer.Option("--r", help="Norm of the rows, for relu_energy.")] = 1.0,
+    b: Annotated[float, typer.Option("--b", help="Bias, for relu_energy.")] = 0.0,
+    save: Annotated[Path | None, typer.Option(help="File for the vectors (.npz).")] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Find n unit vectors in m dimensions that overlap as little as they can.
+
+    An exact construction is returned where one is known; otherwise random starts are brought to a
+    local optimum, and the best is kept, also on Ctrl-C.
+
+    Example: superscale pack --n 20 --m 5 --seconds 10
+    """
+    from empirical.progress import report
+    from numerics.pack import pack as find_packing
+    from theory.frequencies import Frequencies
+
+    outputs = output or []
+    check_outputs(outputs)
+    if save is not None:
+        check_outputs([save], (".npz",))
+    frequencies = Frequencies.power_law(n, alpha, 1.0) if objective == "relu_energy" else None
+    total = starts if starts is not None or seconds is not None else 20
+    with report(True, f"packing {n} in {m} dimensions") as advance:
+        found = find_packing(
+            n,
+            m,
+            objective,  # type: ignore[arg-type]  # it says what is wrong
+            seed=seed,
+            starts=starts,
+            seconds=seconds,
+            explicit=not search,
+            p=p,
+            frequencies=frequencies,
+            r=r,
+            b=b,
+            progress=lambda done, best: advance(done, total or done),
+        )
+    if save is not None:
+        found.save(save)
+        print(f"wrote {save}", file=sys.stderr)
+    record: dict[str, Any] = {
+        "objective": objective,
+        "value": found.value,
+        "exact": found.exact,
+        "method": found.method,
+        "coherence": found.coherence,
+        "cosine": found.cosine,
+        "bound": {"name": found.bound.name, "value": found.bound.value},
+        "gap": found.gap,
+        "tight_pairs": found.tight_pairs,
+        "rigid": found.is_rigid,
+        "rows": found.to_dataframe().to_dict("records"),
+        "settings": {"n": n, "m": m, "seed": seed, "starts": starts, "seconds": seconds},
+    }
+    if objective == "p_frame":
+        record["settings"]["p"] = p
+    if objective == "relu_energy":
+        record["settings"] |= {"alpha": alpha, "r": r, "b": b}
+    write_outputs(outputs, found, record)
+    if json:
+        print(to_json(record))
+    elif csv:
+        print(found.to_dataframe().to_csv(index=False), end="")
+    else:
+        exact = f" = {found.exact}" if found.exact else ""
+        print(f"{n} vectors in R^{m}, {objective} {number(found.value, 12)}{exact}")
+        print(f"by {found.method}")
+        print(f"largest |t| {found.coherence:.12g}, largest t {found.cosine:.12g}")
+        print(f"least possible: {found.bound.value:.12g} ({found.bound.name}), gap {found.gap:.3g}")
+        rigid = "rigid" if found.is_rigid else "not rigid"
+        print(f"{found.tight_pairs} pairs touch ({rigid}), {found.angles.size} different overlaps")
+    if found.interrupted:
+        raise KeyboardInterrupt

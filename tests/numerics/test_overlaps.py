@@ -132,6 +132,15 @@ def test_centring_leaves_out_the_row_that_is_the_mean():
     assert result.smallest == pytest.approx(-1)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_centring_keeps_a_small_direction_that_is_real(dtype):
+    W = np.array([[1, 0.2], [-1, -0.2], [1e-4, -2e-4]]) + np.array([3, 5])
+    result = overlaps(W.astype(dtype), center=True)
+    assert result.n == 3
+    t = unit(W - W.mean(axis=0))
+    assert result.smallest == pytest.approx((t @ t.T).min(), abs=5e-3)
+
+
 def test_rows_of_zeros_are_reported_and_left_out():
     W = gaussian(20, 4, 5)
     W[[0, 7, 19]] = 0

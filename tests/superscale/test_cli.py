@@ -30,7 +30,9 @@ def call(capsys, *arguments):
 # ---- help --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["predict", "train", "compare", "loss", "overlaps", "bounds"])
+@pytest.mark.parametrize(
+    "command", ["predict", "train", "compare", "loss", "overlaps", "bounds", "pack"]
+)
 def test_help_shows_an_example(capsys, command):
     code, out, _ = call(capsys, command, "--help")
     assert code == 0 and f"Example: superscale {command} " in " ".join(out.split())
@@ -274,6 +276,24 @@ def test_bounds(capsys, tmp_path):
     assert out.startswith("bound,value,exact,holds for")
 
 
+def test_pack(capsys, tmp_path):
+    code, out, _ = call(capsys, "pack", "--n", 28, "--m", 7)
+    assert code == 0 and "= 1/3" in out and "welch_1" in out and "gap 0" in out
+    options = ["--n", 9, "--m", 3, "--starts", 2, "--seed", 4, "--save", tmp_path / "x.npz"]
+    code, out, _ = call(capsys, "pack", *options, "--json", "-o", tmp_path / "x.png")
+    record = json.loads(out)
+    saved = ss.Packing.load(tmp_path / "x.npz")
+    assert record["coherence"] == saved.coherence and (tmp_path / "x.png").exists()
+    assert record["gap"] == pytest.approx(saved.coherence - record["bound"]["value"])
+    _, out, _ = call(capsys, "pack", "--n", 6, "--m", 3, "--search", "--json")
+    assert json.loads(out)["coherence"] == pytest.approx(5**-0.5) and "starts" in out
+    relu = ["--objective", "relu_energy", "--b", -0.2, "--starts", 1]
+    code, out, _ = call(capsys, "pack", "--n", 20, "--m", 4, *relu)
+    assert code == 0 and "relu_energy" in out
+    _, out, _ = call(capsys, "pack", "--n", 10, "--m", 4, "--objective", "cosine", "--csv")
+    assert out.startswith("overlap,pairs")
+
+
 @pytest.fixture
 def files(tmp_path):
     (tmp_path / "good.csv").write_text("a,3\nb,2\nc,1\n")
@@ -337,6 +357,9 @@ BAD = {
     "one vector": (["bounds", "--n", 1, "--m", 4], "n = 1"),
     "unknown kind": (["bounds", "--n", 9, "--m", 4, "--kind", "x"], "kind = 'x'"),
     "no picture of bounds": (["bounds", "--n", 9, "--m", 4, "-o", "{}/x.png"], "ends in .csv"),
+    "unknown objective": (["pack", "--n", 9, "--m", 4, "--objective", "x"], "objective = 'x'"),
+    "vectors to a picture": (["pack", "--n", 9, "--m", 4, "--save", "{}/x.png"], "ends in .npz"),
+    "no starts": (["pack", "--n", 9, "--m", 4, "--starts", 0], "starts = 0"),
     "no run": (["loss", "{}/no.safetensors"], "does not exist"),
     "a matrix is no run": (["loss", "{}/W.npy"], "W.npy"),
     "unknown sampling": (["loss", "{}/run.safetensors", "--sampling", "x"], "sampling = 'x'"),
