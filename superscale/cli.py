@@ -20,6 +20,7 @@ from superscale.output import (
     check_outputs,
     number,
     show_comparison,
+    show_for_machines,
     show_table,
     to_json,
     write_outputs,
@@ -103,11 +104,7 @@ def predict(
         "settings": {"frequencies": source, "m": prediction.m.tolist()},
     }
     write_outputs(outputs, prediction, record)
-    if json:
-        print(to_json(record))
-    elif csv:
-        print(prediction.to_dataframe().to_csv(index=False), end="")
-    else:
+    if not show_for_machines(json, csv, record, prediction):
         losses = [name for name, e in estimates.items() if e.parts]
         show_table(
             f"Predicted loss and local exponent; {frequencies}",
@@ -310,11 +307,7 @@ def _report(
     record = comparison.to_dict()
     record["settings"] |= settings or {}
     write_outputs(outputs, comparison, record)
-    if json:
-        print(to_json(record))
-    elif csv:
-        print(comparison.to_dataframe().to_csv(index=False), end="")
-    else:
+    if not show_for_machines(json, csv, record, comparison):
         show_comparison(comparison)
     for failure in comparison.failures:
         print(f"superscale: did not finish: {failure}", file=sys.stderr)

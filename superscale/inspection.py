@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from superscale import options as opt
-from superscale.output import FIGURES, check_outputs, number, show_table, to_json, write_outputs
+from superscale.output import (
+    FIGURES,
+    check_outputs,
+    number,
+    show_for_machines,
+    show_table,
+    write_outputs,
+)
 
 if TYPE_CHECKING:
     from empirical.run import TrainingRun
@@ -86,11 +93,7 @@ def overlaps(
     settings |= {"seed": seed, "rows": rows, "against": against, "alpha": alpha}
     record = {"rows": [_record(one) for one in found.results], "settings": settings}
     write_outputs(outputs, found, record)
-    if json:
-        print(to_json(record))
-    elif csv:
-        print(found.to_dataframe().to_csv(index=False), end="")
-    else:
+    if not show_for_machines(json, csv, record, found):
         _show(found)
 
 
@@ -226,11 +229,7 @@ def loss(
         },
     }
     write_outputs(outputs, report, record)
-    if json:
-        print(to_json(record))
-    elif csv:
-        print(report.to_dataframe().to_csv(index=False), end="")
-    else:
+    if not show_for_machines(json, csv, record, report):
         print(f"{frequencies}; n = {loaded.model.n}, m = {loaded.model.m}, {sampling}")
         print(f"expected loss {report.loss:.10g}, error below {report.error_bound:.2g}")
         show_table(

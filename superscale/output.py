@@ -1,6 +1,7 @@
 """What a command shows and writes: tables for people, JSON and CSV for machines, figures.
 
-Use ``check_outputs`` before the work, ``write_outputs`` and ``show`` after it.
+Use ``check_outputs`` before the work, ``write_outputs``, ``show_for_machines`` and ``show_table``
+after it.
 """
 
 from __future__ import annotations
@@ -92,6 +93,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def show_for_machines(json: bool, csv: bool, record: Mapping[str, Any], result: Any) -> bool:
+    """Print JSON or CSV, if either is wanted; return whether it was."""
+    if json:
+        print(to_json(record))
+    elif csv:
+        print(result.to_dataframe().to_csv(index=False), end="")
+    return json or csv
 
 
 def show_table(title: str, columns: list[str], rows: Iterable[Iterable[str]]) -> None:

@@ -13,7 +13,14 @@ from typing import Annotated, Any
 import typer
 
 from superscale import options as opt
-from superscale.output import DATA, check_outputs, number, show_table, to_json, write_outputs
+from superscale.output import (
+    DATA,
+    check_outputs,
+    number,
+    show_for_machines,
+    show_table,
+    write_outputs,
+)
 
 
 def bounds(
@@ -55,11 +62,7 @@ def bounds(
         "settings": {"n": n, "m": m, "kind": kind, "degree": degree},
     }
     write_outputs(outputs, found, record)
-    if json:
-        print(to_json(record))
-        return
-    if csv:
-        print(found.to_dataframe().to_csv(index=False), end="")
+    if show_for_machines(json, csv, record, found):
         return
     what = "|t| of lines" if kind == "lines" else "t of points"
     show_table(
@@ -160,11 +163,7 @@ def pack(
     if objective == "relu_energy":
         record["settings"] |= {"alpha": alpha, "r": r, "b": b}
     write_outputs(outputs, found, record)
-    if json:
-        print(to_json(record))
-    elif csv:
-        print(found.to_dataframe().to_csv(index=False), end="")
-    else:
+    if not show_for_machines(json, csv, record, found):
         exact = f" = {found.exact}" if found.exact else ""
         print(f"{n} vectors in R^{m}, {objective} {number(found.value, 12)}{exact}")
         print(f"by {found.method}")
