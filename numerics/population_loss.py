@@ -279,7 +279,7 @@ def _bernoulli(
     nothing = float(np.sum(4 / 3 * p - p**2))
     floor = 1e-12 * nothing
     target = max(rtol * below, floor)
-    if below < 0.1 * nothing:  # dense: a rough first pass tells the scale
+    if below < 1e-3 * nothing:  # dense: a rough first pass tells the scale
         target = max(target, 1e-3 * nothing)
     for _ in range(_ROUNDS):
         terms, errors = known.copy(), np.empty((n, 2))
