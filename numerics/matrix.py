@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +82,6 @@ class RowMatrix:
         if self._bits:
             return (np.asarray(block).astype(np.uint32) << 16).view(np.float32)
         return np.ascontiguousarray(block, dtype=self.dtype)
-
-    def blocks(self, rows: int) -> Iterator[tuple[int, NDArray]]:
-        """Yield (start, block of at most ``rows`` rows) over the whole matrix."""
-        for start in range(0, self.n, rows):
-            yield start, self.read(start, min(start + rows, self.n))
 
 
 def open_matrix(path: str | Path, tensor: str | None = None) -> RowMatrix:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from numerics.sampling import FeatureSampler, as_generator
-from numerics.toy_model import ToyModel
+from numerics.toy_model import ToyModel, check_same_n
 from theory.activation import UNIFORM, Activation
 from theory.checks import check_integer, read_only
 from theory.frequencies import Frequencies
@@ -98,11 +98,7 @@ def monte_carlo_loss(
     0.4769
     """
     samples = check_integer("samples", samples, 2)
-    if model.n != frequencies.n:
-        raise ValueError(
-            f"the model has n = {model.n} features and the frequencies n = {frequencies.n}: "
-            "they must agree"
-        )
+    check_same_n(model, frequencies)
     rng = as_generator(rng)
     sampler = FeatureSampler(frequencies, activation)
     block = max(1, min(samples, _BLOCK // model.n))

@@ -41,7 +41,7 @@ _HOPELESS, _PROMISING = 0.02, 3e-3
 _MET = 1e-11
 
 
-def descend(U: Array, energy: Energy, iterations: int, tolerance: float = 1e-12) -> Array:
+def descend(U: Array, energy: Energy, iterations: int) -> Array:
     """Lower an energy of unit vectors by L-BFGS from U.
 
     Examples
@@ -61,7 +61,7 @@ def descend(U: Array, energy: Energy, iterations: int, tolerance: float = 1e-12)
         slope = (slope - V * np.sum(slope * V, axis=1, keepdims=True)) / size
         return value, slope.ravel()
 
-    options = {"maxiter": iterations, "maxcor": 20, "ftol": tolerance, "gtol": 1e-10}
+    options = {"maxiter": iterations, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-10}
     found = minimize(fun, U.ravel(), jac=True, method="L-BFGS-B", options=options)
     X = found.x.reshape(shape)
     return X / np.linalg.norm(X, axis=1, keepdims=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from numerics.characteristic import expected_rows, expected_slopes
 from numerics.one_active_kernels import few_active_rows, one_hot_rows
-from numerics.toy_model import ToyModel
+from numerics.toy_model import ToyModel, check_same_n
 from numerics.transform_plan import THETA, plan_rows
 from theory.checks import check_real, read_only
 from theory.frequencies import Frequencies
@@ -148,7 +148,7 @@ def population_loss(
 
     Notes
     -----
-    The method and the three bounded errors of the Bernoulli loss are described in
+    The method and the three errors of the Bernoulli loss (two bounded, rounding estimated) are in
     ``numerics.characteristic``. The cost is O(n² K); K, the number of ordinates, grows as
     rtol^(-1/4).
 
@@ -161,11 +161,7 @@ def population_loss(
     >>> abs(report.loss - weak_loss(f, 5)) < 1e-12
     np.True_
     """
-    if model.n != frequencies.n:
-        raise ValueError(
-            f"the model has n = {model.n} features and the frequencies n = {frequencies.n}: "
-            "they must agree"
-        )
+    check_same_n(model, frequencies)
     rtol = check_real("rtol", rtol, 1e-12, 0.5)
     if sampling == "one_hot":
         return _one_hot(model, frequencies, gradient)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.checks import read_only
+from theory.frequencies import Frequencies
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,3 +69,12 @@ class ToyModel:
     def norms(self) -> NDArray[np.float64]:
         """Row norms |W_i|, shape (n,)."""
         return np.sqrt(np.einsum("ij,ij->i", self.W, self.W))
+
+
+def check_same_n(model: ToyModel, frequencies: Frequencies) -> None:
+    """Raise ``ValueError`` unless a model and frequencies have the same number of features."""
+    if model.n != frequencies.n:
+        raise ValueError(
+            f"the model has n = {model.n} features and the frequencies n = {frequencies.n}: "
+            "they must agree"
+        )

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory.gegenbauer import combine, is_nonpositive
+from theory.one_active import interference_loss
 
 Kind = Literal["lines", "code"]
 Piece = tuple[list[Fraction], Fraction, Fraction]
@@ -145,8 +146,6 @@ class ReluPotential:
 
     def __call__(self, t: ArrayLike) -> NDArray[np.float64]:
         """Return f(t), the closed form of ``theory.one_active``."""
-        from theory.one_active import interference_loss
-
         return interference_loss(float(self.g) * np.asarray(t, dtype=np.float64), float(self.b))
 
     @property
