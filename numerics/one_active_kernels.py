@@ -9,6 +9,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+_TILE = 64  # rows and columns that a cache holds
 # Two Gauss nodes on (0, 1): exact for the cubics that the pieces below are.
 _NODES = (0.5 - 3**-0.5 / 2, 0.5 + 3**-0.5 / 2)
 
@@ -94,6 +95,48 @@ def one_hot_rows(gram, first, p, b, slopes):  # type: ignore[no-untyped-def]
         if keep:
             slopes[r, i] = p[i] * slope_g
     return silent, own, by_b
+
+
+@nb.njit(cache=True, fastmath=True)
+def relu_pairs(gram, b, p):  # type: ignore[no-untyped-def]
+    """Return Σ_{i<j} p_j A(G_ij, b_i) + p_i A(G_ij, b_j); put its slopes in place of G_ij = G_ji.
+
+    The diagonal becomes 0. Works in the precision of ``gram``, tile by tile, on one thread: BLAS,
+    which is called before and after, has threads of its own that are waiting.
+    """
+    n = gram.shape[0]
+    zero, tiny = gram.dtype.type(0), gram.dtype.type(1e-18)
+    sixth = gram.dtype.type(1 / 6)
+    below = True
+    for i in range(n):
+        below = below and b[i] <= 0
+    total = 0.0
+    for first in range(0, n, _TILE):
+        for left in range(first, n, _TILE):
+            right = min(left + _TILE, n)
+            for i in range(first, min(first + _TILE, n)):
+                b_i, p_i, part = b[i], p[i], zero
+                start = max(left, i + 1)
+                if below:  # the common case without a branch: the compiler makes vectors of it
+                    for j in range(start, right):
+                        g = gram[i, j]
+                        by_i, by_j = max(2 * g + b_i, zero), max(2 * g + b[j], zero)
+                        part_i, part_j = by_i / max(g, tiny), by_j / max(g, tiny)
+                        part += p[j] * part_i * by_i * by_i + p_i * part_j * by_j * by_j
+                        slope = p[j] * part_i * part_i * (4 * g - b_i)
+                        gram[i, j] = (slope + p_i * part_j * part_j * (4 * g - b[j])) * sixth
+                else:
+                    for j in range(start, right):
+                        value_i, slope_i, _ = interference(np.float64(gram[i, j]), np.float64(b_i))
+                        value_j, slope_j, _ = interference(np.float64(gram[i, j]), np.float64(b[j]))
+                        part += 6 * (p[j] * value_i + p_i * value_j)
+                        gram[i, j] = p[j] * slope_i + p_i * slope_j
+                total += part
+                for j in range(start, right):
+                    gram[j, i] = gram[i, j]
+    for i in range(n):
+        gram[i, i] = 0
+    return total / 6
 
 
 @nb.njit(cache=True)

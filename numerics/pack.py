@@ -9,73 +9,28 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 
+from numerics.basin_hopping import Walk
 from numerics.constructions import construct
+from numerics.descent import Energy, descend
 from numerics.packing import Packing
-from numerics.pair_energies import p_frame, relu_energy, soft_maximum
-from numerics.polish import largest_overlap, polish
+from numerics.pair_energies import p_frame, relu_energy
 from numerics.sampling import as_generator
+from numerics.starts import random_start
 from theory.checks import check_finite, check_integer, check_real
 from theory.frequencies import Frequencies
 from theory.packing_bounds import bounds
 
 Array = NDArray[np.float64]
-Energy = Callable[[Array], tuple[float, Array]]
 Objective = Literal["coherence", "cosine", "frame_potential", "p_frame", "relu_energy"]
 
-# Sharpness of the smoothed largest overlap, and iterations, stage by stage. Where it begins decides
-# what kind of packing is found: starts take turns.
-_STAGES = ((15.0, 80), (60.0, 80), (300.0, 150), (1500.0, 300))
-_BEGIN = (0, 1, 0, 2)
-# Random starts before every second one is a change of the best so far.
-_FRESH = 6
-# A start that is this much worse than the best after the next to last stage is given up, one that
-# is this close after the last is polished.
-_HOPELESS, _PROMISING = 0.02, 3e-3
 _MET = 1e-11
-
-
-def descend(U: Array, energy: Energy, iterations: int) -> Array:
-    """Lower an energy of unit vectors by L-BFGS from U.
-
-    Examples
-    --------
-    >>> start = np.random.default_rng(0).standard_normal((3, 2))
-    >>> U = descend(start, lambda U: p_frame(U, 2.0), 100)
-    >>> round(p_frame(U, 2.0)[0], 9)       # n²/m - n
-    1.5
-    """
-    shape = U.shape
-
-    def fun(x: Array) -> tuple[float, Array]:
-        X = x.reshape(shape)
-        size = np.linalg.norm(X, axis=1, keepdims=True)
-        V = X / size
-        value, slope = energy(V)
-        slope = (slope - V * np.sum(slope * V, axis=1, keepdims=True)) / size
-        return value, slope.ravel()
-
-    options = {"maxiter": iterations, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-10}
-    found = minimize(fun, U.ravel(), jac=True, method="L-BFGS-B", options=options)
-    X = found.x.reshape(shape)
-    return X / np.linalg.norm(X, axis=1, keepdims=True)
-
-
-def _spread(U: Array, lines: bool, best: float, begin: int = 0) -> Array:
-    """Bring one start to a packing; a hopeless one is returned as it is."""
-    for stage, (p, iterations) in enumerate(_STAGES[begin:], begin):
-        U = descend(U, partial(soft_maximum, p=p, lines=lines), iterations)
-        if stage == 2 and largest_overlap(U, lines) > best + _HOPELESS:
-            return U
-    if largest_overlap(U, lines) > best + _PROMISING:
-        return U
-    return polish(U, lines, below=best + _PROMISING / 10)
+# Coordinates from which a descent begins in single precision.
+_LARGE = 20_000
 
 
 def pack(
@@ -107,8 +62,9 @@ def pack(
     seed : int or Generator
         Source of the starts.
     starts : int, optional
-        How many random starts, fewer if the best possible is reached earlier; 20 by default, or as
-        many as fit if ``seconds`` is given.
+        How many starts, kicks of earlier ones among them, fewer if the best possible is reached
+        before. By default as many as fit if ``seconds`` is given, else 20, and for "coherence" and
+        "cosine" 10⁶/n², between 20 and 2000.
     seconds : float, optional
         Time after which no new start is made (at least one is).
     target : float, optional
@@ -145,7 +101,9 @@ def pack(
     """
     n, m = check_integer("n", n, 2), check_integer("m", m, 2)
     if starts is None:
-        starts = 20 if seconds is None else 10**9
+        spread = objective in ("coherence", "cosine")
+        starts = min(max(10**6 // n**2, 20), 2000) if spread else 20
+        starts = starts if seconds is None else 10**9
     starts, rng = check_integer("starts", starts, 1), as_generator(seed)
     seconds = math.inf if seconds is None else check_real("seconds", seconds, 0.0)
     goal = -math.inf if target is None else check_real("target", target)
@@ -158,29 +116,22 @@ def pack(
         known = bounds(n, m, "lines" if lines else "code", degree=0).best.value
         goal = max(goal, known + _MET)
 
-        def improve(made: int, vectors: Array, best: float) -> tuple[Array, float]:
-            U = _random(n, m, rng)
-            if made >= _FRESH and made % 2:  # the best so far, with a few vectors elsewhere
-                stay = rng.permutation(n)[rng.integers(1, max(2, n // 4), endpoint=True) :]
-                U[stay] = vectors[stay]
-                begin = 1 + made // 2 % 2
-            else:
-                begin = _BEGIN[made % len(_BEGIN)]
-            U = _spread(U, lines, best, begin)
-            return U, largest_overlap(U, lines)
-
+        improve = Walk(n, m, lines, rng).step
     else:
         energy = _energy(objective, n, p, frequencies, r, b)
 
-        def improve(made: int, vectors: Array, best: float) -> tuple[Array, float]:
-            U = descend(_random(n, m, rng), energy, 3000)
+        def improve() -> tuple[Array, float]:
+            U = random_start(n, m, rng)
+            if n * m > _LARGE:
+                U = descend(U.astype(np.float32), energy, 3000).astype(np.float64)
+            U = descend(U, energy, 3000)
             return U, energy(U)[0]
 
     return _search(improve, objective, starts, seconds, goal, progress)
 
 
 def _search(
-    improve: Callable[[int, Array, float], tuple[Array, float]],
+    improve: Callable[[], tuple[Array, float]],
     objective: str,
     starts: int,
     seconds: float,
@@ -191,7 +142,7 @@ def _search(
     vectors, best = np.empty((0, 0)), math.inf
     try:
         while made < starts and (made == 0 or time.monotonic() - began < seconds):
-            U, value = improve(made, vectors, best)
+            U, value = improve()
             made += 1
             if value < best:
                 vectors, best = U, value
@@ -204,11 +155,6 @@ def _search(
             raise
         interrupted = True
     return Packing(vectors, objective, best, f"{made} starts", interrupted=interrupted)
-
-
-def _random(n: int, m: int, rng: np.random.Generator) -> Array:
-    U = rng.standard_normal((n, m))
-    return U / np.linalg.norm(U, axis=1, keepdims=True)
 
 
 def _explicit(n: int, m: int, lines: bool) -> Packing | None:

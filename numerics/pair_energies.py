@@ -12,8 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.one_active_kernels import one_hot_rows
-from numerics.pair_kernels import soft_maximum_of_few
+from numerics.one_active_kernels import relu_pairs
+from numerics.packing_kernels import soft_maximum_of_few
 
 Array = NDArray[np.float64]
 
@@ -57,11 +57,11 @@ def p_frame(U: Array, p: float) -> tuple[float, Array]:
     return float(np.sum(size * np.abs(t))), 2 * p * (size * np.sign(t)) @ U
 
 
-def relu_energy(U: Array, r: Array, b: Array, p: Array) -> tuple[float, Array]:
+def relu_energy(U: NDArray, r: Array, b: Array, p: Array) -> tuple[float, NDArray]:
     """Return Σ_j p_j Σ_{i≠j} ⟨ReLU(r_i r_j t_ij v + b_i)²⟩ over v ~ U(0, 2), and its gradient.
 
     It is what features do to each other in the one-active-feature loss (arXiv 2505.10465, eq. 8)
-    of the rows W_i = r_i u_i.
+    of the rows W_i = r_i u_i. All is done in the precision of U.
 
     Examples
     --------
@@ -70,9 +70,8 @@ def relu_energy(U: Array, r: Array, b: Array, p: Array) -> tuple[float, Array]:
     >>> round(value, 12)   # 2 · 0.2³/(6 · 0.6)
     0.004444444444
     """
+    r, b, p = (np.asarray(x, dtype=U.dtype) for x in (r, b, p))
     W = U * r[:, None]
     gram = W @ W.T
-    slopes = np.empty_like(gram)
-    silent, _, _ = one_hot_rows(gram, 0, p, b, slopes)
-    np.fill_diagonal(slopes, 0.0)
-    return float(silent.sum()), (slopes @ W + slopes.T @ W) * r[:, None]
+    value = relu_pairs(gram, b, p)
+    return float(value), (gram @ W) * r[:, None]

@@ -1,12 +1,10 @@
 """Sums over pairs of rows from blocks of their overlaps (compiled).
 
-Use through ``numerics.overlaps`` and ``numerics.pair_energies``. A block holds the overlaps t of
+Use through ``numerics.overlaps``. A block holds the overlaps t of
 some rows with some columns; each kernel adds what it finds to arrays that the caller keeps.
 """
 
 from __future__ import annotations
-
-import math
 
 import numba as nb
 import numpy as np
@@ -166,32 +164,3 @@ def add_block(  # type: ignore[no-untyped-def]
             part_found[part],
         )
     _merge(part_sums, part_counts, part_found, sums, histogram, found)
-
-
-@nb.njit(cache=True, fastmath=True)
-def soft_maximum_of_few(U, p, lines):  # type: ignore[no-untyped-def]
-    """Value and gradient of the smoothed largest overlap, in one pass over few unit vectors."""
-    n, m = U.shape
-    t = np.empty((n, n))
-    top = -2.0
-    for i in range(n):
-        for j in range(i):
-            x = 0.0
-            for k in range(m):
-                x += U[i, k] * U[j, k]
-            t[i, j] = x
-            top = max(top, abs(x) if lines else x)
-    total = 0.0
-    gradient = np.zeros((n, m))
-    for i in range(n):
-        for j in range(i):
-            size = abs(t[i, j]) if lines else t[i, j]
-            if p * (size - top) > -40.0:
-                w = math.exp(p * (size - top))
-                total += w
-                if lines and t[i, j] < 0:
-                    w = -w
-                for k in range(m):
-                    gradient[i, k] += w * U[j, k]
-                    gradient[j, k] += w * U[i, k]
-    return top + math.log(total) / p, gradient / total

@@ -1,18 +1,23 @@
-"""Finish a packing to machine precision: linear, then quadratic programs on its closest pairs.
+"""Finish a packing to machine precision: an interior-point method on its closest pairs.
 
-Use ``polish(U, lines)`` on vectors that a smooth energy has brought near a best packing. Where the
-contacts fix every coordinate, linear programs converge quadratically; where they do not, curvature
-decides the rest, and sequential quadratic programming takes over.
+Use ``polish(U, lines)`` on vectors that a smooth energy has brought near a best packing. Newton's
+method with the curvature of the sphere: it converges whether or not contacts fix every coordinate.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog, minimize
-from scipy.sparse import csr_array
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from numerics.packing_kernels import add_newton_terms
 
 Array = NDArray[np.float64]
+
+# Pairs this far below the largest overlap take no part; no vector moves further in one step.
+_NEAR, _REACH = 0.2, 0.05
+# Sum of slack times multiplier: at the start, and when all is done.
+_START, _DONE = 1e-4, 3e-16
 
 
 def largest_overlap(U: Array, lines: bool) -> float:
@@ -24,24 +29,11 @@ def largest_overlap(U: Array, lines: bool) -> float:
     return max(float(t.max()), -float((U @ U.T).min()))
 
 
-def _tangents(U: Array) -> Array:
-    """Orthonormal bases of the complements of the rows: n x m x (m - 1), by reflections."""
-    n, m = U.shape
-    # The reflection that takes e_1 to ±u has the complement of u as its other columns.
-    sign = np.where(U[:, 0] < 0, -1.0, 1.0)
-    v = U.copy()
-    v[:, 0] += sign
-    scale = 2 / np.sum(v**2, axis=1)
-    bases = np.broadcast_to(np.eye(m)[:, 1:], (n, m, m - 1)).copy()
-    bases -= scale[:, None, None] * v[:, :, None] * v[:, None, 1:]
-    return bases
-
-
-def polish(U: Array, lines: bool, rounds: int = 60, below: float = np.inf) -> Array:
+def polish(U: Array, lines: bool, rounds: int = 100) -> Array:
     """Lower the largest overlap to a local minimum.
 
-    To first order a move d_i of each vector, d_i ⟂ u_i, changes t_ij by u_i·d_j + u_j·d_i; each
-    program finds the moves, in ever smaller regions, that lower the largest overlap most.
+    Minimises s subject to σ t <= s over the close pairs (σ = ±1 their signs) by a primal-dual
+    interior-point method; a step solves one linear system with a dense matrix of nm rows.
 
     Parameters
     ----------
@@ -50,9 +42,7 @@ def polish(U: Array, lines: bool, rounds: int = 60, below: float = np.inf) -> Ar
     lines : bool
         Whether |t| or t counts.
     rounds : int
-        Most linear programs that are solved.
-    below : float
-        Quadratic programs, which cost more, are solved only if the linear ones come below this.
+        Most Newton steps.
 
     Returns
     -------
@@ -66,118 +56,90 @@ def polish(U: Array, lines: bool, rounds: int = 60, below: float = np.inf) -> Ar
     >>> round(largest_overlap(polish(rough, lines=True), lines=True), 12)
     0.5
     """
-    U = _linear(U / np.linalg.norm(U, axis=1, keepdims=True), lines, rounds)
-    if largest_overlap(U, lines) > below:
-        return U
-    if _contacts(U, lines) <= U.shape[0] * (U.shape[1] - 1) - U.shape[1] * (U.shape[1] - 1) // 2:
-        finer = _quadratic(U, lines)
-        if largest_overlap(finer, lines) < largest_overlap(U, lines):
-            U = _linear(finer, lines, rounds)
-    return U
+    U = U / np.linalg.norm(U, axis=1, keepdims=True)
+    moved = _newton(U, lines, rounds)
+    return moved if largest_overlap(moved, lines) < largest_overlap(U, lines) else U
 
 
-def _contacts(U: Array, lines: bool) -> int:
-    t = (U @ U.T)[np.triu_indices(len(U), 1)]
-    size = np.abs(t) if lines else t
-    return int(np.sum(size > size.max() - 1e-10))
-
-
-def _linear(U: Array, lines: bool, rounds: int) -> Array:
-    best, reach = largest_overlap(U, lines), 1e-2
-    for _ in range(rounds):
-        if reach < 1e-14:
-            break
-        moved = _step(U, lines, best, reach)
-        if moved is None:
-            reach /= 8
-            continue
-        reached = largest_overlap(moved, lines)
-        if reached < best:
-            # Quadratic convergence at a vertex: what is left is far below the region.
-            gain, U, best = best - reached, moved, reached
-            reach = min(reach, max(4 * gain, 1e-13)) if gain < reach / 16 else reach
-        else:
-            reach /= 8
-    return U
-
-
-def _step(U: Array, lines: bool, best: float, reach: float) -> Array | None:
+def _newton(U: Array, lines: bool, rounds: int) -> Array:
+    shrink = 0.15  # what a step shall leave of slack times multiplier
     n, m = U.shape
-    t = U @ U.T
     i, j = np.triu_indices(n, 1)
-    pair = t[i, j]
-    sign = np.where(pair < 0, -1.0, 1.0) if lines else np.ones(pair.size)
-    # A move of size reach in each coordinate changes t by at most 2 reach √(m - 1).
-    near = sign * pair > best - 4.1 * reach * np.sqrt(m - 1)
-    i, j, pair, sign = i[near], j[near], pair[near], sign[near]
-    tangents = _tangents(U)
-    by_j = sign[:, None] * np.einsum("pm,pmk->pk", U[i], tangents[j])
-    by_i = sign[:, None] * np.einsum("pm,pmk->pk", U[j], tangents[i])
-    k, count = m - 1, i.size
-    columns = np.concatenate(
-        [i[:, None] * k + np.arange(k), j[:, None] * k + np.arange(k), np.full((count, 1), n * k)],
-        axis=1,
-    )
-    data = np.concatenate([by_i, by_j, -np.ones((count, 1))], axis=1)
-    rows = np.repeat(np.arange(count), 2 * k + 1)
-    matrix = csr_array((data.ravel(), (rows, columns.ravel())), shape=(count, n * k + 1))
-    # In units of the region: the solver's tolerances are absolute.
-    limits = (best - sign * pair) / reach
-    cost = np.zeros(n * k + 1)
-    cost[-1] = 1.0
-    found = linprog(
-        cost,
-        A_ub=matrix,
-        b_ub=limits,
-        bounds=[(-1, 1)] * (n * k) + [(None, 0)],
-        method="highs",
-    )
-    if found.status != 0:
-        return None
-    moves = reach * np.einsum("nmk,nk->nm", tangents, found.x[:-1].reshape(n, k))
-    moved = U + moves
-    return moved / np.linalg.norm(moved, axis=1, keepdims=True)
-
-
-def _quadratic(U: Array, lines: bool) -> Array:
-    """Minimise s subject to overlaps <= s by SLSQP, in tangent coordinates at U."""
-    n, m = U.shape
-    k, best = m - 1, largest_overlap(U, lines)
-    t = (U @ U.T)[np.triu_indices(n, 1)]
-    i, j = np.triu_indices(n, 1)
+    t = np.einsum("pm,pm->p", U[i], U[j])
     sign = np.where(t < 0, -1.0, 1.0) if lines else np.ones(t.size)
-    near = sign * t > best - 0.1
+    near = sign * t > (sign * t).max() - _NEAR
     i, j, sign = i[near], j[near], sign[near]
-    tangents = _tangents(U)
-    pairs, columns = np.arange(i.size)[:, None], np.arange(k)
+    over, pairs = sign * t[near], i.size
+    level = _centre(over, _START / pairs)
+    slack = level - over
+    dual = _START / pairs / slack
+    matrix, pull, damping = np.empty((n * m, n * m)), np.empty((n, m)), 1e-10
 
-    def place(x: Array) -> tuple[Array, Array]:
-        X = U + np.einsum("nmk,nk->nm", tangents, x[:-1].reshape(n, k))
-        size = np.linalg.norm(X, axis=1, keepdims=True)
-        return X / size, size
+    def along(weights: Array) -> Array:
+        """Σ over pairs of weight σ ∇t."""
+        t = (sign * over)[:, None]
+        out, w = np.zeros((n, m)), (weights * sign)[:, None]
+        np.add.at(out, i, w * (U[j] - t * U[i]))
+        np.add.at(out, j, w * (U[i] - t * U[j]))
+        return out.ravel()
 
-    def slack(x: Array) -> Array:
-        V, _ = place(x)
-        return x[-1] - sign * np.einsum("pm,pm->p", V[i], V[j])
+    for _ in range(rounds):
+        gap = float(dual @ slack)
+        if gap < _DONE:
+            break
+        stiffness = dual / slack
+        add_newton_terms(U, i, j, sign, dual, stiffness, matrix, pull)
+        g, total = pull.ravel(), float(stiffness.sum())
+        push = shrink * gap / pairs / slack - dual
+        # Stationarity in s: the multipliers sum to 1.
+        lack = float(push.sum() + dual.sum() - 1)
+        matrix -= np.outer(g, g) / total
+        found = _solve(matrix, g * (lack / total) - along(dual + push), damping)
+        if found is None:
+            break
+        move, damping = found[0].reshape(n, m), found[1]
+        rise = (lack + float(g @ found[0])) / total
+        t = (sign * over)[:, None]
+        change = np.einsum("pm,pm->p", U[j] - t * U[i], move[i])
+        change += np.einsum("pm,pm->p", U[i] - t * U[j], move[j])
+        dual_step = push - stiffness * (rise - sign * change)
+        size, found_step = min(1.0, _REACH / np.linalg.norm(move, axis=1).max()), False
+        while size > 1e-4 and not found_step:
+            V = U + size * move
+            V /= np.linalg.norm(V, axis=1, keepdims=True)
+            new = sign * np.einsum("pm,pm->p", V[i], V[j])
+            found_step = bool(np.all(level + size * rise - new > 0.005 * slack))
+            size = size if found_step else size / 2
+        if not found_step:
+            break
+        # Short steps: walls are too close for how far there is to go along them; make room.
+        shrink = 0.15 if size > 0.4 else 0.7 if size > 0.1 else 2.0
+        U, level, over = V, level + size * rise, new
+        slack = level - over
+        falls = dual_step < 0
+        most = 0.99 * np.min(-dual[falls] / dual_step[falls]) if falls.any() else 1.0
+        dual = dual + min(1.0, size, most) * dual_step
+    return U
 
-    def slopes(x: Array) -> Array:
-        V, size = place(x)
-        overlap = np.einsum("pm,pm->p", V[i], V[j])[:, None]
-        out = np.zeros((i.size, n * k + 1))
-        for a, c in ((i, j), (j, i)):
-            push = -sign[:, None] * (V[c] - overlap * V[a]) / size[a]
-            out[pairs, a[:, None] * k + columns] += np.einsum("pm,pmk->pk", push, tangents[a])
-        out[:, -1] = 1.0
-        return out
 
-    cost = np.zeros(n * k + 1)
-    cost[-1] = 1.0
-    found = minimize(
-        lambda x: x[-1],
-        np.r_[np.zeros(n * k), best],
-        jac=lambda x: cost,
-        constraints={"type": "ineq", "fun": slack, "jac": slopes},
-        method="SLSQP",
-        options={"maxiter": 100, "ftol": 1e-15},
-    )
-    return place(found.x)[0] if np.all(np.isfinite(found.x)) else U
+def _centre(over: Array, mu: float) -> float:
+    """Return the level s at which the multipliers mu/(s - over) sum to 1."""
+    low, high = float(over.max()) + mu, float(over.max()) + mu * over.size
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.sum(mu / (middle - over)) > 1 else (low, middle)
+    return high
+
+
+def _solve(matrix: Array, right: Array, damping: float) -> tuple[Array, float] | None:
+    """Solve with as much damping as makes the matrix positive; say how much."""
+    diagonal = matrix.diagonal().copy()
+    while damping < 1e6:
+        np.fill_diagonal(matrix, diagonal + damping)
+        try:
+            factor = cho_factor(matrix, lower=True, check_finite=False)
+        except LinAlgError:
+            damping = max(10 * damping, 1e-8)
+            continue
+        return cho_solve(factor, right, check_finite=False), max(damping / 10, 1e-10)
+    return None

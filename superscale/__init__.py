@@ -22,6 +22,7 @@ _HOME = {
     "Activation": "theory.activation",
     "Bound": "theory.packing_bounds",
     "Bounds": "theory.packing_bounds",
+    "Bracket": "empirical.bracket",
     "Comparison": "empirical.comparison",
     "DivergenceError": "empirical.training",
     "EnergyCertificate": "theory.certificates",
@@ -29,6 +30,7 @@ _HOME = {
     "Frequencies": "theory.frequencies",
     "InterruptedComparison": "empirical.experiment",
     "LineSystem": "numerics.line_system",
+    "LossBound": "theory.loss_bounds",
     "LossEstimate": "numerics.monte_carlo",
     "LossReport": "numerics.population_loss",
     "Measurement": "empirical.measurement",
@@ -45,7 +47,9 @@ _HOME = {
     "TrainingRun": "empirical.run",
     "Treatments": "numerics.treatments",
     "ZipfFit": "theory.zipf",
+    "bound_one_active_loss": "theory.loss_bounds",
     "bounds": "theory.packing_bounds",
+    "bracket_loss": "empirical.bracket",
     "certify_energy": "theory.linear_programming",
     "certify_packing": "theory.linear_programming",
     "compare": "empirical.experiment",
@@ -81,6 +85,8 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from empirical.bracket import Bracket as Bracket
+    from empirical.bracket import bracket_loss as bracket_loss
     from empirical.comparison import Comparison as Comparison
     from empirical.counts import read_counts as read_counts
     from empirical.experiment import InterruptedComparison as InterruptedComparison
@@ -123,6 +129,8 @@ if TYPE_CHECKING:
     from theory.frequencies import Frequencies as Frequencies
     from theory.linear_programming import certify_energy as certify_energy
     from theory.linear_programming import certify_packing as certify_packing
+    from theory.loss_bounds import LossBound as LossBound
+    from theory.loss_bounds import bound_one_active_loss as bound_one_active_loss
     from theory.one_active import interference_loss as interference_loss
     from theory.one_active import self_loss as self_loss
     from theory.packing_bounds import Bound as Bound

@@ -85,14 +85,15 @@ def bounds(
 
 def pack(
     n: Annotated[int, typer.Option("--n", help="Number of vectors.")],
-    m: Annotated[int, typer.Option("--m", help="Dimension.")],
+    m: Annotated[list[str], typer.Option("--m", help="Dimension (several for relu: 10,20,40).")],
     objective: Annotated[
         str,
         typer.Option(
-            help="coherence (lines), cosine (points), frame_potential, p_frame or relu_energy."
+            help="coherence (lines), cosine (points), frame_potential, p_frame, relu_energy, or "
+            "relu: the loss of the toy model beside its proven bound, training and chance."
         ),
     ] = "coherence",
-    starts: Annotated[int | None, typer.Option(help="Random starts (default 20).")] = None,
+    starts: Annotated[int | None, typer.Option(help="Starts (default: by n).")] = None,
     seconds: Annotated[float | None, typer.Option(help="Time to search.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the starts.")] = 0,
     search: Annotated[
@@ -102,8 +103,14 @@ def pack(
     alpha: Annotated[
         float, typer.Option(help="Exponent of the frequencies of relu_energy (E = 1).")
     ] = 0.0,
-    r: Annotated[float, typer.Option("--r", help="Norm of the rows, for relu_energy.")] = 1.0,
-    b: Annotated[float, typer.Option("--b", help="Bias, for relu_energy.")] = 0.0,
+    r: Annotated[
+        float | None,
+        typer.Option("--r", help="Norm of the rows: relu_energy (default 1), relu (the best)."),
+    ] = None,
+    b: Annotated[
+        float | None,
+        typer.Option("--b", help="Bias: relu_energy (default 0), relu (the best)."),
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="File for the vectors (.npz).")] = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
@@ -111,10 +118,13 @@ def pack(
 ) -> None:
     """Find n unit vectors in m dimensions that overlap as little as they can.
 
-    An exact construction is returned where one is known; otherwise random starts are brought to a
-    local optimum, and the best is kept, also on Ctrl-C.
+    An exact construction is returned where one is known; otherwise many starts are brought to a
+    local optimum, and the best is kept, also on Ctrl-C. With --objective relu: the least
+    one-active-feature loss that is possible, found, trained and random, at each m.
 
     Example: superscale pack --n 20 --m 5 --seconds 10
+
+    Example: superscale pack --n 1000 --m 40,100 --objective relu
     """
     from empirical.progress import report
     from numerics.pack import pack as find_packing
@@ -124,12 +134,26 @@ def pack(
     check_outputs(outputs)
     if save is not None:
         check_outputs([save], (".npz",))
+    widths = opt.read_widths(m, n)
+    if objective == "relu":
+        clash = opt.given(
+            starts=starts, seconds=seconds, alpha=alpha or None, search=search or None, save=save
+        )
+        if clash:
+            raise ValueError(
+                f"--{next(iter(clash))} does not go with --objective relu: leave it out"
+            )
+        _bracket(n, widths, seed, r, b, json, csv, outputs)
+        return
+    if len(widths) != 1:
+        raise ValueError(f"--m {','.join(m)} is not allowed with --objective {objective}: give one")
+    width = widths[0]
+    r, b = 1.0 if r is None else r, 0.0 if b is None else b
     frequencies = Frequencies.power_law(n, alpha, 1.0) if objective == "relu_energy" else None
-    total = starts if starts is not None or seconds is not None else 20
-    with report(True, f"packing {n} in {m} dimensions") as advance:
+    with report(True, f"packing {n} in {width} dimensions") as advance:
         found = find_packing(
             n,
-            m,
+            width,
             objective,  # type: ignore[arg-type]  # it says what is wrong
             seed=seed,
             starts=starts,
@@ -139,7 +163,7 @@ def pack(
             frequencies=frequencies,
             r=r,
             b=b,
-            progress=lambda done, best: advance(done, total or done),
+            progress=lambda done, best: advance(done, starts or done + 1),
         )
     if save is not None:
         found.save(save)
@@ -156,7 +180,7 @@ def pack(
         "tight_pairs": found.tight_pairs,
         "rigid": found.is_rigid,
         "rows": found.to_dataframe().to_dict("records"),
-        "settings": {"n": n, "m": m, "seed": seed, "starts": starts, "seconds": seconds},
+        "settings": {"n": n, "m": width, "seed": seed, "starts": starts, "seconds": seconds},
     }
     if objective == "p_frame":
         record["settings"]["p"] = p
@@ -165,7 +189,7 @@ def pack(
     write_outputs(outputs, found, record)
     if not show_for_machines(json, csv, record, found):
         exact = f" = {found.exact}" if found.exact else ""
-        print(f"{n} vectors in R^{m}, {objective} {number(found.value, 12)}{exact}")
+        print(f"{n} vectors in R^{width}, {objective} {number(found.value, 12)}{exact}")
         print(f"by {found.method}")
         print(f"largest |t| {found.coherence:.12g}, largest t {found.cosine:.12g}")
         print(f"least possible: {found.bound.value:.12g} ({found.bound.name}), gap {found.gap:.3g}")
@@ -173,3 +197,42 @@ def pack(
         print(f"{found.tight_pairs} pairs touch ({rigid}), {found.angles.size} different overlaps")
     if found.interrupted:
         raise KeyboardInterrupt
+
+
+def _bracket(
+    n: int,
+    widths: list[int],
+    seed: int,
+    r: float | None,
+    b: float | None,
+    json: bool,
+    csv: bool,
+    outputs: list[Path],
+) -> None:
+    """Show the loss between its bounds, width by width."""
+    from empirical.bracket import bracket_loss
+    from empirical.progress import report
+
+    with report(True, "bound, descent and training") as advance:
+        found = bracket_loss(n, widths, r, b, seed=seed, progress=advance)
+    record: dict[str, Any] = {
+        "rows": found.to_dataframe().to_dict("records"),
+        "settings": found.settings,
+    }
+    write_outputs(outputs, found, record)
+    if show_for_machines(json, csv, record, found):
+        return
+    at = "the best r and b for each" if r is None else f"r = {r:g}, b = {b:g}"
+    show_table(
+        f"L/E of {n} equally frequent features, one active; {at}",
+        ["m", "certified", "optimised", "trained", "random", "nothing proved from h√m ="],
+        [
+            [
+                str(row.m),
+                *(number(x) for x in (row.certified, row.optimised, row.trained, row.random)),
+                number(row.vacuous_from),
+            ]
+            for row in found.rows
+        ],
+    )
+    print("certified: no directions are better; h = -b/(2 r²) is the overlap that is free")

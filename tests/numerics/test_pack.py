@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 import numerics.pack as module
-from numerics.pack import descend, pack
+from numerics.descent import descend
+from numerics.pack import pack
 from numerics.packing import Packing
 from numerics.pair_energies import p_frame, relu_energy, soft_maximum
-from numerics.polish import _tangents, largest_overlap, polish
+from numerics.polish import largest_overlap, polish
 from theory.certificates import PowerPotential, ReluPotential
 from theory.frequencies import Frequencies
 from theory.linear_programming import certify_energy
@@ -93,17 +94,6 @@ def test_slopes_against_differences(n):
 # ---- polish ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("m", [2, 3, 7])
-def test_tangents_are_orthonormal_complements(m):
-    U = random_vectors(20, m, 4)
-    U[0] = np.eye(m)[0]
-    U[1] = -np.eye(m)[0]
-    T = _tangents(U)
-    assert np.einsum("nm,nmk->nk", U, T) == pytest.approx(np.zeros((20, m - 1)), abs=1e-14)
-    inner = np.einsum("nmk,nml->nkl", T, T)
-    assert inner == pytest.approx(np.broadcast_to(np.eye(m - 1), inner.shape), abs=1e-14)
-
-
 @given(st.integers(3, 10), st.integers(2, 4), st.integers(0, 10**6), st.booleans())
 def test_polish_never_makes_it_worse(n, m, seed, lines):
     U = random_vectors(n, m, seed)
@@ -133,7 +123,7 @@ def test_best_known_lines_are_found_without_construction(n, m):
     ("n", "m", "cosine"), [(12, 3, 1 / np.sqrt(5)), (10, 4, 1 / 6), (16, 5, 1 / 5), (24, 4, 1 / 2)]
 )
 def test_known_codes(n, m, cosine):
-    found = pack(n, m, "cosine", seed=1, starts=200, target=cosine + 1e-10)
+    found = pack(n, m, "cosine", seed=1, target=cosine + 1e-10)
     assert found.cosine == pytest.approx(cosine, abs=1e-9)
     assert found.cosine < found.coherence or n == 16
 
@@ -177,19 +167,19 @@ def test_no_packing_beats_a_bound_and_rotation_changes_nothing(m, n, seed):
 
 
 def test_ctrl_c_keeps_the_best_so_far(monkeypatch):
-    real, calls = module._spread, []
+    real, calls = module.Walk.step, []
 
-    def spread(U, lines, best, begin):
-        calls.append(best)
+    def step(walk):
+        calls.append(walk)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(U, lines, best, begin)
+        return real(walk)
 
-    monkeypatch.setattr(module, "_spread", spread)
+    monkeypatch.setattr(module.Walk, "step", step)
     found = pack(9, 4, explicit=False)
     assert found.interrupted and found.method == "2 starts"
     calls.clear()
-    monkeypatch.setattr(module, "_spread", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(module.Walk, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         pack(9, 4, explicit=False)
 

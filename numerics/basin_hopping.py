@@ -1,0 +1,115 @@
+"""Basin hopping for packings of least overlap: descents, kicks that are kept if they gain, polish.
+
+Use through ``numerics.pack.pack``; ``Walk(n, m, lines, rng).step()`` makes one start or kick.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numerics.descent import descend
+from numerics.packing_kernels import descend_soft_maximum
+from numerics.pair_energies import soft_maximum
+from numerics.polish import largest_overlap, polish
+from numerics.starts import kick, random_start, symmetric_start
+
+Array = NDArray[np.float64]
+
+# Sharpness of the smoothed largest overlap and most iterations: one of the first, to begin with,
+# then the others in turn, as long as the start promises anything.
+_BEGIN = (15.0, 60.0, 150.0)
+_STAGES = ((300.0, 300), (1500.0, 600), (8000.0, 1000))
+_SHARPEST = 60000.0
+# How far above that of the walk's current packing an estimate may lie after each of the stages: of
+# 463 kicks that gained in the end, at n = 24 … 40 and m = 6 … 10, these let nine in ten pass.
+_HOPELESS = (1.5e-4, 3e-5, 1e-6)
+_GAIN = 1e-7
+# Differences of overlaps that two descents to one packing leave.
+_ALIKE = 1e-3
+# What is sharpened, then polished: estimates at most so far above the best that was.
+_CLOSE, _CLOSER = 1e-5, 2e-6
+_TOLERANCE = 1e-4
+# A walk begins at the best of some starts, and ends after that many kicks that gained nothing.
+_FRESH, _PATIENCE = 16, 300
+# At the best so far, one kick in so many is a little noise, polished at once: flat landscapes hold
+# many packings that differ by less than any smoothing can tell.
+_SHAKE = 6
+# Up to here pairs are visited one by one (more: products of matrices), and Newton's matrix fits.
+_FEW, _POLISHED = 200, 3000
+
+
+def _lower(U: Array, p: float, lines: bool, iterations: int) -> tuple[Array, float]:
+    """Lower the smoothed largest overlap; return also an estimate of where sharper p would end."""
+    if len(U) <= _FEW:
+        V, estimate = descend_soft_maximum(U, p, lines, iterations, _TOLERANCE)
+        return V, float(estimate)
+    V = descend(U, partial(soft_maximum, p=p, lines=lines), iterations)
+    # Weights times overlaps: the value of the Lagrange dual with the weights of the soft maximum.
+    return V, float(np.sum(V * soft_maximum(V, p, lines)[1])) / 2
+
+
+class Walk:
+    """Basin hopping: kicks of the current packing that are kept if they gain; then a new walk."""
+
+    def __init__(self, n: int, m: int, lines: bool, rng: np.random.Generator) -> None:
+        self.n, self.m, self.lines, self.rng, self.reached = n, m, lines, rng, math.inf
+        self._begin()
+
+    def _begin(self) -> None:
+        self.way: list[tuple[float, Array]] = []  # estimate and packing, stage by stage
+        self.top: tuple[float, Array] | None = None  # the best of this walk that was polished
+        self.fresh, self.idle = _FRESH, 0
+
+    def _propose(self) -> Array:
+        if self.fresh:
+            self.fresh -= 1
+            start = symmetric_start if self.fresh % 2 else random_start
+            return start(self.n, self.m, self.rng)
+        self.idle += 1
+        return kick(self.way[-1][1], self.lines, self.rng)
+
+    def _polish(self, U: Array) -> Array:
+        U = polish(U, self.lines)
+        value = largest_overlap(U, self.lines)
+        if self.top is None or value < self.top[0] - _GAIN:
+            self.top, self.idle = (value, U), 0
+        self.reached = min(self.reached, value)
+        return U
+
+    def step(self) -> tuple[Array, float]:
+        """Bring one start, or kick, as far as it promises anything; return it and its value."""
+        if self.idle > _PATIENCE:
+            self._begin()
+        if self.idle % _SHAKE == _SHAKE - 1 and self.top and self.top[0] < self.reached + _GAIN:
+            self.idle += 1
+            noise = 10 ** self.rng.uniform(-2.5, -1.3) * self.rng.standard_normal((self.n, self.m))
+            U = self._polish(self.top[1] + noise)
+            return U, largest_overlap(U, self.lines)
+        fresh, U = self.fresh > 0, self._propose()
+        begin = int(self.rng.integers(len(_BEGIN) + (not fresh)))
+        if begin < len(_BEGIN):
+            U, _ = _lower(U, _BEGIN[begin], self.lines, _STAGES[0][1])
+        way: list[tuple[float, Array]] = []
+        for k, (p, iterations) in enumerate(_STAGES):
+            U, estimate = _lower(U, p, self.lines, iterations)
+            way.append((estimate, U))
+            if self.way and (estimate > self.way[k][0] + _HOPELESS[k] or _alike(U, self.way[k][1])):
+                return U, largest_overlap(U, self.lines)
+        if not self.way or way[-1][0] < self.way[-1][0] - _GAIN:
+            self.idle = 0
+        self.way = way
+        if way[-1][0] < self.reached + _CLOSE:
+            U, estimate = _lower(U, _SHARPEST, self.lines, 1000)
+            if estimate < self.reached + _CLOSER and U.size <= _POLISHED:
+                U = self._polish(U)
+        return U, largest_overlap(U, self.lines)
+
+
+def _alike(U: Array, V: Array) -> bool:
+    """Whether two packings have the same overlaps, so that one is the other turned."""
+    t = (np.sort(np.abs(X @ X.T), axis=None) for X in (U, V))
+    return float(np.max(np.abs(next(t) - next(t)))) < _ALIKE

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from numerics.descent import descend
+from numerics.packing_kernels import add_newton_terms, descend_soft_maximum
+from numerics.pair_energies import p_frame, relu_energy, soft_maximum
+from numerics.starts import kick, random_start, symmetric_start
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_descent_ends_where_scipy_ends(precision):
+    U = random_start(30, 4, np.random.default_rng(0)).astype(precision)
+    ones = np.ones(30)
+
+    def energy(V):
+        return relu_energy(V, ones, -0.3 * ones, ones / 30)
+
+    found = descend(U, energy, 2000)
+    assert found.dtype == precision
+
+    def plain(x):
+        X = x.reshape(30, 4)
+        size = np.linalg.norm(X, axis=1, keepdims=True)
+        value, slope = energy(X / size)
+        return value, (
+            (slope - X / size * np.sum(slope * X / size, 1, keepdims=True)) / size
+        ).ravel()
+
+    x = minimize(plain, found.astype(np.float64).ravel(), jac=True, method="BFGS").x
+    assert energy(found)[0] == pytest.approx(
+        plain(x)[0], rel=1e-4 if precision == np.float32 else 1e-7
+    )
+    assert energy(found)[0] < 0.7 * energy(U)[0]
+
+
+def test_descent_lowers_and_stays_on_the_sphere():
+    U = random_start(12, 4, np.random.default_rng(9))
+    for iterations in (1, 5, 50):
+        lower = descend(U, lambda V: p_frame(V, 6.0), iterations)
+        assert p_frame(lower, 6.0)[0] < p_frame(U, 6.0)[0]
+        assert np.linalg.norm(lower, axis=1) == pytest.approx(np.ones(12), abs=1e-12)
+    tight = descend(np.eye(4), lambda V: p_frame(V, 2.0), 10)  # nothing to gain
+    assert np.array_equal(tight, np.eye(4))
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_compiled_descent_against_the_general_one(lines):
+    U = random_start(14, 5, np.random.default_rng(1))
+    for p in (15.0, 100.0):
+        found, estimate = descend_soft_maximum(U, p, lines, 3000, 1e-9)
+        plain = descend(found, lambda V, p=p: soft_maximum(V, p, lines), 3000)
+        assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(14))
+        value, slope = soft_maximum(found, p, lines)
+        assert soft_maximum(plain, p, lines)[0] == pytest.approx(value, abs=1e-8)
+        # The estimate is the mean overlap under the weights: half of Σ u · slope.
+        assert estimate == pytest.approx(np.sum(found * slope) / 2, abs=1e-9)
+
+
+def test_newton_matrix_against_differences():
+    """Σ λ σ t along great circles: second differences are the quadratic form of the matrix."""
+    rng = np.random.default_rng(2)
+    n, m = 6, 4
+    U = random_start(n, m, rng)
+    first, second = np.triu_indices(n, 1)
+    sign, dual = rng.choice([-1.0, 1.0], 15), rng.random(15)
+    matrix, pull = np.empty((n * m, n * m)), np.empty((n, m))
+    add_newton_terms(U, first, second, sign, dual, np.zeros(15), matrix, pull)
+    assert np.array_equal(pull, np.zeros((n, m)))
+    move = rng.standard_normal((n, m))
+    move -= U * np.sum(U * move, axis=1, keepdims=True)
+    speed = np.linalg.norm(move, axis=1, keepdims=True)
+
+    def lagrangian(h):
+        V = U * np.cos(speed * h) + move / speed * np.sin(speed * h)
+        return np.sum(dual * sign * np.sum(V[first] * V[second], axis=1))
+
+    h = 1e-4
+    bend = (lagrangian(h) - 2 * lagrangian(0) + lagrangian(-h)) / h**2
+    assert move.ravel() @ matrix @ move.ravel() == pytest.approx(bend, rel=1e-5)
+    stiff = rng.random(15)
+    stiffer = np.empty_like(matrix)
+    add_newton_terms(U, first, second, sign, dual, stiff, stiffer, pull)
+    change = sign * np.sum(move[first] * U[second] + U[first] * move[second], axis=1)
+    extra = move.ravel() @ (stiffer - matrix) @ move.ravel()
+    assert extra == pytest.approx(np.sum(stiff * change**2))
+    assert np.sum(pull * move) == pytest.approx(np.sum(stiff * change))
+    # Along each vector itself nothing moves: 1 there, and nothing mixes with the rest.
+    own = np.zeros((n, m))
+    own[2] = U[2]
+    assert matrix @ own.ravel() == pytest.approx(own.ravel(), abs=1e-12)
+
+
+def test_starts_are_unit_vectors_of_what_they_promise():
+    rng = np.random.default_rng(3)
+    for n, m in ((2, 2), (5, 3), (16, 8), (7, 2)):
+        for _ in range(20):
+            for U in (symmetric_start(n, m, rng), random_start(n, m, rng)):
+                assert U.shape == (n, m)
+                assert np.linalg.norm(U, axis=1) == pytest.approx(np.ones(n))
+                moved = kick(U, True, rng)
+                assert moved.shape == (n, m)
+                assert np.linalg.norm(moved, axis=1) == pytest.approx(np.ones(n))
+                assert not np.array_equal(moved, U)
+
+    # Orbits repeat overlaps: there are far fewer values than pairs.
+    def different(U):
+        return len(np.unique(np.abs(U @ U.T).round(4)))
+
+    assert np.median([different(symmetric_start(12, 6, rng)) for _ in range(20)]) < 40
+    assert different(random_start(12, 6, rng)) > 60
