@@ -61,12 +61,12 @@ def descend(U: NDArray, energy: Energy, iterations: int) -> NDArray:
 
     X = U / np.linalg.norm(U, axis=1, keepdims=True)
     value, g, V = evaluate(X)
-    if not np.any(g):
-        return V
     steps = np.empty((_MEMORY, X.size), X.dtype)
     changes, inverse = np.empty_like(steps), np.empty(_MEMORY, X.dtype)
     count = stalled = 0
     for _ in range(iterations):
+        if not np.any(g):  # flat: under a ReLU an energy can reach 0
+            break
         direction = lbfgs_direction(g, steps, changes, inverse, count, _FIRST * math.sqrt(len(X)))
         down = float(direction @ g)
         size = 1.0

@@ -83,12 +83,12 @@ def _dot(x, y):  # type: ignore[no-untyped-def]
     return total
 
 
-@nb.njit(cache=True, fastmath=True)
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
 def lbfgs_direction(g, steps, changes, inverse, count, first):  # type: ignore[no-untyped-def]
     """Two-loop recursion of L-BFGS: -H g; without memory a step of length ``first`` downhill.
 
     Row ``k % len(steps)`` of ``steps`` and ``changes`` (of the slope) is the k-th of ``count``;
-    ``inverse`` holds one over their products.
+    ``inverse`` holds one over their products. What underflows gives NaN, which is no way down.
     """
     memory, d = steps.shape
     known = min(count, memory)

@@ -111,6 +111,7 @@ def pack(
         float | None,
         typer.Option("--b", help="Bias: relu_energy (default 0), relu (the best)."),
     ] = None,
+    steps: Annotated[int | None, typer.Option(help="Training steps, for relu (5000).")] = None,
     save: Annotated[Path | None, typer.Option(help="File for the vectors (.npz).")] = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
@@ -143,8 +144,11 @@ def pack(
             raise ValueError(
                 f"--{next(iter(clash))} does not go with --objective relu: leave it out"
             )
-        _bracket(n, widths, seed, r, b, json, csv, outputs)
+        training = {} if steps is None else {"steps": steps}
+        _bracket(n, widths, seed, r, b, training, json, csv, outputs)
         return
+    if steps is not None:
+        raise ValueError(f"--steps {steps} goes with --objective relu: leave it out")
     if len(widths) != 1:
         raise ValueError(f"--m {','.join(m)} is not allowed with --objective {objective}: give one")
     width = widths[0]
@@ -205,6 +209,7 @@ def _bracket(
     seed: int,
     r: float | None,
     b: float | None,
+    training: dict[str, int],
     json: bool,
     csv: bool,
     outputs: list[Path],
@@ -214,7 +219,7 @@ def _bracket(
     from empirical.progress import report
 
     with report(True, "bound, descent and training") as advance:
-        found = bracket_loss(n, widths, r, b, seed=seed, progress=advance)
+        found = bracket_loss(n, widths, r, b, seed=seed, progress=advance, **training)
     record: dict[str, Any] = {
         "rows": found.to_dataframe().to_dict("records"),
         "settings": found.settings,

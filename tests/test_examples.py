@@ -22,6 +22,9 @@ ARGUMENTS = {
     ],
     "word_frequencies": ["--steps", "50", "--top", "100", "--seeds", "1", "--output", "a"],
     "published_losses": ["--output", "a.png"],
+    "loss_between_bounds": [
+        *("--n", "40", "50", "--m", "5", "10", "--steps", "300", "--output", "a.png")
+    ],
 }
 
 

@@ -40,6 +40,10 @@ def test_descent_lowers_and_stays_on_the_sphere():
         lower = descend(U, lambda V: p_frame(V, 6.0), iterations)
         assert p_frame(lower, 6.0)[0] < p_frame(U, 6.0)[0]
         assert np.linalg.norm(lower, axis=1) == pytest.approx(np.ones(12), abs=1e-12)
+    # An energy that reaches 0, in single precision: nothing to divide by.
+    U, ones = random_start(6, 4, np.random.default_rng(0)).astype(np.float32), np.ones(6)
+    free = descend(U, lambda V: relu_energy(V, ones, -0.5 * ones, ones), 500)
+    assert relu_energy(free, ones, -0.5 * ones, ones)[0] == 0
     tight = descend(np.eye(4), lambda V: p_frame(V, 2.0), 10)  # nothing to gain
     assert np.array_equal(tight, np.eye(4))
 

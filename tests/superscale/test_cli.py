@@ -294,6 +294,20 @@ def test_pack(capsys, tmp_path):
     assert out.startswith("overlap,pairs")
 
 
+def test_pack_relu(capsys, tmp_path):
+    options = ["--n", 30, "--m", "4,6", "--objective", "relu", "--steps", 300]
+    code, out, _ = call(
+        capsys, "pack", *options, "-o", tmp_path / "x.png", "-o", tmp_path / "x.json"
+    )
+    assert code == 0 and "certified" in out and "optimised" in out
+    rows = json.loads((tmp_path / "x.json").read_text())["rows"]
+    assert [row["m"] for row in rows] == [4, 6] and (tmp_path / "x.png").exists()
+    assert all(r["certified"] < r["optimised"] <= r["trained"] < r["random"] for r in rows)
+    at = ["--r", 1, "--b", 0]
+    code, out, _ = call(capsys, "pack", *options[:2], "--m", 4, *options[4:], *at, "--csv")
+    assert code == 0 and out.startswith("n,m,certified,optimised,trained,random")
+
+
 @pytest.fixture
 def files(tmp_path):
     (tmp_path / "good.csv").write_text("a,3\nb,2\nc,1\n")
@@ -359,6 +373,13 @@ BAD = {
     "no picture of bounds": (["bounds", "--n", 9, "--m", 4, "-o", "{}/x.png"], "ends in .csv"),
     "unknown objective": (["pack", "--n", 9, "--m", 4, "--objective", "x"], "objective = 'x'"),
     "vectors to a picture": (["pack", "--n", 9, "--m", 4, "--save", "{}/x.png"], "ends in .npz"),
+    "several m": (["pack", "--n", 9, "--m", "4,5"], "give one"),
+    "starts of relu": (
+        ["pack", "--n", 9, "--m", 4, "--objective", "relu", "--starts", 3],
+        "--starts does not go with",
+    ),
+    "steps of lines": (["pack", "--n", 9, "--m", 4, "--steps", 3], "goes with --objective relu"),
+    "r without b": (["pack", "--n", 9, "--m", 4, "--objective", "relu", "--r", 1], "give both"),
     "no starts": (["pack", "--n", 9, "--m", 4, "--starts", 0], "starts = 0"),
     "no run": (["loss", "{}/no.safetensors"], "does not exist"),
     "a matrix is no run": (["loss", "{}/W.npy"], "W.npy"),
