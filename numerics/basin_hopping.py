@@ -35,8 +35,9 @@ _CLOSE, _CLOSER = 1e-5, 2e-6
 _TOLERANCE = 1e-4
 # A walk begins at the best of some starts, and ends after that many kicks that gained nothing.
 _FRESH, _PATIENCE = 16, 300
-# At the best so far, one kick in so many is a little noise, polished at once: flat landscapes hold
-# many packings that differ by less than any smoothing can tell.
+_RETURN = 4  # every so many walks begin at the best of all
+# At the best so far, one kick in nm/6 is a little noise, polished at once: flat landscapes hold
+# many packings that differ by less than any smoothing can tell. A polish costs about as much.
 _SHAKE = 6
 # Up to here pairs are visited one by one (more: products of matrices), and Newton's matrix fits.
 _FEW, _POLISHED = 200, 3000
@@ -53,16 +54,32 @@ def _lower(U: Array, p: float, lines: bool, iterations: int) -> tuple[Array, flo
 
 
 class Walk:
-    """Basin hopping: kicks of the current packing that are kept if they gain; then a new walk."""
+    """Basin hopping: kicks of the current packing that are kept if they gain; then a new walk.
+
+    Walks begin at the best of some fresh starts, every few at the best packing of all.
+    """
 
     def __init__(self, n: int, m: int, lines: bool, rng: np.random.Generator) -> None:
-        self.n, self.m, self.lines, self.rng, self.reached = n, m, lines, rng, math.inf
+        self.n, self.m, self.lines, self.rng = n, m, lines, rng
+        self.best: tuple[float, Array] | None = None  # polished, of all walks
+        self.walks = 0
         self._begin()
 
     def _begin(self) -> None:
         self.way: list[tuple[float, Array]] = []  # estimate and packing, stage by stage
         self.top: tuple[float, Array] | None = None  # the best of this walk that was polished
         self.fresh, self.idle = _FRESH, 0
+        self.walks += 1
+        if self.best is not None and self.walks % _RETURN == 0:
+            self.fresh, self.top = 0, self.best
+            for p, iterations in _STAGES:
+                U, estimate = _lower(self.best[1], p, self.lines, iterations)
+                self.way.append((estimate, U))
+
+    @property
+    def reached(self) -> float:
+        """The best polished value so far."""
+        return math.inf if self.best is None else self.best[0]
 
     def _propose(self) -> Array:
         if self.fresh:
@@ -77,16 +94,18 @@ class Walk:
         value = largest_overlap(U, self.lines)
         if self.top is None or value < self.top[0] - _GAIN:
             self.top, self.idle = (value, U), 0
-        self.reached = min(self.reached, value)
+        if value < self.reached:
+            self.best = (value, U)
         return U
 
     def step(self) -> tuple[Array, float]:
         """Bring one start, or kick, as far as it promises anything; return it and its value."""
         if self.idle > _PATIENCE:
             self._begin()
-        if self.idle % _SHAKE == _SHAKE - 1 and self.top and self.top[0] < self.reached + _GAIN:
+        every = max(self.n * self.m // _SHAKE, 2)
+        if self.idle % every == every - 1 and self.top and self.top[0] < self.reached + _GAIN:
             self.idle += 1
-            noise = 10 ** self.rng.uniform(-2.5, -1.3) * self.rng.standard_normal((self.n, self.m))
+            noise = 10 ** self.rng.uniform(-2.2, -1.4) * self.rng.standard_normal((self.n, self.m))
             U = self._polish(self.top[1] + noise)
             return U, largest_overlap(U, self.lines)
         fresh, U = self.fresh > 0, self._propose()

@@ -70,7 +70,11 @@ def test_given_norm_and_bias():
 
 def test_the_minimum_is_that_of_a_fine_grid():
     found = bound_one_active_loss(30, 5, tolerance=0.01)
-    g, h = np.linspace(0.5, 3, 400), np.linspace(0, 0.99, 23)
+    near = -found.b / (2 * found.r**2)
+    g, h = (
+        np.linspace(0.5, 3, 400),
+        np.r_[np.linspace(0, 0.99, 12), near + np.linspace(-0.04, 0.04, 9)],
+    )
     grid = math.inf
     for wall in h:
         energy = float(certify_energy(30, 5, ReluPotential(1, -2 * wall)).value) / 30
