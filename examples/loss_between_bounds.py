@@ -10,7 +10,7 @@ activation density E), all for a common norm r and bias b <= 0, the best for eac
 
 With r = 1 and b = 0 for all, the same for the interference alone (the rest of the loss is then 0).
 
-Run it (about 20 minutes on two cores; --n 100 --steps 1000 for a quick look):
+Run it (about 15 minutes on two cores; --n 100 --steps 1000 for a quick look):
     python examples/loss_between_bounds.py --output bounds.png
 """
 

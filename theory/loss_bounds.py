@@ -23,6 +23,7 @@ from theory.one_active import self_loss
 
 # First cells of the wall, and points of a cell at which the self term is looked at.
 _FIRST_CELLS, _POINTS = 8, 9
+_EDGE = 0.01  # relative width to which the wall is found from which on nothing is proved
 # Squared norms: near wall 1, where almost nothing fires, the best ones grow without bound.
 _NORMS = np.concatenate([np.linspace(0.01, 2.5, 250), np.geomspace(2.52, 100.0, 100)])
 
@@ -43,7 +44,8 @@ class LossBound:
         Verified bounds of the interference at unit norm; that of a wall h = -b/(2 r²) is
         ``ReluPotential(1, -2 h)``, whose energy scales with r⁴.
     vacuous_from : float
-        Smallest wall tried at which nothing is proved of the interference; infinite if none.
+        Wall from which on nothing is proved of the interference, to 1 %; for given r and b, theirs
+        if nothing is, else infinite.
     """
 
     n: int
@@ -161,7 +163,7 @@ def bound_one_active_loss(
 
     edges = [0.0, *np.geomspace(0.1, 3.0, _FIRST_CELLS) / math.sqrt(m), 1.0]
     edges = sorted({min(float(edge), 1.0) for edge in edges})
-    best = math.inf
+    best = _lowest(0.0, 0.0, interference(0.0))[0]  # 0 for n <= 2 m: an orthoplex
     cells: list[tuple[float, float, float, float, float]] = []  # bound, its g and wall, ends
     for low, high in pairwise(edges):
         heapq.heappush(cells, (*_lowest(low, high, interference(high)), low, high))
@@ -175,6 +177,10 @@ def bound_one_active_loss(
         best = min(best, _lowest(middle, middle, interference(middle))[0])
         for a, z in ((low, middle), (middle, high)):
             heapq.heappush(cells, (*_lowest(a, z, interference(z)), a, z))
-    vacuous = min((h for h, c in found.items() if c.value == 0), default=math.inf)
+    proved = max((h for h, c in found.items() if c.value > 0), default=0.0)
+    vacuous = min((h for h, c in found.items() if c.value == 0), default=1.0)
+    while proved > 0 and vacuous - proved > _EDGE * vacuous:
+        middle = (proved + vacuous) / 2
+        proved, vacuous = (middle, vacuous) if interference(middle) > 0 else (proved, middle)
     proofs = tuple(c for c in found.values() if c.value > 0)
     return LossBound(n, m, value, math.sqrt(g), -2 * g * h, proofs, vacuous)

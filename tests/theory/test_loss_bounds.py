@@ -92,6 +92,20 @@ def test_every_certificate_holds_and_the_bound_grows_with_n():
     assert values[0] < values[1] < values[2]
 
 
+def test_an_orthoplex_loses_nothing():
+    free = bound_one_active_loss(8, 4)
+    assert free.value == 0 and free.vacuous_from == 0 and free.certificates == ()
+    assert bound_one_active_loss(9, 4).value >= 0
+
+
+def test_where_it_becomes_vacuous():
+    edge = bound_one_active_loss(30, 5, tolerance=0.05).vacuous_from
+    below, above = (
+        certify_energy(30, 5, ReluPotential(1, -2 * edge * factor)).value for factor in (0.985, 1.0)
+    )
+    assert below > 0 == above
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
