@@ -474,7 +474,7 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path, workers):
     while process.poll() is None and not marker.exists():
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "superscale: interrupted" in err and "Traceback" not in err
     (row,) = csv.DictReader(io.StringIO(table.read_text()))
