@@ -470,6 +470,8 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path, workers):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Ctrl-C counts even where the tests themselves run in the background, which ignores it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while process.poll() is None and not marker.exists():
         time.sleep(0.05)
