@@ -20,7 +20,7 @@ from empirical.training import train
 from numerics.descent import descend
 from numerics.pair_energies import relu_energy
 from numerics.starts import random_start
-from theory.checks import check_integer, check_real, check_widths
+from theory.checks import check_integer, check_widths
 from theory.frequencies import Frequencies
 from theory.loss_bounds import bound_one_active_loss
 from theory.one_active import self_loss
@@ -177,17 +177,11 @@ def bracket_loss(
     widths = [int(width) for width in dict.fromkeys(check_widths(m, n).tolist())]
     if min(widths) < 2:
         raise ValueError("m = 1 is not allowed: directions need m >= 2")
-    if (r is None) != (b is None):
-        raise ValueError(f"r = {r}, b = {b}: give both, or neither for the best of each")
-    given = None
-    if r is not None and b is not None:
-        given = (check_real("r", r, 0.0, strict=True), check_real("b", b))
-        if given[1] > 0:
-            raise ValueError(f"b = {b} is not allowed: the bound is for a common bias <= 0")
+    given = None if r is None or b is None else (r, b)
     frequencies = Frequencies.power_law(n, 0.0, density)
     rows, found = [], []
     for done, width in enumerate(widths):
-        bound = bound_one_active_loss(n, width, *(given or (None, None)))
+        bound = bound_one_active_loss(n, width, r, b)  # it says what is wrong with r and b
         run = train(frequencies, width, seed=seed, steps=steps, batch=batch, bias_start="zero")
         W = np.asarray(run.model.W, dtype=np.float64)
         norms = np.linalg.norm(W, axis=1)

@@ -24,8 +24,8 @@ Array = NDArray[np.float64]
 _BEGIN = (15.0, 60.0, 150.0)
 _STAGES = ((300.0, 300), (1500.0, 600), (8000.0, 1000))
 _SHARPEST = 60000.0
-# How far above that of the walk's current packing an estimate may lie after each of the stages: of
-# 463 kicks that gained in the end, at n = 24 … 40 and m = 6 … 10, these let nine in ten pass.
+# How far above that of the walk's current packing an estimate may lie after each of the stages. A
+# few kicks that would gain are lost so; the time that the others would take is worth more.
 _HOPELESS = (1.5e-4, 3e-5, 1e-6)
 _GAIN = 1e-7
 # Differences of overlaps that two descents to one packing leave.

@@ -84,6 +84,7 @@ def test_slopes_against_differences(n):
         lambda V: p_frame(V, 2.0),
         lambda V: p_frame(V, 3.5),
         lambda V: relu_energy(V, r, b, p),
+        lambda V: relu_energy(V, r, -np.abs(b), p),  # the way without a branch
     ):
         slope = float(np.sum(energy(U)[1] * direction))
         h = 1e-5

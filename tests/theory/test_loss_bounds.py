@@ -39,7 +39,7 @@ def test_no_model_beats_the_bound(size, seed, r, b):
 
 
 def test_no_good_model_beats_it_and_it_is_not_far():
-    # An orthoplex doubled up: the best directions there are, at their best norm and bias.
+    # The twelve corners of an icosahedron, at their best norm and bias.
     icosahedron = np.array(
         [
             np.roll([0, s, t * (1 + 5**0.5) / 2], k)
