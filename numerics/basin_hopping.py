@@ -15,7 +15,8 @@ from numerics.descent import descend
 from numerics.packing_kernels import descend_soft_maximum
 from numerics.pair_energies import soft_maximum
 from numerics.polish import largest_overlap, polish
-from numerics.starts import kick, random_start, symmetric_start
+from numerics.starts import kick, random_start
+from numerics.symmetric import SymmetricSearch
 
 Array = NDArray[np.float64]
 
@@ -33,9 +34,12 @@ _ALIKE = 1e-3
 # What is sharpened, then polished: estimates at most so far above the best that was.
 _CLOSE, _CLOSER = 1e-5, 2e-6
 _TOLERANCE = 1e-4
-# A walk begins at the best of some starts, and ends after that many kicks that gained nothing.
-_FRESH, _PATIENCE = 16, 300
-_RETURN = 4  # every so many walks begin at the best of all
+# A walk begins at the best of some random starts, every fourth at the best packing of all, and ends
+# after that many kicks that gained nothing.
+_FRESH, _RETURN, _PATIENCE = 8, 4, 300
+# Before each kick or random start, one symmetric packing is drawn for so many coordinates: that
+# takes about as long at (40, 12), and a third of it at (24, 8). A promising one takes its place.
+_COORDINATES = 30
 # At the best so far, one kick in nm/6 is a little noise, polished at once: flat landscapes hold
 # many packings that differ by less than any smoothing can tell. A polish costs about as much.
 _SHAKE = 6
@@ -61,6 +65,7 @@ class Walk:
 
     def __init__(self, n: int, m: int, lines: bool, rng: np.random.Generator) -> None:
         self.n, self.m, self.lines, self.rng = n, m, lines, rng
+        self.symmetric = SymmetricSearch(n, m, lines, rng)
         self.best: tuple[float, Array] | None = None  # polished, of all walks
         self.walks = 0
         self._begin()
@@ -82,12 +87,21 @@ class Walk:
         return math.inf if self.best is None else self.best[0]
 
     def _propose(self) -> Array:
+        """Return where to descend from."""
+        for _ in range(self.n * self.m // _COORDINATES + 1):
+            drawn = self.symmetric.draw()
+            if drawn is not None:
+                return drawn
         if self.fresh:
             self.fresh -= 1
-            start = symmetric_start if self.fresh % 2 else random_start
-            return start(self.n, self.m, self.rng)
-        self.idle += 1
-        return kick(self.way[-1][1], self.lines, self.rng)
+            U = random_start(self.n, self.m, self.rng)
+        else:
+            self.idle += 1
+            U = kick(self.way[-1][1], self.lines, self.rng)
+        begin = int(self.rng.integers(len(_BEGIN) + (self.fresh == 0)))
+        if begin < len(_BEGIN):
+            U, _ = _lower(U, _BEGIN[begin], self.lines, _STAGES[0][1])
+        return U
 
     def _polish(self, U: Array) -> Array:
         U = polish(U, self.lines)
@@ -108,10 +122,7 @@ class Walk:
             noise = 10 ** self.rng.uniform(-2.2, -1.4) * self.rng.standard_normal((self.n, self.m))
             U = self._polish(self.top[1] + noise)
             return U, largest_overlap(U, self.lines)
-        fresh, U = self.fresh > 0, self._propose()
-        begin = int(self.rng.integers(len(_BEGIN) + (not fresh)))
-        if begin < len(_BEGIN):
-            U, _ = _lower(U, _BEGIN[begin], self.lines, _STAGES[0][1])
+        U = self._propose()
         way: list[tuple[float, Array]] = []
         for k, (p, iterations) in enumerate(_STAGES):
             U, estimate = _lower(U, p, self.lines, iterations)

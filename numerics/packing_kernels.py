@@ -46,6 +46,54 @@ def _weigh_pairs(V, p, lines, t, slope):  # type: ignore[no-untyped-def]
     return top, total, weighted
 
 
+@nb.njit(cache=True, fastmath=True)
+def _weigh_orbits(V, p, lines, turn, order, images, t, slope):  # type: ignore[no-untyped-def]
+    """Do as ``_weigh_pairs``, over ordered pairs of one vector of each orbit with all vectors.
+
+    ``turn`` (m x 2): row k holds the cosine and the signed sine by which the k-th and its
+    neighbour's coordinates are mixed; ``order`` (s): how many vectors each orbit has. ``images``
+    holds all vectors, orbit by orbit.
+    """
+    s, m = V.shape
+    a = 0
+    for i in range(s):
+        for step in range(order[i]):
+            for k in range(m):
+                if step == 0:
+                    images[a, k] = V[i, k]
+                else:
+                    other = images[a - 1, k ^ 1] if k ^ 1 < m else 0.0
+                    images[a, k] = turn[k, 0] * images[a - 1, k] + turn[k, 1] * other
+            a += 1
+    top, own = -2.0, 0
+    for i in range(s):
+        for j in range(a):
+            x = 0.0
+            for k in range(m):
+                x += V[i, k] * images[j, k]
+            t[i, j] = x
+            if j != own:
+                top = max(top, abs(x) if lines else x)
+        own += order[i]
+    total, weighted = 0.0, 0.0
+    slope[:, :] = 0.0
+    least, own = top - _FEEBLE / p, 0
+    for i in range(s):
+        for j in range(a):
+            x = t[i, j]
+            size = abs(x) if lines else x
+            if size > least and j != own:
+                w = order[i] * math.exp(p * (size - top)) / 2
+                total += w
+                weighted += w * size
+                if lines and x < 0:
+                    w = -w
+                for k in range(m):
+                    slope[i, k] += 2 * w * images[j, k]
+        own += order[i]
+    return top, total, weighted
+
+
 @nb.njit(cache=True)
 def soft_maximum_of_few(U, p, lines):  # type: ignore[no-untyped-def]
     """Value and gradient of the smoothed largest overlap, in one pass over few unit vectors."""
@@ -55,7 +103,7 @@ def soft_maximum_of_few(U, p, lines):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, fastmath=True)
-def _on_sphere(X, p, lines, V, t, slope):  # type: ignore[no-untyped-def]
+def _on_sphere(X, p, lines, turn, order, V, images, t, slope):  # type: ignore[no-untyped-def]
     """Smoothed largest overlap of the rows of X, scaled to length 1 in V; gradient by X."""
     n, m = X.shape
     for i in range(n):
@@ -64,7 +112,10 @@ def _on_sphere(X, p, lines, V, t, slope):  # type: ignore[no-untyped-def]
             square += X[i, k] * X[i, k]
         for k in range(m):
             V[i, k] = X[i, k] / math.sqrt(square)
-    top, total, weighted = _weigh_pairs(V, p, lines, t, slope)
+    if order.size:
+        top, total, weighted = _weigh_orbits(V, p, lines, turn, order, images, t, slope)
+    else:
+        top, total, weighted = _weigh_pairs(V, p, lines, t, slope)
     for i in range(n):
         along, length = 0.0, 0.0
         for k in range(m):
@@ -115,18 +166,22 @@ def lbfgs_direction(g, steps, changes, inverse, count, first):  # type: ignore[n
 
 
 @nb.njit(cache=True)
-def descend_soft_maximum(U, p, lines, iterations, tolerance):  # type: ignore[no-untyped-def]
+def descend_orbits(U, p, lines, iterations, tolerance, turn, order):  # type: ignore[no-untyped-def]
     """Lower the smoothed largest overlap by L-BFGS, until a step gains less than tolerance/p.
+
+    Row i of U stands for its ``order[i]`` images under powers of ``turn`` (see ``_weigh_orbits``);
+    an empty ``order`` means that the rows of U are all.
 
     Returns unit vectors and the mean of their overlaps under the weights e^{pt}: the value of the
     Lagrange dual with these weights, which a sharper p can hardly go below.
     """
     n, m = U.shape
-    t, V = np.empty((n, n)), np.empty((n, m))
+    number = order.sum() if order.size else n
+    t, V, images = np.empty((n, number)), np.empty((n, m)), np.empty((number, m))
     X, slope = U.copy(), np.empty((n, m))
     steps, changes = np.zeros((_MEMORY, n * m)), np.zeros((_MEMORY, n * m))
     inverse, count = np.zeros(_MEMORY), 0
-    value, mean = _on_sphere(X, p, lines, V, t, slope)
+    value, mean = _on_sphere(X, p, lines, turn, order, V, images, t, slope)
     for _ in range(iterations):
         g = slope.ravel()
         if not _dot(g, g) > 0:
@@ -136,7 +191,7 @@ def descend_soft_maximum(U, p, lines, iterations, tolerance):  # type: ignore[no
         new, new_slope, size, met = value, np.empty((n, m)), min(1.0, 1 / length), False
         for _ in range(20 if down < 0 else 0):
             new_X = X + size * direction.reshape((n, m))
-            new, mean = _on_sphere(new_X, p, lines, V, t, new_slope)
+            new, mean = _on_sphere(new_X, p, lines, turn, order, V, images, t, new_slope)
             if new <= value + 1e-4 * size * down:
                 met = True
                 break
@@ -157,8 +212,15 @@ def descend_soft_maximum(U, p, lines, iterations, tolerance):  # type: ignore[no
         X, slope, value = new_X, new_slope, new
         if gain < tolerance / p:
             break
-    _, mean = _on_sphere(X, p, lines, V, t, slope)
+    _, mean = _on_sphere(X, p, lines, turn, order, V, images, t, slope)
     return V, mean
+
+
+@nb.njit(cache=True)
+def descend_soft_maximum(U, p, lines, iterations, tolerance):  # type: ignore[no-untyped-def]
+    """Do as ``descend_orbits`` where every vector stands for itself alone."""
+    nothing = np.empty((0, 2))
+    return descend_orbits(U, p, lines, iterations, tolerance, nothing, np.empty(0, np.int64))
 
 
 @nb.njit(cache=True, fastmath=True)

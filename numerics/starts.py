@@ -1,10 +1,12 @@
 """Where a search for packings starts: anywhere, at a symmetric arrangement, or near a good one.
 
-Use ``random_start`` for independent directions, ``symmetric_start`` for orbits of a random rotation
-(descent keeps their symmetry), ``kick`` to change a packing a little.
+Use ``random_start`` for independent directions, ``symmetric_start`` for orbits of a random
+rotation, ``kick`` to change a packing a little.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,40 +29,68 @@ def random_start(n: int, m: int, rng: np.random.Generator) -> Array:
     return _unit(rng.standard_normal((n, m)))
 
 
-def symmetric_start(n: int, m: int, rng: np.random.Generator) -> Array:
-    """Return orbits of a random rotation of random order k <= n, and n mod k vectors besides.
+class Orbits(NamedTuple):
+    """Vectors that stand for all their images under the powers of one rotation of finite order.
 
-    The rotation turns random planes by multiples of 2π/k and keeps or flips the axes left.
+    ``vectors`` (s x m); ``turn`` (m x 2): the rotation mixes the coordinates 0 and 1, 2 and 3, …:
+    row k holds the factors of the k-th and of its neighbour; ``order`` (s): images of each.
+    """
+
+    vectors: Array
+    turn: Array
+    order: NDArray[np.int64]
+
+    def images(self) -> Array:
+        """Return all vectors, orbit by orbit."""
+        m = len(self.turn)
+        neighbour = np.arange(m) ^ 1
+        inside = neighbour < m
+        rows = []
+        for u, k in zip(self.vectors, self.order, strict=True):
+            for _ in range(k):
+                rows.append(u)
+                other = np.where(inside, u[np.where(inside, neighbour, 0)], 0.0)
+                u = self.turn[:, 0] * u + self.turn[:, 1] * other
+        return np.array(rows)
+
+
+def symmetric_start(n: int, m: int, lines: bool, rng: np.random.Generator) -> Orbits:
+    """Return random orbits of a random rotation of random order, with n vectors or a few more.
+
+    The rotation turns random planes by multiples of 2π/k and keeps or flips the axes left; for
+    lines every second one is a root of -1 instead. What k does not divide is made up by vectors
+    that the rotation keeps, or by an orbit too many.
 
     Examples
     --------
-    >>> U = symmetric_start(5, 3, np.random.default_rng(0))
-    >>> U.shape
-    (5, 3)
+    >>> orbits = symmetric_start(10, 4, True, np.random.default_rng(0))
+    >>> orbits.images().shape, orbits.order
+    ((10, 4), array([10]))
     """
-    k = int(rng.integers(2, n, endpoint=True))
-    turn, axis = np.zeros((m, m)), 0
-    while axis < m:
-        if axis + 1 < m and k > 2 and rng.random() < 0.85:
-            angle = 2 * np.pi * rng.integers(1, (k + 1) // 2) / k
-            c, s = np.cos(angle), np.sin(angle)
-            turn[axis : axis + 2, axis : axis + 2] = [[c, -s], [s, c]]
-            axis += 2
-        else:
-            turn[axis, axis] = -1.0 if k % 2 == 0 and rng.random() < 0.5 else 1.0
-            axis += 1
-    vectors = []
-    for _ in range(n // k):
-        u = rng.standard_normal(m)
-        for _ in range(k):
-            vectors.append(u)
-            u = turn @ u
-    fixed = turn.diagonal() == 1.0
-    for _ in range(n % k):
-        u = rng.standard_normal(m)
-        vectors.append(np.where(fixed, u, 0.0) if fixed.any() and rng.random() < 0.7 else u)
-    # A little noise lets a descent leave the symmetry where another arrangement is better.
-    return _unit(np.array(vectors) + 1e-6 * rng.standard_normal((n, m)))
+    while True:
+        k = int(rng.integers(2, n + n // 8, endpoint=True))
+        whole, left = divmod(n, k)
+        half = lines and rng.random() < 0.5 and (m % 2 == 0 or k % 2 == 1)
+        turn = np.zeros((m, 2))
+        for axis in range(0, m, 2):
+            if axis + 1 < m and k > 2 and (half or rng.random() < 0.9):
+                steps = rng.integers(k // 2) + 0.5 if half else rng.integers(1, (k + 1) // 2)
+                c, s = np.cos(2 * np.pi * steps / k), np.sin(2 * np.pi * steps / k)
+                turn[axis : axis + 2] = [[c, -s], [c, s]]
+            else:
+                flips = half or (k % 2 == 0 and rng.random(2) < 0.5)
+                turn[axis : axis + 2, 0] = np.where(np.broadcast_to(flips, 2), -1.0, 1.0)[
+                    : m - axis
+                ]
+        fixed = (turn == [1.0, 0.0]).all(axis=1)
+        if left == 0 or k - left <= n // 8 or left <= 2 * fixed.sum():
+            break
+    kept = left if left <= 2 * fixed.sum() else 0
+    whole += left > kept
+    V = rng.standard_normal((whole + kept, m))
+    V[whole:] *= fixed
+    order = np.array([k] * whole + [1] * kept, dtype=np.int64)
+    return Orbits(_unit(V), turn, order)
 
 
 def kick(U: Array, lines: bool, rng: np.random.Generator) -> Array:

@@ -3,9 +3,11 @@ import pytest
 from scipy.optimize import minimize
 
 from numerics.descent import descend
-from numerics.packing_kernels import add_newton_terms, descend_soft_maximum
+from numerics.packing_kernels import add_newton_terms, descend_orbits, descend_soft_maximum
 from numerics.pair_energies import p_frame, relu_energy, soft_maximum
+from numerics.polish import largest_overlap, polish
 from numerics.starts import kick, random_start, symmetric_start
+from numerics.symmetric import SymmetricSearch
 
 
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
@@ -99,17 +101,62 @@ def test_starts_are_unit_vectors_of_what_they_promise():
     rng = np.random.default_rng(3)
     for n, m in ((2, 2), (5, 3), (16, 8), (7, 2)):
         for _ in range(20):
-            for U in (symmetric_start(n, m, rng), random_start(n, m, rng)):
-                assert U.shape == (n, m)
-                assert np.linalg.norm(U, axis=1) == pytest.approx(np.ones(n))
-                moved = kick(U, True, rng)
-                assert moved.shape == (n, m)
-                assert np.linalg.norm(moved, axis=1) == pytest.approx(np.ones(n))
-                assert not np.array_equal(moved, U)
+            U = random_start(n, m, rng)
+            for V in (U, kick(U, True, rng)):
+                assert V.shape == (n, m)
+                assert np.linalg.norm(V, axis=1) == pytest.approx(np.ones(n))
+            assert not np.array_equal(U, V)
 
-    # Orbits repeat overlaps: there are far fewer values than pairs.
-    def different(U):
-        return len(np.unique(np.abs(U @ U.T).round(4)))
 
-    assert np.median([different(symmetric_start(12, 6, rng)) for _ in range(20)]) < 40
-    assert different(random_start(12, 6, rng)) > 60
+def as_matrix(turn):
+    m = len(turn)
+    R = np.diag(turn[:, 0])
+    for k in range(m):
+        if k ^ 1 < m:
+            R[k, k ^ 1] = turn[k, 1]
+    return R
+
+
+@pytest.mark.parametrize("lines", [True, False])
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (7, 2), (12, 5), (20, 6), (33, 7)])
+def test_orbits_are_closed_under_their_rotation(n, m, lines):
+    rng = np.random.default_rng(n)
+    for _ in range(20):
+        orbits = symmetric_start(n, m, lines, rng)
+        U, R = orbits.images(), as_matrix(orbits.turn)
+        assert pytest.approx(np.eye(m), abs=1e-12) == R @ R.T
+        assert n <= len(U) == orbits.order.sum() <= n + max(n // 8, 0)
+        assert np.linalg.norm(U, axis=1) == pytest.approx(np.ones(len(U)))
+        t = U @ R.T @ U.T  # each turned vector is one of them (lines: or the opposite of one)
+        assert (np.abs(t) if lines else t).max(axis=1) == pytest.approx(np.ones(len(U)))
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_descent_of_orbits_against_the_descent_of_all(lines):
+    rng = np.random.default_rng(4)
+    for _ in range(10):
+        orbits = symmetric_start(20, 6, lines, rng)
+        V, estimate = descend_orbits(
+            orbits.vectors, 20.0, lines, 3000, 1e-10, orbits.turn, orbits.order
+        )
+        U = orbits._replace(vectors=V).images()
+        value, slope = soft_maximum(U, 20.0, lines)
+        assert value < soft_maximum(orbits.images(), 20.0, lines)[0]
+        assert estimate == pytest.approx(np.sum(U * slope) / 2, abs=1e-9)
+        # Stationary among all packings, not only among symmetric ones.
+        slope -= U * np.sum(slope * U, axis=1, keepdims=True)
+        assert np.linalg.norm(slope) < 1e-3
+        short = descend_orbits(orbits.vectors, 20.0, lines, 2, 1e-10, orbits.turn, orbits.order)[0]
+        short = orbits._replace(vectors=short).images()
+        assert value < soft_maximum(short, 20.0, lines)[0]
+
+
+def test_symmetric_search_finds_what_has_a_symmetry():
+    search, best = SymmetricSearch(16, 6, True, np.random.default_rng(0)), 1.0
+    for _ in range(300):
+        U = search.draw()
+        if U is not None:
+            assert U.shape == (16, 6)
+            assert np.linalg.norm(U, axis=1) == pytest.approx(np.ones(16))
+            best = min(best, largest_overlap(polish(U, True), True))
+    assert best == pytest.approx(1 / 3, abs=1e-12)
