@@ -4,7 +4,7 @@ Run ``python benchmarks/packings.py`` (3 minutes, 2 cores): every cell of tests/
 with m <= 8 and n <= 30, explicit constructions left out, up to 60 seconds on one core for each. It
 prints its results and stores them in benchmarks/packings.json. What is better than the table is
 checked in 50 digits and kept in benchmarks/finds.
-``python benchmarks/packings.py sample`` (a quarter of an hour): 60 cells drawn from those with m <= 16 and
+``python benchmarks/packings.py sample`` (15 minutes): 60 cells drawn from those with m <= 16 and
 n <= 50, up to 120 seconds for each; stored in benchmarks/packings_sample.json.
 """
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from empirical.experiment import RECIPES
 from empirical.training import train
 from numerics.monte_carlo import monte_carlo_loss
 from numerics.population_loss import population_loss
@@ -41,7 +40,9 @@ def random_model(n, m, bias=-0.3):
 def measure_trained():
     """Bernoulli loss at n = 1000, m = 40, alpha = 1, E = 1, and what samples would cost."""
     f = Frequencies.power_law(1000, 1.0)
-    model = train(f, 40, weight_decay=-1.0, seed=0, **RECIPES["short"]).model
+    model = train(
+        f, 40, weight_decay=-1.0, seed=0, batch=64, steps=5000, bias_start="zero", backend="torch"
+    ).model
     took, report = seconds(population_loss, model, f)
     sampling, estimate = seconds(monte_carlo_loss, model, f, 200_000, 1, repeats=1)
     spread = estimate.stderr * np.sqrt(estimate.samples)

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from empirical.files import write_atomically
-from empirical.optimizer import RowAdamW
 from empirical.run import read_record
 from theory.frequencies import Frequencies
 
 _FORMAT = "superscale.Checkpoint/1"
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+State = dict[str, NDArray[np.float32]]
 
 
 @dataclass
@@ -40,18 +40,12 @@ def save_checkpoint(
     path: Path,
     settings: dict[str, Any],
     frequencies: Frequencies,
-    W: torch.nn.Parameter,
-    b: torch.nn.Parameter,
-    optimizer: RowAdamW,
+    state: State,
     rng: np.random.Generator,
     progress: Progress,
 ) -> None:
     """Write the whole state of a run, atomically."""
-    tensors = {"p": np.array(frequencies.p)}
-    for name, parameter in (("W", W), ("b", b)):
-        tensors[name] = parameter.detach().cpu().numpy()
-        for moment in _MOMENTS:
-            tensors[f"{name}.{moment}"] = optimizer.state[parameter][moment].cpu().numpy()
+    tensors: dict[str, NDArray[Any]] = {"p": np.array(frequencies.p), **state}
     record = {
         "format": _FORMAT,
         "settings": settings,
@@ -65,12 +59,9 @@ def load_checkpoint(
     path: Path,
     settings: dict[str, Any],
     frequencies: Frequencies,
-    W: torch.nn.Parameter,
-    b: torch.nn.Parameter,
-    optimizer: RowAdamW,
     rng: np.random.Generator,
-) -> Progress:
-    """Bring W, b, the optimizer and the generator to the saved state, in place.
+) -> tuple[State, Progress]:
+    """Return the saved arrays and progress, and bring the generator to its saved state, in place.
 
     Raises
     ------
@@ -89,11 +80,6 @@ def load_checkpoint(
     if not np.array_equal(tensors["p"], frequencies.p):
         raise ValueError(f"{path} belongs to a run on other frequencies: give another file")
     progress = Progress(**record["progress"])
-    for name, parameter in (("W", W), ("b", b)):
-        parameter.data.copy_(torch.from_numpy(tensors[name]))
-        optimizer.state[parameter] = {"step": progress.step}
-        for moment in _MOMENTS:
-            array = torch.from_numpy(tensors[f"{name}.{moment}"])
-            optimizer.state[parameter][moment] = array.to(parameter.device)
     rng.bit_generator.state = record["generator"]
-    return progress
+    del tensors["p"]
+    return tensors, progress

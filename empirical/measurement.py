@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from numerics.monte_carlo import monte_carlo_loss
+from numerics.monte_carlo import LossEstimate, monte_carlo_loss
 from numerics.toy_model import ToyModel
 from numerics.unit_rows import mean_square_overlap
 from theory.activation import UNIFORM, Activation
@@ -144,8 +144,7 @@ def measure(
     """
     estimate = monte_carlo_loss(model, frequencies, samples, rng, activation)
     norms = model.norms
-    silent_alone = model.b + activation.high * norms**2 <= 0
-    dead = silent_alone & ~estimate.fired
+    dead = dead_features(model, estimate, activation)
     represented = norms > 0.5
     return Measurement(
         n=model.n,
@@ -160,6 +159,22 @@ def measure(
         overlap_half=_overlap(model.W[represented]),
         overlap_one=_overlap(model.W[norms > 1.0]),
     )
+
+
+def dead_features(
+    model: ToyModel, estimate: LossEstimate, activation: Activation = UNIFORM
+) -> NDArray[np.bool_]:
+    """Return which outputs never fire: on no sample of ``estimate``, and not for their own input.
+
+    Examples
+    --------
+    >>> f = Frequencies.power_law(3, alpha=1.0)
+    >>> model = ToyModel(np.eye(3), np.array([0.0, -1.0, -5.0]))
+    >>> dead_features(model, monte_carlo_loss(model, f, 1000))
+    array([False, False,  True])
+    """
+    silent_alone = model.b + activation.high * model.norms**2 <= 0
+    return silent_alone & ~estimate.fired
 
 
 def _overlap(rows: NDArray[np.float64]) -> float:

@@ -5,6 +5,7 @@ Use ``TrainingRun.save`` and ``TrainingRun.load``; runs come from ``empirical.tr
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from theory.activation import Activation
 from theory.checks import read_only
 from theory.frequencies import Frequencies
 
-_FORMAT = "superscale.TrainingRun/1"
+_FORMAT = "superscale.TrainingRun/2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,9 @@ class TrainingRun:
         Loss on fresh samples (float64, summed over features) and its standard error.
     samples : int
         How many fresh samples that took.
+    dead : ndarray of bool, shape (n,)
+        Features whose output never fired: on no fresh sample, and not for their own input alone at
+        its largest.
     steps, losses : ndarray, shape (k,)
         History: step numbers, and the training loss averaged over the steps up to each.
     seconds : float
@@ -60,6 +64,7 @@ class TrainingRun:
     loss: float
     stderr: float
     samples: int
+    dead: NDArray[np.bool_]
     steps: NDArray[np.int64]
     losses: NDArray[np.float64]
     seconds: float
@@ -70,10 +75,21 @@ class TrainingRun:
         """The law of v that the model was trained on."""
         return Activation(self.settings["v_low"], self.settings["v_high"])
 
+    @property
+    def dead_loss(self) -> float:
+        """Expected loss at dead features, exactly Σ ⟨v²⟩ p_i over them."""
+        return float(self.activation.moment(2)) * float(self.frequencies.p[self.dead].sum())
+
+    @property
+    def live_loss(self) -> float:
+        """What the other features cost: ``loss`` less ``dead_loss``."""
+        return self.loss - self.dead_loss
+
     def save(self, path: str | Path) -> None:
         """Write the run to one safetensors file, whole or not at all.
 
-        W, b, the frequencies and the history are its tensors; all else is JSON in its metadata.
+        W and b (in single precision where that loses nothing), the frequencies, the dead features
+        and the history are its tensors; all else is JSON in its metadata, with their SHA-256.
 
         Raises
         ------
@@ -89,16 +105,17 @@ class TrainingRun:
             "seconds": self.seconds,
             "settings": dict(self.settings),
         }
+        # Copies: read-only views are refused by the writer.
         tensors = {
-            "W": self.model.W,
-            "b": self.model.b,
-            "p": self.frequencies.p,
-            "history.steps": self.steps,
-            "history.losses": self.losses,
+            "W": _shortest(self.model.W),
+            "b": _shortest(self.model.b),
+            "p": np.array(self.frequencies.p),
+            "dead": np.array(self.dead),
+            "history.steps": np.array(self.steps),
+            "history.losses": np.array(self.losses),
         }
-        # Read-only views are refused by the writer: copy.
-        copies = {name: np.array(array) for name, array in tensors.items()}
-        write_atomically(path, save(copies, metadata={"superscale": json.dumps(record)}))
+        record["sha256"] = _digest(tensors)
+        write_atomically(path, save(tensors, metadata={"superscale": json.dumps(record)}))
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingRun:
@@ -107,16 +124,19 @@ class TrainingRun:
         Raises
         ------
         ValueError
-            If the file is missing, is not a safetensors file, or is not a run.
+            If the file is missing, is not a safetensors file, is not a run, or is damaged.
         """
         tensors, record = read_record(path, _FORMAT)
         try:
+            if record["sha256"] != _digest(tensors):
+                raise ValueError(f"{path} is damaged: its numbers are not those that were saved")
             return cls(
-                ToyModel(tensors["W"], tensors["b"]),
+                ToyModel(tensors["W"].astype(np.float64), tensors["b"].astype(np.float64)),
                 Frequencies.from_description(record["frequencies"], tensors["p"]),
                 record["loss"],
                 record["stderr"],
                 record["samples"],
+                read_only(tensors["dead"]),
                 read_only(tensors["history.steps"]),
                 read_only(tensors["history.losses"]),
                 record["seconds"],
@@ -144,8 +164,23 @@ class TrainingRun:
     def __str__(self) -> str:
         return (
             f"toy model n = {self.model.n}, m = {self.model.m}: loss {self.loss:.5g} "
-            f"± {self.stderr:.1g}, {self.settings['steps']} steps in {self.seconds:.1f} s"
+            f"± {self.stderr:.1g} ({self.dead_loss:.4g} of it at {int(self.dead.sum())} dead "
+            f"features), {self.settings['steps']} steps in {self.seconds:.1f} s"
         )
+
+
+def _shortest(array: NDArray[np.float64]) -> NDArray[Any]:
+    single = array.astype(np.float32)
+    return single if np.array_equal(single, array) else np.array(array)
+
+
+def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 of names, types and numbers."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        found.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
+        found.update(np.ascontiguousarray(tensors[name]).tobytes())
+    return found.hexdigest()
 
 
 def read_record(path: str | Path, expected: str) -> tuple[dict[str, Any], dict[str, Any]]:

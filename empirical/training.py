@@ -3,10 +3,10 @@
 Use ``train(frequencies, m)`` for a ``TrainingRun``. Features are drawn and encoded sparse: of the
 batch x n arrays only the output, which is dense, is ever formed.
 
-The device draws nothing: batches come from a numpy generator, so that a seed means the same
-batches everywhere. On the CPU a run is reproduced bit for bit (at the same number of torch
-threads), also across a stop and a resume. The CUDA path is the same code; it has not been run on a
-GPU.
+On the CPU the steps are compiled (``backend="fused"``), elsewhere they are torch's. Batches come
+from one numpy generator, so that a seed means the same batches everywhere. On the CPU a run is
+reproduced bit for bit (in torch: at the same number of threads), also across a stop and a resume.
+The CUDA path is the same torch code; it has not been run on a GPU.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ import inspect
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from empirical.checkpoint import Progress, load_checkpoint, save_checkpoint
 from empirical.files import check_writable
-from empirical.optimizer import RowAdamW
+from empirical.measurement import dead_features
 from empirical.progress import Report, report
+from empirical.recipes import RECIPES
 from empirical.run import TrainingRun
+from empirical.steps import FusedSteps, Steps, TorchSteps
 from numerics.monte_carlo import monte_carlo_loss
-from numerics.sampling import FeatureBatch, FeatureSampler
+from numerics.sampling import FeatureSampler
 from numerics.toy_model import ToyModel
 from theory.activation import UNIFORM, Activation
 from theory.checks import check_integer, check_real, check_widths, read_only
@@ -36,6 +38,7 @@ from theory.frequencies import Frequencies
 from theory.weak import weak_loss
 
 BiasStart = Literal["normal", "zero"]
+Backend = Literal["auto", "fused", "torch"]
 
 # A loss this many times that of a model that learns nothing has diverged.
 _DIVERGED = 1e4
@@ -43,60 +46,12 @@ _DIVERGED = 1e4
 _RECORDS = 200
 # Larger rates overflow float32; every rate near this diverges.
 _LARGEST_RATE = 1e6
+# Multiplications between two looks at the clock, the keyboard and the loss.
+_WORK = 2e10
 
 
 class DivergenceError(ArithmeticError):
     """The training loss became NaN, infinite, or absurdly large."""
-
-
-@dataclass(frozen=True, eq=False)
-class Gradients:
-    """Loss of one batch (mean over samples, summed over features) and its gradients."""
-
-    loss: torch.Tensor
-    W: torch.Tensor
-    b: torch.Tensor
-
-
-def loss_and_gradients(W: torch.Tensor, b: torch.Tensor, batch: FeatureBatch) -> Gradients:
-    """Return the batch loss ⟨Σ_i (y_i - x_i)²⟩ and its gradients, with x kept sparse.
-
-    Parameters
-    ----------
-    W, b : Tensor, shapes (n, m) and (n,)
-        The model, on any device.
-    batch : FeatureBatch
-        Active entries.
-
-    Returns
-    -------
-    Gradients
-        In the dtype and on the device of W.
-
-    Examples
-    --------
-    >>> batch = FeatureBatch(np.array([0]), np.array([1]), np.array([0.5]), batch=1, n=2)
-    >>> W = torch.tensor([[0.0], [1.0]])
-    >>> float(loss_and_gradients(W, torch.zeros(2), batch).loss)      # kept: reproduced exactly
-    0.0
-    """
-    device = W.device
-    sample = torch.from_numpy(batch.sample).to(device)
-    feature = torch.from_numpy(batch.feature).to(device)
-    value = torch.from_numpy(batch.value).to(device, W.dtype)
-    hidden = W.new_zeros(batch.batch, W.shape[1])
-    hidden.index_add_(0, sample, W[feature] * value[:, None])
-    error = torch.addmm(b, hidden, W.T).relu_()
-    output = error[sample, feature]
-    flat = error.view(-1)
-    # Σ (y - x)² = Σ y² + Σ_active (x² - 2 x y); the gradient is y - x where the ReLU is on.
-    loss = torch.dot(flat, flat) + torch.sum(value * (value - 2 * output))
-    error[sample, feature] = torch.where(output > 0, output - value, 0.0)
-    grad_hidden = error @ W
-    grad_W = error.T @ hidden
-    grad_W.index_add_(0, feature, grad_hidden[sample] * value[:, None])
-    scale = 2 / batch.batch
-    return Gradients(loss / batch.batch, grad_W.mul_(scale), error.sum(0).mul_(scale))
 
 
 def schedule(step: int, steps: int, warmup_steps: int, final: float) -> float:
@@ -117,29 +72,36 @@ def train(
     frequencies: Frequencies,
     m: int,
     *,
+    recipe: str = "paper",
     weight_decay: float = -1.0,
     seed: int = 0,
-    bias_start: BiasStart = "normal",
-    batch: int = 2048,
-    steps: int = 20_000,
-    learning_rate: float = 1e-2,
+    bias_start: BiasStart | None = None,
+    batch: int | None = None,
+    steps: int | None = None,
+    learning_rate: float | None = None,
     bias_learning_rate: float | None = None,
     warmup_steps: int | None = None,
-    final_learning_rate: float = 0.05,
+    final_learning_rate: float | None = None,
+    late_batch: int | None = None,
+    late_fraction: float | None = None,
     loss_scale: float = 1.0,
     activation: Activation = UNIFORM,
     evaluation_samples: int = 2**16,
     device: str = "cpu",
+    backend: Backend = "auto",
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1000,
     progress: bool | Report = False,
 ) -> TrainingRun:
-    """Train the toy model by AdamW on freshly drawn batches; defaults are the published recipe.
+    """Train the toy model by AdamW on freshly drawn batches.
 
-    The recipe (arXiv 2505.10465, appendix B, small models): W ~ N(0, 1/m), b ~ N(0, 1), batch 2048
-    drawn anew at each of 20 000 steps, AdamW (0.9, 0.999, 1e-8) on the loss averaged over batch and
-    features, learning rate 1e-2 with 2000 steps of linear warm-up and cosine decay to 5 %, weight
-    decay on W alone.
+    W starts at N(0, 1/m); AdamW has betas (0.9, 0.999) and epsilon 1e-8, on the loss averaged over
+    batch and features; the learning rate rises linearly, then falls as a cosine; weight decay acts
+    on W alone. All else is the recipe's:
+
+    - "paper" (arXiv 2505.10465, appendix B, small models): b ~ N(0, 1), batch 2048 at each of
+      20 000 steps, peak learning rate 1e-2 after 2000 steps, 5 % of it in the end;
+    - "fast": b = 0, and small batches that grow late; a lower loss in a small part of the time.
 
     Parameters
     ----------
@@ -147,6 +109,8 @@ def train(
         How often features occur; n and E are theirs.
     m : int
         Hidden width, 1 <= m <= n.
+    recipe : {"paper", "fast"}
+        What is used for the arguments from ``bias_start`` to ``late_fraction`` that are not given.
     weight_decay : float
         gamma: positive pulls W to zero (weak superposition), negative pulls rows to unit norm
         (strong superposition).
@@ -162,6 +126,11 @@ def train(
         Steps of linear warm-up; a tenth of ``steps`` by default.
     final_learning_rate : float
         Where the cosine decay ends, as a fraction of the peak.
+    late_batch : int, optional
+        Batch size of the last steps, ``late_fraction`` of them; by default that of ``batch`` if
+        that is given, else the recipe's.
+    late_fraction : float
+        Share of the steps that ``late_batch`` is for.
     loss_scale : float
         Factor on the loss (the large published models use 100); it matters only through Adam's
         epsilon.
@@ -171,6 +140,8 @@ def train(
         Fresh samples for the reported loss.
     device : str
         Torch device.
+    backend : {"auto", "fused", "torch"}
+        Compiled steps on one core of the CPU, or torch; "auto" is "fused" on the CPU.
     checkpoint : path, optional
         File to save the state to while training, and to resume from if it is there. It must have
         been made with the same settings. It stays when the run is done.
@@ -202,6 +173,7 @@ def train(
     settings = check_settings(
         frequencies,
         m=m,
+        recipe=recipe,
         weight_decay=weight_decay,
         seed=seed,
         bias_start=bias_start,
@@ -211,10 +183,13 @@ def train(
         bias_learning_rate=bias_learning_rate,
         warmup_steps=warmup_steps,
         final_learning_rate=final_learning_rate,
+        late_batch=late_batch,
+        late_fraction=late_fraction,
         loss_scale=loss_scale,
         evaluation_samples=evaluation_samples,
         activation=activation,
         device=device,
+        backend=backend,
     )
     checkpoint_every = check_integer("checkpoint_every", checkpoint_every)
     if checkpoint is not None:
@@ -223,29 +198,32 @@ def train(
         np.random.default_rng(child) for child in np.random.SeedSequence(settings["seed"]).spawn(3)
     )
     W, b = _start(frequencies.n, settings, start_rng)
-    optimizer = _optimizer(W, b, settings)
+    sampler = FeatureSampler(frequencies, activation)
+    method = FusedSteps if settings["backend"] == "fused" else TorchSteps
+    steps_of: Steps = method(W, b, sampler, batch_rng, settings)
     done = Progress()
     if checkpoint is not None and checkpoint.exists():
-        done = load_checkpoint(checkpoint, settings, frequencies, W, b, optimizer, batch_rng)
+        state, done = load_checkpoint(checkpoint, settings, frequencies, batch_rng)
+        steps_of.restore(state, done.step)
 
     save = None
     if checkpoint is not None:
         target = checkpoint
 
         def save(progress: Progress) -> None:
-            save_checkpoint(target, settings, frequencies, W, b, optimizer, batch_rng, progress)
+            state = steps_of.state()
+            save_checkpoint(target, settings, frequencies, state, batch_rng, progress)
 
-    sampler = FeatureSampler(frequencies, activation)
     limit = _DIVERGED * float(weak_loss(frequencies, 0, activation))
     with report(progress, "training") as advance:
         done = _train_steps(
-            W, b, optimizer, sampler, batch_rng, settings, done, limit, save, checkpoint_every,
-            advance,
-        )  # fmt: skip
+            steps_of, frequencies.n, settings, done, limit, save, checkpoint_every, advance
+        )
     # What the last step made of the model no training loss has seen.
-    finite = bool(torch.isfinite(W).all() and torch.isfinite(b).all())
+    state = steps_of.state()
+    finite = bool(np.isfinite(state["W"]).all() and np.isfinite(state["b"]).all())
     _check_loss(0.0 if finite else math.nan, limit, settings["steps"], settings)
-    model = ToyModel(W.detach().cpu().numpy(), b.detach().cpu().numpy())
+    model = ToyModel(state["W"].astype(np.float64), state["b"].astype(np.float64))
     estimate = monte_carlo_loss(
         model, frequencies, settings["evaluation_samples"], evaluation_rng, activation
     )
@@ -256,6 +234,7 @@ def train(
         estimate.loss,
         estimate.stderr,
         estimate.samples,
+        read_only(dead_features(model, estimate, activation)),
         read_only(np.array(done.recorded_steps, dtype=np.int64)),
         read_only(np.array(done.recorded_losses)),
         done.seconds,
@@ -264,11 +243,8 @@ def train(
 
 
 def _train_steps(
-    W: torch.nn.Parameter,
-    b: torch.nn.Parameter,
-    optimizer: RowAdamW,
-    sampler: FeatureSampler,
-    rng: np.random.Generator,
+    method: Steps,
+    n: int,
     settings: dict[str, Any],
     done: Progress,
     limit: float,
@@ -276,37 +252,45 @@ def _train_steps(
     save_every: int,
     advance: Report,
 ) -> Progress:
-    """Run the remaining steps, in place on W and b."""
-    steps = settings["steps"]
+    """Run the remaining steps, a few at a time."""
+    steps, batch = settings["steps"], settings["batch"]
     record_every = -(-steps // _RECORDS)
-    peak = [group["lr"] for group in optimizer.param_groups]
-    scale = settings["loss_scale"] / sampler.n
-    window = torch.tensor(done.window, dtype=torch.float64, device=W.device)
+    late = steps - round(settings["late_fraction"] * steps)
+    largest = max(batch, settings["late_batch"])
+    at_once = max(1, int(_WORK / (3 * largest * n * settings["m"])))
+    factors = np.array(
+        [
+            schedule(step, steps, settings["warmup_steps"], settings["final_learning_rate"])
+            for step in range(steps)
+        ]
+    )
+    rates, bias_rates = (
+        settings[name] * factors for name in ("learning_rate", "bias_learning_rate")
+    )
     started = time.perf_counter() - done.seconds
-    for step in range(done.step, steps):
-        factor = schedule(step, steps, settings["warmup_steps"], settings["final_learning_rate"])
-        for group, lr in zip(optimizer.param_groups, peak, strict=True):
-            group["lr"] = lr * factor
-        gradients = loss_and_gradients(W.data, b.data, sampler.draw(settings["batch"], rng))
-        W.grad, b.grad = gradients.W.mul_(scale), gradients.b.mul_(scale)
-        optimizer.step()
-        window += gradients.loss
-        done.step = step + 1
-        if done.step % record_every == 0 or done.step == steps:
-            span = record_every if done.step % record_every == 0 else done.step % record_every
-            loss = float(window) / span
-            _check_loss(loss, limit, done.step, settings)
-            done.recorded_steps.append(done.step)
-            done.recorded_losses.append(loss)
-            window.zero_()
-            advance(done.step, steps)
-        if save is not None and (done.step % save_every == 0 or done.step == steps):
-            done.window = float(window)
+    while done.step < steps:
+        end = min(steps, done.step + at_once, (done.step // record_every + 1) * record_every)
+        if save is not None:
+            end = min(end, (done.step // save_every + 1) * save_every)
+        if done.step < late:
+            end = min(end, late)
+        else:
+            batch = settings["late_batch"]
+        now = slice(done.step, end)
+        for loss in method.take(rates[now], bias_rates[now], done.step, batch):
+            done.window += float(loss)
+        done.step = end
+        if end % record_every == 0 or end == steps:
+            span = record_every if end % record_every == 0 else end % record_every
+            _check_loss(done.window / span, limit, end, settings)
+            done.recorded_steps.append(end)
+            done.recorded_losses.append(done.window / span)
+            done.window = 0.0
+            advance(end, steps)
+        if save is not None and (end % save_every == 0 or end == steps):
             done.seconds = time.perf_counter() - started
             save(done)
     done.seconds = time.perf_counter() - started
-    for group, lr in zip(optimizer.param_groups, peak, strict=True):
-        group["lr"] = lr
     return done
 
 
@@ -320,31 +304,13 @@ def _check_loss(loss: float, limit: float, step: int, settings: dict[str, Any]) 
 
 def _start(
     n: int, settings: dict[str, Any], rng: np.random.Generator
-) -> tuple[torch.nn.Parameter, torch.nn.Parameter]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     m = settings["m"]
     W = (rng.standard_normal((n, m)) / math.sqrt(m)).astype(np.float32)
     b = rng.standard_normal(n).astype(np.float32)
     if settings["bias_start"] == "zero":
         b[:] = 0
-    device = torch.device(settings["device"])
-    # detach copies nothing; nn.Parameter marks what the optimizer updates.
-    return (
-        torch.nn.Parameter(torch.from_numpy(W).to(device), requires_grad=False),
-        torch.nn.Parameter(torch.from_numpy(b).to(device), requires_grad=False),
-    )
-
-
-def _optimizer(W: torch.nn.Parameter, b: torch.nn.Parameter, settings: dict[str, Any]) -> RowAdamW:
-    return RowAdamW(
-        [
-            {
-                "params": [W],
-                "lr": settings["learning_rate"],
-                "weight_decay": settings["weight_decay"],
-            },
-            {"params": [b], "lr": settings["bias_learning_rate"], "weight_decay": 0.0},
-        ]
-    )
+    return W, b
 
 
 def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
@@ -366,6 +332,13 @@ def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
     if unknown:
         raise TypeError(f"training has no setting {unknown[0]!r}: it has {', '.join(parameters)}")
     given = {name: parameter.default for name, parameter in parameters.items()} | given
+    if given["recipe"] not in RECIPES:
+        raise ValueError(f"unknown recipe {given['recipe']!r}: give one of {', '.join(RECIPES)}")
+    if given["late_batch"] is None:
+        given["late_batch"] = given["batch"]  # who gives one size means it throughout
+    for name, value in RECIPES[given["recipe"]].items():
+        if given[name] is None:
+            given[name] = value
     m = check_widths(given["m"], frequencies.n)
     if m.size != 1:
         raise ValueError(f"m = {given['m']} is not one width: train one model at a time")
@@ -373,21 +346,31 @@ def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
         raise ValueError(
             f"bias_start = {given['bias_start']!r} is not allowed: give 'normal' or 'zero'"
         )
-    steps = check_integer("steps", given["steps"])
-    warmup = given["warmup_steps"]
-    lr = check_real("learning_rate", given["learning_rate"], 0.0, _LARGEST_RATE, strict=True)
-    bias_lr = given["bias_learning_rate"]
     try:
         torch.empty(0, device=given["device"])
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {given['device']!r} cannot be used: {reason}") from None
+    backend = given["backend"]
+    if backend not in ("auto", "fused", "torch"):
+        raise ValueError(f"backend = {backend!r} is not allowed: give 'auto', 'fused' or 'torch'")
+    on_cpu = torch.device(given["device"]).type == "cpu"
+    if backend == "fused" and not on_cpu:
+        raise ValueError(
+            f"backend 'fused' runs on the CPU, not on {given['device']!r}: give 'torch'"
+        )
+    batch = check_integer("batch", given["batch"])
+    steps = check_integer("steps", given["steps"])
+    warmup = given["warmup_steps"]
+    lr = check_real("learning_rate", given["learning_rate"], 0.0, _LARGEST_RATE, strict=True)
+    bias_lr = given["bias_learning_rate"]
     return {
         "m": int(m[0]),
+        "recipe": given["recipe"],
         "weight_decay": check_real("weight_decay", given["weight_decay"]),
         "seed": check_integer("seed", given["seed"], 0),
         "bias_start": given["bias_start"],
-        "batch": check_integer("batch", given["batch"]),
+        "batch": batch,
         "steps": steps,
         "learning_rate": lr,
         "bias_learning_rate": lr
@@ -399,9 +382,14 @@ def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
         "final_learning_rate": check_real(
             "final_learning_rate", given["final_learning_rate"], 0.0, 1.0
         ),
+        "late_batch": batch
+        if given["late_batch"] is None
+        else check_integer("late_batch", given["late_batch"]),
+        "late_fraction": check_real("late_fraction", given["late_fraction"], 0.0, 1.0),
         "loss_scale": check_real("loss_scale", given["loss_scale"], 0.0, strict=True),
         "evaluation_samples": check_integer("evaluation_samples", given["evaluation_samples"], 2),
         "v_low": given["activation"].low,
         "v_high": given["activation"].high,
         "device": str(given["device"]),
+        "backend": ("fused" if on_cpu else "torch") if backend == "auto" else backend,
     }

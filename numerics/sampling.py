@@ -82,6 +82,11 @@ class FeatureSampler:
         self._head = p[p >= 0.5]
         self._cumulative = np.cumsum(-np.log1p(-p[self._head.size :]))
 
+    @property
+    def tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The p_i >= 1/2, and the running sum of -ln(1 - p_i) of the others."""
+        return np.array(self._head), self._cumulative
+
     def draw(self, batch: int, rng: np.random.Generator) -> FeatureBatch:
         """Draw ``batch`` independent samples from ``rng``."""
         cells = np.empty(0, dtype=np.int64)

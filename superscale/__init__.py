@@ -29,6 +29,7 @@ _HOME = {
     "FittedExponent": "empirical.exponents",
     "Frequencies": "theory.frequencies",
     "InterruptedComparison": "empirical.experiment",
+    "InterruptedSweep": "empirical.sweep",
     "LineSystem": "numerics.line_system",
     "LossBound": "theory.loss_bounds",
     "LossEstimate": "numerics.monte_carlo",
@@ -43,6 +44,8 @@ _HOME = {
     "ReluPotential": "theory.certificates",
     "RowAdamW": "empirical.optimizer",
     "RowMatrix": "numerics.matrix",
+    "StorageError": "empirical.sweep",
+    "SweepResult": "empirical.sweep_result",
     "ToyModel": "numerics.toy_model",
     "TrainingRun": "empirical.run",
     "Treatments": "numerics.treatments",
@@ -76,6 +79,7 @@ _HOME = {
     "random_overlaps": "numerics.overlaps",
     "read_counts": "empirical.counts",
     "self_loss": "theory.one_active",
+    "sweep": "empirical.sweep",
     "train": "empirical.training",
     "weak_exponent": "theory.weak",
     "weak_loss": "theory.weak",
@@ -99,6 +103,10 @@ if TYPE_CHECKING:
     from empirical.reference import compare_reference as compare_reference
     from empirical.reference import load_reference as load_reference
     from empirical.run import TrainingRun as TrainingRun
+    from empirical.sweep import InterruptedSweep as InterruptedSweep
+    from empirical.sweep import StorageError as StorageError
+    from empirical.sweep import sweep as sweep
+    from empirical.sweep_result import SweepResult as SweepResult
     from empirical.training import DivergenceError as DivergenceError
     from empirical.training import train as train
     from numerics.constructions import construct as construct

@@ -1,4 +1,4 @@
-"""The command line: ``superscale predict | train | compare | loss | overlaps | bounds | pack``.
+"""The command line: ``superscale predict``, ``train``, ``compare``, ``sweep``, ``loss`` and so on.
 
 Each command has ``--help`` with an example, prints a table for people, ``--json`` or ``--csv`` for
 machines, and writes figures and data to ``--output``. Bad input is one line on stderr and exit
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from superscale import __version__, inspection, packing
+from superscale import __version__, inspection, packing, sweeping
 from superscale import options as opt
 from superscale.output import (
     check_outputs,
@@ -134,6 +134,7 @@ def train(
     counts: opt.Counts = None,
     top: opt.Top = None,
     column: opt.Column = None,
+    recipe: Annotated[str | None, typer.Option(help="paper (default), or fast.")] = None,
     weight_decay: opt.WeightDecay = None,
     seed: Annotated[int, typer.Option(help="Seed of start, batches and evaluation.")] = 0,
     batch: opt.Batch = None,
@@ -152,9 +153,9 @@ def train(
     ] = None,
     json: opt.Json = False,
 ) -> None:
-    """Train one toy model by the published recipe, or a part of it.
+    """Train one toy model, by the published recipe or by the fast one.
 
-    Example: superscale train --m 25 --steps 2000 --batch 256 --output run.safetensors
+    Example: superscale train --m 25 --recipe fast --output run.safetensors
     """
     from empirical.measurement import measure
     from empirical.training import train as train_model
@@ -163,6 +164,7 @@ def train(
         check_outputs([output], (".safetensors",))
     frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
     options = opt.given(
+        recipe=recipe,
         weight_decay=weight_decay,
         batch=batch,
         steps=steps,
@@ -215,7 +217,7 @@ def compare(
     ] = None,
     weight_decay: opt.WeightDecay = None,
     recipe: Annotated[
-        str | None, typer.Option(help="Training: short (default), or paper (minutes a model).")
+        str | None, typer.Option(help="Training: fast (default), or paper (minutes a model).")
     ] = None,
     batch: opt.Batch = None,
     steps: opt.Steps = None,
@@ -317,6 +319,7 @@ app.command()(inspection.loss)
 app.command()(inspection.overlaps)
 app.command()(packing.bounds)
 app.command()(packing.pack)
+app.command()(sweeping.sweep)
 
 _INTERRUPTED = 130
 

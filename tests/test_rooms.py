@@ -13,8 +13,9 @@ BASE = {"numpy", "scipy", "sympy", "mpmath", "pandas", "matplotlib"}
 FOREIGN = {
     "theory": BASE,
     "numerics": BASE | {"numba"},
-    "empirical": BASE | {"numba", "torch", "safetensors", "rich"},
-    "superscale": {"typer", "rich", "matplotlib"},
+    "empirical": BASE
+    | {"numba", "torch", "safetensors", "rich", "filelock", "threadpoolctl", "xarray"},
+    "superscale": {"typer", "rich", "matplotlib", "dask"},
 }
 
 

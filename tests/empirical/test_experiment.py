@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import empirical.experiment as experiment
-from empirical.experiment import RECIPES, InterruptedComparison, compare
+from empirical.experiment import InterruptedComparison, compare
 from empirical.measurement import measure
+from empirical.recipes import RECIPES
 from empirical.training import DivergenceError, check_settings, train
 from theory.activation import Activation
 from theory.frequencies import Frequencies
@@ -58,10 +59,15 @@ def test_the_law_of_v_reaches_every_part():
 
 
 def test_recipes():
-    settings = {name: check_settings(F, m=6, **recipe) for name, recipe in RECIPES.items()}
-    assert settings["paper"] == check_settings(F, m=6)
-    short = settings["short"]
-    assert (short["steps"], short["batch"], short["bias_start"]) == (5000, 64, "zero")
+    run = compare(F, [6], seeds=1, steps=10, evaluation_samples=10)
+    assert run.settings["recipe"] == "fast"
+    assert run.settings["batch"] == RECIPES["fast"]["batch"]
+    run = compare(F, [6], seeds=1, steps=10, evaluation_samples=10, recipe="paper")
+    expected = check_settings(F, m=6, steps=10, evaluation_samples=10)
+    for name in ("recipe", "batch", "late_batch", "bias_start", "learning_rate"):
+        assert run.settings[name] == expected[name]
+    with pytest.raises(ValueError, match="unknown recipe 'best'"):
+        compare(F, [6], recipe="best")
 
 
 def test_one_thread_each_and_the_callers_setting_back(monkeypatch):

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+import empirical.steps as torch_steps
 import empirical.training as training
+from empirical.recipes import RECIPES
 from empirical.run import TrainingRun
+from empirical.steps import FusedSteps, TorchSteps, loss_and_gradients
 from empirical.training import (
     DivergenceError,
     check_settings,
-    loss_and_gradients,
     schedule,
     train,
 )
@@ -79,9 +81,10 @@ def plain_training(f, m, gamma, seed, steps, batch, lr, warmup, bias_lr=None, sc
     return W.detach().numpy(), b.detach().numpy()
 
 
+@pytest.mark.parametrize("backend", ["fused", "torch"])
 @pytest.mark.parametrize("gamma", [-1.0, 0.0, 0.5556])
-def test_training_against_the_plain_loop(gamma):
-    run = train(SMALL, 6, weight_decay=gamma, seed=4, **QUICK)
+def test_training_against_the_plain_loop(gamma, backend):
+    run = train(SMALL, 6, weight_decay=gamma, seed=4, backend=backend, **QUICK)
     W, b = plain_training(SMALL, 6, gamma, 4, 120, 32, 1e-2, 12)
     assert pytest.approx(W, abs=1e-4) == run.model.W
     assert run.model.b == pytest.approx(b, abs=1e-4)
@@ -89,10 +92,11 @@ def test_training_against_the_plain_loop(gamma):
     assert pytest.approx(other, abs=1e-4) != run.model.W
 
 
-def test_bias_learning_rate_and_loss_scale_against_the_plain_loop():
+@pytest.mark.parametrize("backend", ["fused", "torch"])
+def test_bias_learning_rate_and_loss_scale_against_the_plain_loop(backend):
     """Adam forgets the scale of the loss but for its epsilon: make it so small that that counts."""
     settings = {"bias_learning_rate": 1e-3, "loss_scale": 1e-4}
-    run = train(SMALL, 6, seed=4, **QUICK, **settings)
+    run = train(SMALL, 6, seed=4, backend=backend, **QUICK, **settings)
     W, b = plain_training(SMALL, 6, -1.0, 4, 120, 32, 1e-2, 12, bias_lr=1e-3, scale=1e-4)
     assert run.model.W == pytest.approx(W, abs=1e-4)
     assert run.model.b == pytest.approx(b, abs=1e-4)
@@ -138,6 +142,32 @@ def test_defaults_are_the_published_recipe():
         "loss_scale": 1.0,
     }
     assert published.items() <= settings.items()
+    assert settings == check_settings(SMALL, m=5, recipe="paper")
+
+
+def test_recipes_and_what_is_given_before_them():
+    fast = check_settings(SMALL, m=5, recipe="fast")
+    for name, value in RECIPES["fast"].items():
+        assert fast[name] == value
+    assert fast["warmup_steps"] == fast["steps"] // 10
+    own = check_settings(SMALL, m=5, recipe="fast", batch=32, steps=50)
+    assert (own["batch"], own["late_batch"], own["steps"]) == (32, 32, 50)
+    assert own["bias_start"] == "zero"
+    with pytest.raises(ValueError, match="unknown recipe 'slow': give one of paper, fast"):
+        check_settings(SMALL, m=5, recipe="slow")
+
+
+def test_the_batch_grows_late(monkeypatch):
+    sizes = []
+    plain = FusedSteps.take
+
+    def listening(self, rates, bias_rates, done, batch):
+        sizes.extend([batch] * len(rates))
+        return plain(self, rates, bias_rates, done, batch)
+
+    monkeypatch.setattr(FusedSteps, "take", listening)
+    train(SMALL, 6, batch=8, late_batch=16, late_fraction=0.3, steps=50, evaluation_samples=10)
+    assert sizes == [8] * 35 + [16] * 15
 
 
 def test_schedule():
@@ -170,18 +200,20 @@ def test_training_learns_what_theory_allows():
 def batch_losses(f, steps, batch, seed):
     """The loss of every batch of a run, by stopping it after each step."""
     losses = []
-    plain = training.loss_and_gradients
+    plain = torch_steps.loss_and_gradients
 
     def listening(W, b, drawn):
         gradients = plain(W, b, drawn)
         losses.append(float(gradients.loss))
         return gradients
 
-    training.loss_and_gradients = listening
+    torch_steps.loss_and_gradients = listening
     try:
-        run = train(f, 6, batch=batch, steps=steps, seed=seed, evaluation_samples=10)
+        run = train(
+            f, 6, batch=batch, steps=steps, seed=seed, evaluation_samples=10, backend="torch"
+        )
     finally:
-        training.loss_and_gradients = plain
+        torch_steps.loss_and_gradients = plain
     return run, np.array(losses)
 
 
@@ -236,22 +268,26 @@ def test_a_model_that_only_the_last_step_ruined_is_not_returned():
         train(SMALL, 6, batch=8, steps=1, learning_rate=1e6, warmup_steps=0)
 
 
-def test_divergence_is_ten_thousand_times_what_learning_nothing_costs(monkeypatch):
+BACKENDS = {"fused": FusedSteps, "torch": TorchSteps}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_divergence_is_ten_thousand_times_what_learning_nothing_costs(monkeypatch, backend):
     """The limit itself, by a loss that is put just below and just above it."""
     limit = 1e4 * float(weak_loss(SMALL, 0))
-    plain = training.loss_and_gradients
+    method = BACKENDS[backend]
+    plain = method.take
     for factor, diverges in ((0.99, False), (1.01, True)):
 
-        def costly(W, b, batch, factor=factor):
-            gradients = plain(W, b, batch)
-            return training.Gradients(torch.tensor(factor * limit), gradients.W, gradients.b)
+        def costly(self, *arguments, factor=factor):
+            return np.full_like(plain(self, *arguments), factor * limit)
 
-        monkeypatch.setattr(training, "loss_and_gradients", costly)
+        monkeypatch.setattr(method, "take", costly)
         if diverges:
             with pytest.raises(DivergenceError):
-                train(SMALL, 6, **QUICK)
+                train(SMALL, 6, backend=backend, **QUICK)
         else:
-            train(SMALL, 6, **QUICK)
+            train(SMALL, 6, backend=backend, **QUICK)
 
 
 @pytest.mark.parametrize(
@@ -270,6 +306,8 @@ def test_divergence_is_ten_thousand_times_what_learning_nothing_costs(monkeypatc
         ({"bias_start": "ones"}, "bias_start = 'ones'"),
         ({"seed": -1}, "seed = -1"),
         ({"device": "abacus"}, "device 'abacus' cannot be used"),
+        ({"device": "meta", "backend": "fused"}, "runs on the CPU, not on 'meta'"),
+        ({"backend": "numba"}, "backend = 'numba'"),
         ({"checkpoint": "/no/such/folder/x"}, "does not exist"),
         ({"checkpoint_every": 0}, "checkpoint_every = 0"),
     ],
@@ -291,26 +329,27 @@ class Stop(Exception):
     pass
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("stop_at", [1, 49, 50, 51, 200, 499])
-def test_a_resumed_run_repeats_an_undisturbed_one_bit_for_bit(tmp_path, monkeypatch, stop_at):
+def test_a_resumed_run_repeats_an_undisturbed_one_bit_for_bit(
+    tmp_path, monkeypatch, stop_at, backend
+):
     # 500 steps make records of 3: saving after every 25 falls inside them.
-    quick = QUICK | {"steps": 500, "batch": 8}
+    quick = QUICK | {"steps": 500, "batch": 8, "backend": backend}
     whole = train(SMALL, 6, seed=3, **quick)
     path = tmp_path / "state.safetensors"
-    plain = training.loss_and_gradients
-    calls = 0
+    method = BACKENDS[backend]
+    plain = method.take
 
-    def failing(W, b, batch):
-        nonlocal calls
-        calls += 1
-        if calls == stop_at:
+    def failing(self, rates, bias_rates, done, batch):
+        if done + len(rates) >= stop_at:
             raise Stop
-        return plain(W, b, batch)
+        return plain(self, rates, bias_rates, done, batch)
 
-    monkeypatch.setattr(training, "loss_and_gradients", failing)
+    monkeypatch.setattr(method, "take", failing)
     with pytest.raises(Stop):
         train(SMALL, 6, seed=3, checkpoint=path, checkpoint_every=25, **quick)
-    monkeypatch.setattr(training, "loss_and_gradients", plain)
+    monkeypatch.setattr(method, "take", plain)
     resumed = train(SMALL, 6, seed=3, checkpoint=path, checkpoint_every=25, **quick)
     for name in ("W", "b"):
         assert np.array_equal(getattr(resumed.model, name), getattr(whole.model, name))
@@ -319,11 +358,12 @@ def test_a_resumed_run_repeats_an_undisturbed_one_bit_for_bit(tmp_path, monkeypa
     assert np.array_equal(resumed.steps, whole.steps)
 
 
-def test_a_finished_checkpoint_is_not_trained_again(tmp_path, monkeypatch):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_finished_checkpoint_is_not_trained_again(tmp_path, monkeypatch, backend):
     path = tmp_path / "state.safetensors"
-    first = train(SMALL, 6, checkpoint=path, **QUICK)
-    monkeypatch.setattr(training, "loss_and_gradients", None)  # would fail if called
-    again = train(SMALL, 6, checkpoint=path, **QUICK)
+    first = train(SMALL, 6, checkpoint=path, backend=backend, **QUICK)
+    monkeypatch.setattr(BACKENDS[backend], "take", None)  # would fail if called
+    again = train(SMALL, 6, checkpoint=path, backend=backend, **QUICK)
     assert np.array_equal(first.model.W, again.model.W)
 
 
@@ -340,7 +380,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="cannot be read as a safetensors file"):
         train(SMALL, 6, checkpoint=path, **QUICK)
     train(SMALL, 6, **QUICK).save(path)
-    with pytest.raises(ValueError, match=r"holds superscale.TrainingRun/1, not"):
+    with pytest.raises(ValueError, match=r"holds superscale.TrainingRun/2, not"):
         train(SMALL, 6, checkpoint=path, **QUICK)
 
 
