@@ -156,8 +156,8 @@ def measure(
         dead_loss=float(activation.moment(2)) * float(frequencies.p[dead].sum()),
         lost_rows_loss=lost_loss(frequencies.p[~represented], activation),
         lost_ranks_loss=float(weak_loss(frequencies, int(represented.sum()), activation)),
-        overlap_half=_overlap(model.W[represented]),
-        overlap_one=_overlap(model.W[norms > 1.0]),
+        overlap_half=overlap_among(model.W[represented]),
+        overlap_one=overlap_among(model.W[norms > 1.0]),
     )
 
 
@@ -177,5 +177,12 @@ def dead_features(
     return silent_alone & ~estimate.fired
 
 
-def _overlap(rows: NDArray[np.float64]) -> float:
+def overlap_among(rows: NDArray[np.float64]) -> float:
+    """Return the mean squared overlap of these rows, NaN below two.
+
+    Examples
+    --------
+    >>> overlap_among(np.array([[1.0, 0.0], [1.0, 1.0]]))
+    0.5
+    """
     return mean_square_overlap(rows) if len(rows) > 1 else float("nan")

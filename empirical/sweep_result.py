@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from empirical.exponents import try_fit
+from empirical.measurement import overlap_among
 from empirical.run import TrainingRun
-from numerics.unit_rows import mean_square_overlap
 from theory.frequencies import Frequencies
 from theory.theories import predict
+from theory.weak import lost_loss, weak_loss
 
 # What makes two runs points of one curve of loss against m (seeds are averaged).
 _CURVE = ("frequencies", "n", "alpha", "E", "gamma", "recipe")
@@ -37,8 +38,11 @@ class SweepRow:
         The part that dead features cost, and the rest.
     dead_fraction, phi_half, phi_one : float
         Shares of dead features, and of rows with norm above 1/2 and above 1.
-    overlap_half : float
-        Mean squared overlap among rows with norm above 1/2 (NaN below two).
+    overlap_half, overlap_one : float
+        Mean squared overlap among rows with norm above 1/2, and above 1 (NaN below two).
+    lost_rows_loss, lost_ranks_loss : float
+        Weak-superposition loss of the rows with norm below 1/2, and of as many last ranks (see
+        ``Measurement``).
     steps : int
         Training steps.
     seconds : float
@@ -61,6 +65,9 @@ class SweepRow:
     phi_half: float
     phi_one: float
     overlap_half: float
+    overlap_one: float
+    lost_rows_loss: float
+    lost_ranks_loss: float
     steps: int
     seconds: float
 
@@ -68,7 +75,8 @@ class SweepRow:
     def of(cls, place: Mapping[str, Any], run: TrainingRun) -> SweepRow:
         """Return the row of a finished run."""
         norms = run.model.norms
-        kept = run.model.W[norms > 0.5]
+        represented = norms > 0.5
+        p, activation = run.frequencies.p, run.activation
         return cls(
             **place,
             loss=run.loss,
@@ -76,9 +84,12 @@ class SweepRow:
             dead_loss=run.dead_loss,
             live_loss=run.live_loss,
             dead_fraction=float(run.dead.mean()),
-            phi_half=float(np.mean(norms > 0.5)),
+            phi_half=float(np.mean(represented)),
             phi_one=float(np.mean(norms > 1.0)),
-            overlap_half=mean_square_overlap(kept) if len(kept) > 1 else float("nan"),
+            overlap_half=overlap_among(run.model.W[represented]),
+            overlap_one=overlap_among(run.model.W[norms > 1.0]),
+            lost_rows_loss=lost_loss(p[~represented], activation),
+            lost_ranks_loss=float(weak_loss(run.frequencies, int(represented.sum()), activation)),
             steps=run.settings["steps"],
             seconds=run.seconds,
         )

@@ -42,6 +42,7 @@ _HOME = {
     "Prediction": "theory.prediction",
     "RandomOverlap": "theory.directions",
     "ReluPotential": "theory.certificates",
+    "Reproduction": "empirical.reproduce",
     "RowAdamW": "empirical.optimizer",
     "RowMatrix": "numerics.matrix",
     "StorageError": "empirical.sweep",
@@ -66,6 +67,7 @@ _HOME = {
     "frame_capacity": "theory.directions",
     "frame_potential": "theory.packing_bounds",
     "interference_loss": "theory.one_active",
+    "load_measured": "empirical.measured",
     "load_reference": "empirical.reference",
     "lost_loss": "theory.weak",
     "mean_square_overlap": "numerics.unit_rows",
@@ -78,6 +80,7 @@ _HOME = {
     "predict": "theory.theories",
     "random_overlaps": "numerics.overlaps",
     "read_counts": "empirical.counts",
+    "reproduce": "empirical.reproduce",
     "self_loss": "theory.one_active",
     "sweep": "empirical.sweep",
     "train": "empirical.training",
@@ -97,11 +100,14 @@ if TYPE_CHECKING:
     from empirical.experiment import compare as compare
     from empirical.exponents import FittedExponent as FittedExponent
     from empirical.exponents import fit_exponent as fit_exponent
+    from empirical.measured import load_measured as load_measured
     from empirical.measurement import Measurement as Measurement
     from empirical.measurement import measure as measure
     from empirical.optimizer import RowAdamW as RowAdamW
     from empirical.reference import compare_reference as compare_reference
     from empirical.reference import load_reference as load_reference
+    from empirical.reproduce import Reproduction as Reproduction
+    from empirical.reproduce import reproduce as reproduce
     from empirical.run import TrainingRun as TrainingRun
     from empirical.sweep import InterruptedSweep as InterruptedSweep
     from empirical.sweep import StorageError as StorageError

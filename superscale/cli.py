@@ -320,6 +320,7 @@ app.command()(inspection.overlaps)
 app.command()(packing.bounds)
 app.command()(packing.pack)
 app.command()(sweeping.sweep)
+app.command()(sweeping.reproduce)
 
 _INTERRUPTED = 130
 

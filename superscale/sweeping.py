@@ -1,6 +1,6 @@
-"""The command ``superscale sweep``: a grid of toy models, in parallel and resumable.
+"""The commands that train many models: ``superscale sweep`` and ``superscale reproduce``.
 
-Use it with ``--store``, and again after whatever stopped it. ``superscale.cli`` registers it.
+Use them with ``--store``, and again after whatever stopped them. ``superscale.cli`` registers them.
 """
 
 from __future__ import annotations
@@ -137,6 +137,75 @@ def sweep(
         print(f"superscale: damaged or foreign, set aside: {path}", file=sys.stderr)
     if partial:
         raise KeyboardInterrupt
+
+
+def reproduce(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A figure (fig1, fig3, fig4, fig5, fig6, fig7), or, with --store, one of our "
+            "measurements: grid, row_paper, density, density_widths, density_widths_paper, "
+            "large_power, large_others."
+        ),
+    ],
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of finished runs: train what it lacks (hours), use what is there."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that train at once (default: all cores).")
+    ] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Draw a published figure from our models, beside the published points, with differences.
+
+    Without --store it is drawn from the measurements that come with the package. Figures have the
+    numbers of version 1 of arXiv 2505.10465.
+
+    Example: superscale reproduce fig4 --output fig4.png
+    """
+    from empirical.measured import MEASUREMENTS, measure_grid, save_measured
+    from empirical.reproduce import reproduce as draw_again
+
+    outputs = list(output or [])
+    if what in MEASUREMENTS:
+        check_outputs(outputs, (".csv",))
+        if store is None:
+            raise ValueError(f"to measure {what!r}, give the folder of its runs: --store runs")
+        found = measure_grid(what, store, workers, progress=True)
+        for path in outputs:
+            save_measured(what, found, path)
+            print(f"wrote {path}", file=sys.stderr)
+        print(f"{what}: {found}")
+        for failure in found.failures:
+            print(f"superscale: did not finish: {failure}", file=sys.stderr)
+        return
+    if not outputs and not json and not csv:
+        outputs = [Path(f"superscale-{what}.png")]
+    check_outputs(outputs)
+    result = draw_again(what, store, workers=workers, progress=True)
+    summary = result.summary()
+    record: dict[str, Any] = {
+        "figure": what,
+        "rows": result.to_dataframe().to_dict("records"),
+        "summary": summary.to_dict("records"),
+        "source": result.source,
+    }
+    write_outputs(outputs, result, record)
+    if not show_for_machines(json, csv, record, result):
+        show_table(
+            f"Our models beside {result}",
+            ["panel", "recipe", "points", "published", "median difference", "largest", "ratio"],
+            [
+                [str(x) for x in list(row.values())[:4]]
+                + [number(x) for x in list(row.values())[4:]]
+                for row in record["summary"]
+            ],
+        )
 
 
 class _Phase:

@@ -1,0 +1,121 @@
+"""Our own measurements of the published study: which sweeps they are, and their tables.
+
+Use ``load_measured("grid")`` for a shipped table, ``MEASUREMENTS`` for the grids, and
+``measure_grid("grid", store)`` to make a table anew (``superscale reproduce … --store`` does so).
+Each shipped file, empirical/data/measured_NAME.csv, opens with the command that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from empirical.progress import Report
+from empirical.sweep import sweep
+from empirical.sweep_result import SweepResult
+from theory.frequencies import Frequencies
+
+_WIDTHS = [10, 15, 25, 39, 63, 100]
+_LARGE = [8, 16, 32, 64, 128, 256]
+# The published values of weight decay, and of E: from 1 to where p_1 = 1 (n = 1000, alpha = 1).
+_DECAYS = [float(x) for x in np.linspace(-1, 1, 10)]
+_LEVELS = [
+    float(1 + level * (1 / Frequencies.power_law(1000, 1.0).largest - 1))
+    for level in np.linspace(0, 1, 9)
+]
+
+MEASUREMENTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "grid": {
+            "alpha": [float(x) for x in np.linspace(0, 2, 17)],
+            "gamma": _DECAYS,
+            "m": _WIDTHS,
+        },
+        "row_paper": {"gamma": _DECAYS, "m": _WIDTHS, "recipe": "paper"},
+        "density": {"E": _LEVELS, "gamma": _DECAYS, "m": 63},
+        "density_widths": {"E": _LEVELS[:5], "gamma": _DECAYS[2], "m": _WIDTHS},
+        "density_widths_paper": {
+            "E": [_LEVELS[0], _LEVELS[3]],
+            "gamma": _DECAYS[2],
+            "m": _WIDTHS,
+            "recipe": "paper",
+        },
+        "large_power": {"n": 10240, "alpha": 1.2, "gamma": [-1.0, 0.1], "m": _LARGE},
+        "large_others": {
+            "n": 10240,
+            "frequencies": ["exponential:400", "linear"],
+            "gamma": [-1.0, 0.1],
+            "m": _LARGE,
+        },
+    }
+)
+
+
+def measure_grid(
+    name: str,
+    store: str | Path,
+    workers: int | None = None,
+    progress: bool | Report = False,
+) -> SweepResult:
+    """Train what one of ``MEASUREMENTS`` lists, but for what the store holds already.
+
+    Parameters
+    ----------
+    name : str
+        One of ``MEASUREMENTS``.
+    store : path
+        Folder of finished runs.
+    workers, progress
+        As in ``sweep``.
+
+    Returns
+    -------
+    SweepResult
+        All its runs.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    """
+    return sweep(_grid(name), store=store, workers=workers, progress=progress)
+
+
+def _grid(name: str) -> Mapping[str, Any]:
+    if name not in MEASUREMENTS:
+        raise ValueError(f"no measurement {name!r}: there are {', '.join(MEASUREMENTS)}")
+    return MEASUREMENTS[name]
+
+
+def load_measured(name: str) -> pd.DataFrame:
+    """Return a shipped table, a row for each run (columns of ``SweepRow``).
+
+    Parameters
+    ----------
+    name : str
+        One of ``MEASUREMENTS``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or one whose table is not shipped.
+    """
+    _grid(name)
+    path = files("empirical").joinpath(f"data/measured_{name}.csv")
+    if not path.is_file():
+        raise ValueError(f"the measurement {name!r} is not shipped: make it, with a store")
+    with path.open(encoding="utf-8") as file:
+        return pd.read_csv(file, comment="#")
+
+
+def save_measured(name: str, result: SweepResult, path: str | Path) -> None:
+    """Write a table as it is shipped, with the command that makes it in its first line."""
+    command = f"# superscale reproduce {name} --store runs --output {Path(path).name}\n"
+    text = result.to_dataframe().to_csv(index=False, float_format="%.8g", lineterminator="\n")
+    Path(path).write_text(command + text, encoding="utf-8")
