@@ -24,7 +24,8 @@ from empirical.exponents import predicted_exponents, try_fit
 from empirical.measurement import measure
 from empirical.progress import Report, report
 from empirical.run import TrainingRun
-from empirical.training import DivergenceError, check_settings, train
+from empirical.settings import check_settings
+from empirical.training import DivergenceError, train
 from theory.activation import UNIFORM
 from theory.checks import check_integer, check_widths
 from theory.frequencies import Frequencies

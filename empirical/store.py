@@ -46,7 +46,7 @@ class Store:
     Examples
     --------
     >>> import tempfile
-    >>> from empirical.training import check_settings
+    >>> from empirical.settings import check_settings
     >>> store, f = Store(tempfile.mkdtemp()), Frequencies.power_law(20, alpha=1.0)
     >>> settings = check_settings(f, m=4, steps=10, batch=8)
     >>> run = store.train(f, settings)

@@ -27,9 +27,9 @@ from threadpoolctl import threadpool_limits
 
 from empirical.progress import Report, report
 from empirical.run import TrainingRun
+from empirical.settings import check_settings
 from empirical.store import Busy, Store
 from empirical.sweep_result import SweepResult, SweepRow
-from empirical.training import check_settings
 from theory.checks import check_integer
 from theory.frequencies import Frequencies
 

@@ -11,61 +11,40 @@ The CUDA path is the same torch code; it has not been run on a GPU.
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from empirical.checkpoint import Progress, load_checkpoint, save_checkpoint
 from empirical.files import check_writable
 from empirical.measurement import dead_features
 from empirical.progress import Report, report
-from empirical.recipes import RECIPES
 from empirical.run import TrainingRun
+from empirical.settings import Backend, BiasStart, check_settings, plan
 from empirical.steps import FusedSteps, Steps, TorchSteps
 from numerics.monte_carlo import monte_carlo_loss
 from numerics.sampling import FeatureSampler
 from numerics.toy_model import ToyModel
 from theory.activation import UNIFORM, Activation
-from theory.checks import check_integer, check_real, check_widths, read_only
+from theory.checks import check_integer, read_only
 from theory.frequencies import Frequencies
 from theory.weak import weak_loss
-
-BiasStart = Literal["normal", "zero"]
-Backend = Literal["auto", "fused", "torch"]
 
 # A loss this many times that of a model that learns nothing has diverged.
 _DIVERGED = 1e4
 # At most this many records of the history.
 _RECORDS = 200
-# Larger rates overflow float32; every rate near this diverges.
-_LARGEST_RATE = 1e6
 # Multiplications between two looks at the clock, the keyboard and the loss.
 _WORK = 2e10
 
 
 class DivergenceError(ArithmeticError):
     """The training loss became NaN, infinite, or absurdly large."""
-
-
-def schedule(step: int, steps: int, warmup_steps: int, final: float) -> float:
-    """Return the factor of the learning rate at ``step`` (from 0): linear warm-up, cosine decay.
-
-    Examples
-    --------
-    >>> [round(schedule(step, 20_000, 2000, 0.05), 3) for step in (0, 1999, 2000, 11_000, 19_999)]
-    [0.001, 1.0, 1.0, 0.525, 0.05]
-    """
-    if step < warmup_steps:
-        return (step + 1) / warmup_steps
-    done = (step - warmup_steps) / max(steps - warmup_steps, 1)
-    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def train(
@@ -194,16 +173,13 @@ def train(
     checkpoint_every = check_integer("checkpoint_every", checkpoint_every)
     if checkpoint is not None:
         checkpoint = check_writable(checkpoint)
-    start_rng, batch_rng, evaluation_rng = (
-        np.random.default_rng(child) for child in np.random.SeedSequence(settings["seed"]).spawn(3)
-    )
-    W, b = _start(frequencies.n, settings, start_rng)
+    begin = start(frequencies.n, settings)
     sampler = FeatureSampler(frequencies, activation)
     method = FusedSteps if settings["backend"] == "fused" else TorchSteps
-    steps_of: Steps = method(W, b, sampler, batch_rng, settings)
+    steps_of: Steps = method(begin.W, begin.b, sampler, begin.batches, settings)
     done = Progress()
     if checkpoint is not None and checkpoint.exists():
-        state, done = load_checkpoint(checkpoint, settings, frequencies, batch_rng)
+        state, done = load_checkpoint(checkpoint, settings, frequencies, begin.batches)
         steps_of.restore(state, done.step)
 
     save = None
@@ -212,22 +188,60 @@ def train(
 
         def save(progress: Progress) -> None:
             state = steps_of.state()
-            save_checkpoint(target, settings, frequencies, state, batch_rng, progress)
+            save_checkpoint(target, settings, frequencies, state, begin.batches, progress)
 
-    limit = _DIVERGED * float(weak_loss(frequencies, 0, activation))
     with report(progress, "training") as advance:
-        done = _train_steps(
-            steps_of, frequencies.n, settings, done, limit, save, checkpoint_every, advance
-        )
-    # What the last step made of the model no training loss has seen.
+        done = _train_steps(steps_of, frequencies, settings, done, save, checkpoint_every, advance)
     state = steps_of.state()
-    finite = bool(np.isfinite(state["W"]).all() and np.isfinite(state["b"]).all())
-    _check_loss(0.0 if finite else math.nan, limit, settings["steps"], settings)
-    model = ToyModel(state["W"].astype(np.float64), state["b"].astype(np.float64))
-    estimate = monte_carlo_loss(
-        model, frequencies, settings["evaluation_samples"], evaluation_rng, activation
+    return finish(frequencies, settings, begin, state["W"], state["b"], done)
+
+
+class Start(NamedTuple):
+    """Where a run begins: the model, and the generators of batches and of the evaluation."""
+
+    W: NDArray[np.float32]
+    b: NDArray[np.float32]
+    batches: np.random.Generator
+    evaluation: np.random.Generator
+
+
+def start(n: int, settings: Mapping[str, Any]) -> Start:
+    """Return the start that the settings name, of a model of n features."""
+    first, batches, evaluation = (
+        np.random.default_rng(child) for child in np.random.SeedSequence(settings["seed"]).spawn(3)
     )
-    _check_loss(estimate.loss, limit, settings["steps"], settings)
+    m = settings["m"]
+    W = (first.standard_normal((n, m)) / math.sqrt(m)).astype(np.float32)
+    b = first.standard_normal(n).astype(np.float32)
+    if settings["bias_start"] == "zero":
+        b[:] = 0
+    return Start(W, b, batches, evaluation)
+
+
+def finish(
+    frequencies: Frequencies,
+    settings: Mapping[str, Any],
+    begin: Start,
+    W: NDArray[np.float32],
+    b: NDArray[np.float32],
+    done: Progress,
+) -> TrainingRun:
+    """Evaluate a trained model on fresh samples, in float64.
+
+    Raises
+    ------
+    DivergenceError
+        If it is not finite, or its loss is beyond all bounds.
+    """
+    # What the last step made of the model no training loss has seen.
+    finite = bool(np.isfinite(W).all() and np.isfinite(b).all())
+    check_loss(0.0 if finite else math.nan, settings["steps"], frequencies, settings)
+    activation = Activation(settings["v_low"], settings["v_high"])
+    model = ToyModel(W.astype(np.float64), b.astype(np.float64))
+    estimate = monte_carlo_loss(
+        model, frequencies, settings["evaluation_samples"], begin.evaluation, activation
+    )
+    check_loss(estimate.loss, settings["steps"], frequencies, settings)
     return TrainingRun(
         model,
         frequencies,
@@ -238,53 +252,38 @@ def train(
         read_only(np.array(done.recorded_steps, dtype=np.int64)),
         read_only(np.array(done.recorded_losses)),
         done.seconds,
-        settings,
+        dict(settings),
     )
 
 
 def _train_steps(
     method: Steps,
-    n: int,
+    frequencies: Frequencies,
     settings: dict[str, Any],
     done: Progress,
-    limit: float,
     save: Callable[[Progress], None] | None,
     save_every: int,
     advance: Report,
 ) -> Progress:
-    """Run the remaining steps, a few at a time."""
-    steps, batch = settings["steps"], settings["batch"]
-    record_every = -(-steps // _RECORDS)
-    late = steps - round(settings["late_fraction"] * steps)
-    largest = max(batch, settings["late_batch"])
-    at_once = max(1, int(_WORK / (3 * largest * n * settings["m"])))
-    factors = np.array(
-        [
-            schedule(step, steps, settings["warmup_steps"], settings["final_learning_rate"])
-            for step in range(steps)
-        ]
-    )
-    rates, bias_rates = (
-        settings[name] * factors for name in ("learning_rate", "bias_learning_rate")
-    )
+    """Run the remaining steps, a few of one batch size at a time."""
+    rates, bias_rates, batches = plan(settings)
+    steps, grows = settings["steps"], int(np.argmax(batches != batches[0]))
+    every = record_every(steps)
+    at_once = max(1, int(_WORK / (3 * int(batches.max()) * frequencies.n * settings["m"])))
     started = time.perf_counter() - done.seconds
     while done.step < steps:
-        end = min(steps, done.step + at_once, (done.step // record_every + 1) * record_every)
+        end = min(steps, done.step + at_once, (done.step // every + 1) * every)
+        if done.step < grows:
+            end = min(end, grows)
         if save is not None:
             end = min(end, (done.step // save_every + 1) * save_every)
-        if done.step < late:
-            end = min(end, late)
-        else:
-            batch = settings["late_batch"]
         now = slice(done.step, end)
+        batch = int(batches[done.step])
         for loss in method.take(rates[now], bias_rates[now], done.step, batch):
             done.window += float(loss)
         done.step = end
-        if end % record_every == 0 or end == steps:
-            span = record_every if end % record_every == 0 else end % record_every
-            _check_loss(done.window / span, limit, end, settings)
-            done.recorded_steps.append(end)
-            done.recorded_losses.append(done.window / span)
+        if end % every == 0 or end == steps:
+            record(done, done.window, frequencies, settings)
             done.window = 0.0
             advance(end, steps)
         if save is not None and (end % save_every == 0 or end == steps):
@@ -294,102 +293,29 @@ def _train_steps(
     return done
 
 
-def _check_loss(loss: float, limit: float, step: int, settings: dict[str, Any]) -> None:
-    if not loss <= limit:
+def record_every(steps: int) -> int:
+    """Return how many steps a record of the history is about."""
+    return -(-steps // _RECORDS)
+
+
+def record(
+    done: Progress, total: float, frequencies: Frequencies, settings: Mapping[str, Any]
+) -> None:
+    """Add a record to the history: the mean of the losses since the last, whose sum is given."""
+    every = record_every(settings["steps"])
+    loss = total / (every if done.step % every == 0 else done.step % every)
+    check_loss(loss, done.step, frequencies, settings)
+    done.recorded_steps.append(done.step)
+    done.recorded_losses.append(loss)
+
+
+def check_loss(
+    loss: float, step: int, frequencies: Frequencies, settings: Mapping[str, Any]
+) -> None:
+    """Raise DivergenceError if a loss is NaN, or 10^4 times that of learning nothing."""
+    activation = Activation(settings["v_low"], settings["v_high"])
+    if not loss <= _DIVERGED * float(weak_loss(frequencies, 0, activation)):
         raise DivergenceError(
             f"training diverged: loss {loss:.3g} around step {step} of {settings['steps']} with "
             f"learning rate {settings['learning_rate']:g}; try a smaller learning rate"
         )
-
-
-def _start(
-    n: int, settings: dict[str, Any], rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    m = settings["m"]
-    W = (rng.standard_normal((n, m)) / math.sqrt(m)).astype(np.float32)
-    b = rng.standard_normal(n).astype(np.float32)
-    if settings["bias_start"] == "zero":
-        b[:] = 0
-    return W, b
-
-
-def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
-    """Return ``train``'s settings, checked, with every default filled in, as plain values.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a value out of range, or a name that ``train`` does not know.
-
-    Examples
-    --------
-    >>> settings = check_settings(Frequencies.linear(10), m=5, steps=1000)
-    >>> settings["warmup_steps"], settings["batch"]
-    (100, 2048)
-    """
-    parameters = inspect.signature(train).parameters
-    unknown = sorted(set(given) - set(parameters))
-    if unknown:
-        raise TypeError(f"training has no setting {unknown[0]!r}: it has {', '.join(parameters)}")
-    given = {name: parameter.default for name, parameter in parameters.items()} | given
-    if given["recipe"] not in RECIPES:
-        raise ValueError(f"unknown recipe {given['recipe']!r}: give one of {', '.join(RECIPES)}")
-    if given["late_batch"] is None:
-        given["late_batch"] = given["batch"]  # who gives one size means it throughout
-    for name, value in RECIPES[given["recipe"]].items():
-        if given[name] is None:
-            given[name] = value
-    m = check_widths(given["m"], frequencies.n)
-    if m.size != 1:
-        raise ValueError(f"m = {given['m']} is not one width: train one model at a time")
-    if given["bias_start"] not in ("normal", "zero"):
-        raise ValueError(
-            f"bias_start = {given['bias_start']!r} is not allowed: give 'normal' or 'zero'"
-        )
-    try:
-        torch.empty(0, device=given["device"])
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device {given['device']!r} cannot be used: {reason}") from None
-    backend = given["backend"]
-    if backend not in ("auto", "fused", "torch"):
-        raise ValueError(f"backend = {backend!r} is not allowed: give 'auto', 'fused' or 'torch'")
-    on_cpu = torch.device(given["device"]).type == "cpu"
-    if backend == "fused" and not on_cpu:
-        raise ValueError(
-            f"backend 'fused' runs on the CPU, not on {given['device']!r}: give 'torch'"
-        )
-    batch = check_integer("batch", given["batch"])
-    steps = check_integer("steps", given["steps"])
-    warmup = given["warmup_steps"]
-    lr = check_real("learning_rate", given["learning_rate"], 0.0, _LARGEST_RATE, strict=True)
-    bias_lr = given["bias_learning_rate"]
-    return {
-        "m": int(m[0]),
-        "recipe": given["recipe"],
-        "weight_decay": check_real("weight_decay", given["weight_decay"]),
-        "seed": check_integer("seed", given["seed"], 0),
-        "bias_start": given["bias_start"],
-        "batch": batch,
-        "steps": steps,
-        "learning_rate": lr,
-        "bias_learning_rate": lr
-        if bias_lr is None
-        else check_real("bias_learning_rate", bias_lr, 0.0, _LARGEST_RATE, strict=True),
-        "warmup_steps": steps // 10
-        if warmup is None
-        else check_integer("warmup_steps", warmup, 0, steps),
-        "final_learning_rate": check_real(
-            "final_learning_rate", given["final_learning_rate"], 0.0, 1.0
-        ),
-        "late_batch": batch
-        if given["late_batch"] is None
-        else check_integer("late_batch", given["late_batch"]),
-        "late_fraction": check_real("late_fraction", given["late_fraction"], 0.0, 1.0),
-        "loss_scale": check_real("loss_scale", given["loss_scale"], 0.0, strict=True),
-        "evaluation_samples": check_integer("evaluation_samples", given["evaluation_samples"], 2),
-        "v_low": given["activation"].low,
-        "v_high": given["activation"].high,
-        "device": str(given["device"]),
-        "backend": ("fused" if on_cpu else "torch") if backend == "auto" else backend,
-    }

@@ -84,6 +84,7 @@ _HOME = {
     "self_loss": "theory.one_active",
     "sweep": "empirical.sweep",
     "train": "empirical.training",
+    "train_many": "empirical.many",
     "weak_exponent": "theory.weak",
     "weak_loss": "theory.weak",
     "welch_mean_square": "theory.directions",
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     from empirical.experiment import compare as compare
     from empirical.exponents import FittedExponent as FittedExponent
     from empirical.exponents import fit_exponent as fit_exponent
+    from empirical.many import train_many as train_many
     from empirical.measured import load_measured as load_measured
     from empirical.measurement import Measurement as Measurement
     from empirical.measurement import measure as measure

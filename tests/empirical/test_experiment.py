@@ -8,7 +8,8 @@ import empirical.experiment as experiment
 from empirical.experiment import InterruptedComparison, compare
 from empirical.measurement import measure
 from empirical.recipes import RECIPES
-from empirical.training import DivergenceError, check_settings, train
+from empirical.settings import check_settings
+from empirical.training import DivergenceError, train
 from theory.activation import Activation
 from theory.frequencies import Frequencies
 from theory.weak import weak_loss

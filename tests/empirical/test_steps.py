@@ -6,8 +6,9 @@ import torch
 
 from empirical.fused_kernels import decay_rows, draw_active, gradients, update
 from empirical.optimizer import RowAdamW
+from empirical.settings import check_settings
 from empirical.steps import FusedSteps, TorchSteps, loss_and_gradients
-from empirical.training import check_settings, train
+from empirical.training import train
 from numerics.sampling import FeatureSampler
 from theory.activation import Activation
 from theory.frequencies import Frequencies

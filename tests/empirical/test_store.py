@@ -5,8 +5,8 @@ import pytest
 from filelock import FileLock
 
 from empirical.run import TrainingRun
+from empirical.settings import check_settings
 from empirical.store import Busy, Store
-from empirical.training import check_settings
 from theory.frequencies import Frequencies
 
 F = Frequencies.power_law(30, 1.0)

@@ -1,3 +1,4 @@
+import inspect
 import math
 
 import numpy as np
@@ -8,13 +9,9 @@ import empirical.steps as torch_steps
 import empirical.training as training
 from empirical.recipes import RECIPES
 from empirical.run import TrainingRun
+from empirical.settings import DEFAULTS, check_settings, schedule
 from empirical.steps import FusedSteps, TorchSteps, loss_and_gradients
-from empirical.training import (
-    DivergenceError,
-    check_settings,
-    schedule,
-    train,
-)
+from empirical.training import DivergenceError, train
 from numerics.monte_carlo import monte_carlo_loss
 from numerics.sampling import FeatureSampler
 from theory.activation import Activation
@@ -143,6 +140,12 @@ def test_defaults_are_the_published_recipe():
     }
     assert published.items() <= settings.items()
     assert settings == check_settings(SMALL, m=5, recipe="paper")
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(train).parameters.items()
+        if name in DEFAULTS and name != "m"
+    }
+    assert defaults == {name: value for name, value in DEFAULTS.items() if name != "m"}
 
 
 def test_recipes_and_what_is_given_before_them():
