@@ -15,12 +15,13 @@ import numpy as np
 
 # numba's own model of division (an error for / 0) would keep loops from using vector registers:
 # error_model="numpy".
-# Output entries (feature x sample) worked on at a time: as many as stay near the core.
-_BLOCK = 1 << 17
+# Output entries (sample x feature) worked on at a time, as many as stay near the core, and samples
+# at least, or products of matrices are slow.
+_BLOCK, _SAMPLES = 1 << 17, 32
 # Once trained, one output in a hundred or fewer is above 0. They are looked for among so many
-# features at a time; products of whole matrices are quicker where the peaks above 0 are more than
-# this share of all: about one output in eight.
-_FEW, _DENSE = 8, 0.6
+# samples at a time, unless the peaks above 0 are more than this share: then products of whole
+# matrices are quicker.
+_FEW, _DENSE = 8, 0.15
 
 
 @nb.njit(cache=True)
@@ -62,41 +63,38 @@ def draw_active(head, cumulative, batch, low, high, rng):  # type: ignore[no-unt
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
 def _find_peaks(output, b, peaks):  # type: ignore[no-untyped-def]
-    """Fill the largest pre-activation of every few features, for each sample; count those above 0.
+    """Fill the largest pre-activation among every few samples, by feature; count those above 0.
 
-    ``output`` (feature x sample) holds W hidden, without b.
+    ``output`` (sample x feature) holds W hidden, without b.
     """
-    rows, batch = output.shape
-    groups = (rows + _FEW - 1) // _FEW
+    samples, n = output.shape
+    groups, count = (samples + _FEW - 1) // _FEW, 0
     for group in range(groups):
-        top = peaks[group]
-        for i in range(group * _FEW, min((group + 1) * _FEW, rows)):
-            row, bias, first = output[i], b[i], i == group * _FEW
-            if first:
-                for s in range(batch):
-                    top[s] = row[s] + bias
-            else:
-                for s in range(batch):
-                    top[s] = max(top[s], row[s] + bias)
-    count = 0
-    for group in range(groups):
-        for s in range(batch):
-            count += peaks[group, s] > 0
+        top, first = peaks[group], group * _FEW
+        for i in range(n):
+            top[i] = output[first, i]
+        for s in range(first + 1, min(first + _FEW, samples)):
+            row = output[s]
+            for i in range(n):
+                top[i] = max(top[i], row[i])
+        for i in range(n):
+            top[i] += b[i]
+            count += top[i] > 0
     return count
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
-def _list_outputs(output, b, peaks, row_of, sample_of, error_of):  # type: ignore[no-untyped-def]
-    """List the outputs y > 0 by row and sample; return how many there are, and Σ y²."""
-    rows, batch = output.shape
+def _list_outputs(output, b, peaks, sample_of, feature_of, error_of):  # type: ignore[no-untyped-def]
+    """List the outputs y > 0 by sample and feature; return how many there are, and Σ y²."""
+    samples, n = output.shape
     count, square = 0, 0.0
-    for group in range((rows + _FEW - 1) // _FEW):
-        for s in range(batch):
-            if peaks[group, s] > 0:
-                for i in range(group * _FEW, min((group + 1) * _FEW, rows)):
-                    y = output[i, s] + b[i]
+    for group in range((samples + _FEW - 1) // _FEW):
+        for i in range(n):
+            if peaks[group, i] > 0:
+                for s in range(group * _FEW, min((group + 1) * _FEW, samples)):
+                    y = output[s, i] + b[i]
                     if y > 0:
-                        row_of[count], sample_of[count], error_of[count] = i, s, y
+                        sample_of[count], feature_of[count], error_of[count] = s, i, y
                         square += y * y
                         count += 1
     return count, square
@@ -104,24 +102,25 @@ def _list_outputs(output, b, peaks, row_of, sample_of, error_of):  # type: ignor
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
 def _rectify(output, b, grad_b):  # type: ignore[no-untyped-def]
-    """Turn pre-activations (feature x sample) into outputs y; return Σ y², fill Σ_samples y."""
+    """Turn pre-activations (sample x feature) into outputs y; return Σ y², add Σ_samples y."""
     loss = 0.0
-    for i in range(output.shape[0]):
-        bias, total, square = b[i], np.float32(0), np.float32(0)
-        row = output[i]
-        for s in range(row.size):
-            y = max(row[s] + bias, np.float32(0))
-            row[s] = y
-            total += y
+    for s in range(output.shape[0]):
+        row, square = output[s], np.float32(0)
+        for i in range(row.size):
+            y = max(row[i] + b[i], np.float32(0))
+            row[i] = y
+            grad_b[i] += y
             square += y * y
-        grad_b[i] = total
         loss += square
     return loss
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
 def gradients(W, b, sample, feature, value, batch, grad_W, grad_b):  # type: ignore[no-untyped-def]
-    """Fill the gradients of ½ Σ_samples Σ_i (y_i - x_i)²; return Σ_samples Σ_i (y_i - x_i)²."""
+    """Fill the gradients of ½ Σ_samples Σ_i (y_i - x_i)²; return Σ_samples Σ_i (y_i - x_i)².
+
+    The active entries must be sorted by sample.
+    """
     n, m = W.shape
     hidden, grad_hidden = np.zeros((batch, m), np.float32), np.zeros((batch, m), np.float32)
     loss = 0.0
@@ -129,45 +128,45 @@ def gradients(W, b, sample, feature, value, batch, grad_W, grad_b):  # type: ign
         loss += value[a] * value[a]
         for k in range(m):
             hidden[sample[a], k] += value[a] * W[feature[a], k]
-    rows = max(1, min(n, _BLOCK // batch))
-    output, peaks = np.empty((rows, batch), np.float32), np.empty((rows, batch), np.float32)
-    most = output.size + sample.size
-    row_of, sample_of = np.empty(most, np.int32), np.empty(most, np.int32)
-    error_of = np.empty(most, np.float32)
+    most = min(batch, max(_SAMPLES, _BLOCK // n))
+    output, peaks = np.empty((most, n), np.float32), np.empty((most, n), np.float32)
+    sample_of = np.empty(output.size + sample.size, np.int32)
+    feature_of, error_of = np.empty_like(sample_of), np.empty(sample_of.size, np.float32)
     grad_W[:], grad_b[:] = 0, 0
+    first = 0
     # Σ (y - x)² = Σ_active x² + Σ y² - 2 Σ_active x y; the gradient is y - x where the ReLU is on.
-    for low in range(0, n, rows):
-        high = min(low + rows, n)
-        part, bias = output[: high - low], b[low:high]
-        np.dot(W[low:high], hidden.T, part)
-        dense = _find_peaks(part, bias, peaks) * _FEW > _DENSE * part.size
-        count = 0
+    for low in range(0, batch, most):
+        high = min(low + most, batch)
+        part = output[: high - low]
+        np.dot(hidden[low:high], W.T, part)
+        dense, count = _find_peaks(part, b, peaks) * _FEW > _DENSE * part.size, 0
         if dense:
-            loss += _rectify(part, bias, grad_b[low:high])
+            loss += _rectify(part, b, grad_b)
         else:
-            count, square = _list_outputs(part, bias, peaks, row_of, sample_of, error_of)
+            count, square = _list_outputs(part, b, peaks, sample_of, feature_of, error_of)
             loss += square
-        for a in range(sample.size):
-            if low <= feature[a] < high:
-                i, s, x = feature[a] - low, sample[a], value[a]
-                y = part[i, s] if dense else part[i, s] + bias[i]
-                if y > 0:
-                    loss -= 2 * x * y
-                    if dense:
-                        part[i, s] -= x
-                        grad_b[feature[a]] -= x
-                    else:
-                        row_of[count], sample_of[count], error_of[count] = i, s, -x
-                        count += 1
-        if dense:
-            np.dot(part, hidden, grad_W[low:high])
-            back = np.dot(part.T, W[low:high])
-            for s in range(batch):
-                for k in range(m):
-                    grad_hidden[s, k] += back[s, k]
+        while first < sample.size and sample[first] < high:
+            s, i, x = sample[first] - low, feature[first], value[first]
+            y = part[s, i] if dense else part[s, i] + b[i]
+            if y > 0:
+                loss -= 2 * x * y
+                if dense:
+                    part[s, i] -= x
+                    grad_b[i] -= x
+                else:
+                    sample_of[count], feature_of[count], error_of[count] = s, i, -x
+                    count += 1
+            first += 1
         for a in range(count):
-            i, s, error = low + row_of[a], sample_of[a], error_of[a]
-            grad_b[i] += error
+            grad_b[feature_of[a]] += error_of[a]
+        if dense:
+            np.dot(part, W, grad_hidden[low:high])
+            share = np.dot(part.T, hidden[low:high])
+            for i in range(n):
+                for k in range(m):
+                    grad_W[i, k] += share[i, k]
+        for a in range(count):
+            s, i, error = low + sample_of[a], feature_of[a], error_of[a]
             for k in range(m):
                 grad_W[i, k] += error * hidden[s, k]
                 grad_hidden[s, k] += error * W[i, k]

@@ -303,28 +303,28 @@ def _run(
         while work.waiting or running or busy:
             if not work.waiting and not running:  # others are at it: wait for them
                 work.waiting, busy = busy, []
-            while work.waiting and len(running) < at_once:
-                cell = work.waiting.pop(0)
-                arguments = (place.folder, cell.frequencies, cell.settings, not running)
-                running[executor.submit(train_cell, *arguments)] = cell
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                cell = running.pop(future)
-                try:
-                    result = _stored(future.result())
-                except Busy:
-                    busy.append(cell)
-                    continue
-                except BrokenProcessPool:
-                    if not own:
-                        raise
-                    _strike(work, place, [cell, *running.values()])
-                    running.clear()
-                    executor.shutdown(wait=False)
-                    executor = make()
-                    break
-                work.finish(cell, result)
-                advance(len(work.rows) + len(work.failures), work.total)
+            try:
+                while work.waiting and len(running) < at_once:
+                    cell = work.waiting[0]
+                    arguments = (place.folder, cell.frequencies, cell.settings, not running)
+                    future = executor.submit(train_cell, *arguments)
+                    running[future] = work.waiting.pop(0)
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    try:
+                        result = _stored(future.result())
+                    except Busy:
+                        busy.append(running.pop(future))
+                        continue
+                    work.finish(running.pop(future), result)
+                    advance(len(work.rows) + len(work.failures), work.total)
+            except BrokenProcessPool:  # a process was killed, and takes its pool with it
+                if not own:
+                    raise
+                _strike(work, place, list(running.values()))
+                running.clear()
+                executor.shutdown(wait=False)
+                executor = make()
     except BaseException:
         for future in running:
             future.cancel()

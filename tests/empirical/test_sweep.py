@@ -278,6 +278,22 @@ def test_a_full_disk_stops_the_sweep_and_loses_nothing(tmp_path, monkeypatch, un
     assert contents(tmp_path) == undisturbed[1]
 
 
+def test_a_pool_that_breaks_before_it_takes_work(tmp_path, monkeypatch, undisturbed):
+    broken = []
+
+    class Breaking(ThreadPoolExecutor):
+        def submit(self, *arguments):
+            if len(broken) < 2:
+                broken.append(arguments)
+                if len(broken) == 2:
+                    raise module.BrokenProcessPool("killed")
+            return super().submit(*arguments)
+
+    monkeypatch.setattr(module, "_processes", Breaking)
+    sweep(GRID, store=tmp_path, workers=2, **QUICK)
+    assert len(broken) == 2 and contents(tmp_path) == undisturbed[1]
+
+
 def test_a_cell_whose_process_always_dies_is_left_alone(tmp_path, monkeypatch):
     store = Store(tmp_path)
     cells = expand(GRID, **QUICK)
