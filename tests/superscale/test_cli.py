@@ -31,7 +31,18 @@ def call(capsys, *arguments):
 
 
 @pytest.mark.parametrize(
-    "command", ["predict", "train", "compare", "loss", "overlaps", "bounds", "pack"]
+    "command",
+    [
+        "predict",
+        "train",
+        "compare",
+        "sweep",
+        "reproduce",
+        "loss",
+        "overlaps",
+        "bounds",
+        "pack",
+    ],
 )
 def test_help_shows_an_example(capsys, command):
     code, out, _ = call(capsys, command, "--help")
@@ -490,3 +501,112 @@ def test_a_closed_pipe_is_no_error():
         shell=True, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "Traceback" not in shown.stderr
+
+
+# ---- sweep and reproduce -----------------------------------------------------------------
+
+SWEEP = ["sweep", "--n", "40", "--m", "3,5", "--alpha", "0.5:1.5:2", "--gamma", "-1,0.5",
+         "--steps", "30", "--batch", "8", "--workers", "1"]  # fmt: skip
+
+
+def test_sweep_and_again(capsys, tmp_path):
+    store = tmp_path / "runs"
+    code, out, err = call(capsys, *SWEEP, "--store", store)
+    assert code == 0 and "8 runs" in out and not err
+    stamps = {path: path.stat().st_mtime_ns for path in store.iterdir()}
+    code, out, _ = call(capsys, *SWEEP, "--store", store, "--csv")
+    table = pd.read_csv(io.StringIO(out))
+    assert code == 0 and len(table) == 8 and set(table["alpha"]) == {0.5, 1.5}
+    assert {path: path.stat().st_mtime_ns for path in store.iterdir()} == stamps
+    figures = [tmp_path / "loss.png", tmp_path / "table.csv", tmp_path / "all.json"]
+    outputs = [word for path in figures for word in ("-o", path)]
+    code, out, _ = call(capsys, *SWEEP, "--store", store, "--json", *outputs)
+    record = json.loads(out)
+    assert code == 0 and len(record["exponents"]) == 4 and not record["failures"]
+    assert all(path.stat().st_size for path in figures)
+    code, *_ = call(
+        capsys, *SWEEP, "--store", store, "--phase", "exponent", "-o", tmp_path / "p.svg"
+    )
+    assert code == 0 and (tmp_path / "p.svg").exists()
+
+
+def test_sweep_names_what_failed_and_what_it_set_aside(capsys, tmp_path):
+    words = [
+        "sweep",
+        "--n",
+        "40",
+        "--m",
+        "3",
+        "--gamma",
+        "-1,-1e9",
+        "--steps",
+        "30",
+        "--workers",
+        1,
+    ]
+    code, out, err = call(capsys, *words, "--store", tmp_path)
+    assert code == 0 and "1 runs, 1 failed" in out
+    assert "did not finish: frequencies = power_law" in err and "DivergenceError" in err
+    next(tmp_path.glob("*.safetensors")).write_bytes(b"?")
+    _, _, err = call(capsys, *words, "--store", tmp_path)
+    assert "damaged or foreign, set aside:" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--m", "3;4"], "--m '3;4' is not a list of whole numbers"),
+        (["--m", "3", "--alpha", "0:2"], "--alpha '0:2' is not a list of numbers"),
+        (["--m", "3", "--alpha", "0:2:1"], "--alpha '0:2:1' is not a list of numbers"),
+        (["--m", "3", "--frequencies", "zipf"], "frequencies = 'zipf' is not allowed"),
+        (["--m", "3", "--recipe", "slow"], "unknown recipe 'slow'"),
+        (["--m", "3", "--dask", "tcp://127.0.0.1:1"], "--dask needs --store"),
+        (["--m", "3", "-o", "a.txt"], "a.txt"),
+    ],
+)
+def test_bad_sweeps(capsys, words, message):
+    code, out, err = call(capsys, "sweep", *words)
+    assert code == 2 and message in err and len(err.splitlines()) == 1 and not out
+
+
+def test_a_scheduler_that_does_not_answer(capsys, tmp_path):
+    pytest.importorskip("distributed")
+    code, _, err = call(
+        capsys, "sweep", "--m", 3, "--dask", "tcp://127.0.0.1:1", "--store", tmp_path
+    )
+    assert code == 2 and "no Dask scheduler answers at tcp://127.0.0.1:1" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fig2"], "no figure 'fig2'"),
+        (["grid"], "to measure 'grid', give the folder of its runs: --store runs"),
+        (["grid", "--store", "runs", "-o", "grid.png"], "grid.png"),
+    ],
+)
+def test_bad_reproductions(capsys, words, message):
+    code, out, err = call(capsys, "reproduce", *words)
+    assert code == 2 and message in err and not out
+
+
+def test_measure_and_reproduce(capsys, tmp_path, monkeypatch):
+    import empirical.measured as measured
+
+    small = {"m": [10, 15], "n": 50, "alpha": [0.5, 1.0], "gamma": [-1.0, 1.0]}
+    monkeypatch.setattr(measured, "MEASUREMENTS", {"grid": small, "row_paper": small})
+    monkeypatch.setattr(measured, "sweep", lambda g, f=measured.sweep, **k: f(g, steps=20, **k))
+    store, table = tmp_path / "runs", tmp_path / "measured_grid.csv"
+    code, out, _ = call(
+        capsys, "reproduce", "grid", "--store", store, "--workers", 1, "-o", table
+    )
+    assert code == 0 and out.strip() == "grid: 8 runs" and table.exists()
+    for figure in ("fig3", "fig4"):
+        path = tmp_path / f"{figure}.png"
+        code, out, _ = call(
+            capsys, "reproduce", figure, "--store", store, "--workers", 1, "-o", path
+        )
+        assert code == 0 and path.exists() and "arXiv 2505.10465" in out
+    code, out, _ = call(capsys, "reproduce", "fig4", "--store", store, "--workers", 1, "--json")
+    record = json.loads(out)
+    assert code == 0 and len(record["rows"]) == 4 and record["figure"] == "fig4"
