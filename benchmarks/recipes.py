@@ -27,7 +27,7 @@ VARIANTS = {
     "bias starts as published": {"bias_start": "normal"},
     "warm-up of 300 steps": {"warmup_steps": 300},
     "5000 steps": {"steps": 5000},
-    "24 000 steps": {"steps": 24_000},
+    "12 000 steps": {"steps": 12_000},
 }
 
 

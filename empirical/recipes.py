@@ -30,7 +30,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "batch": 64,
                 "late_batch": 256,
                 "late_fraction": 0.5,
-                "steps": 12_000,
+                "steps": 24_000,
                 "learning_rate": 1e-2,
                 "final_learning_rate": 0.05,
             }
