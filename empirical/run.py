@@ -114,7 +114,7 @@ class TrainingRun:
             "history.steps": np.array(self.steps),
             "history.losses": np.array(self.losses),
         }
-        record["sha256"] = _digest(tensors)
+        record["sha256"] = _digest(tensors, record)
         write_atomically(path, save(tensors, metadata={"superscale": json.dumps(record)}))
 
     @classmethod
@@ -128,7 +128,7 @@ class TrainingRun:
         """
         tensors, record = read_record(path, _FORMAT)
         try:
-            if record["sha256"] != _digest(tensors):
+            if record["sha256"] != _digest(tensors, record):
                 raise ValueError(f"{path} is damaged: its numbers are not those that were saved")
             return cls(
                 ToyModel(tensors["W"].astype(np.float64), tensors["b"].astype(np.float64)),
@@ -174,9 +174,10 @@ def _shortest(array: NDArray[np.float64]) -> NDArray[Any]:
     return single if np.array_equal(single, array) else np.array(array)
 
 
-def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
-    """Return the SHA-256 of names, types and numbers."""
-    found = hashlib.sha256()
+def _digest(tensors: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the record, and of names, types and numbers of the tensors."""
+    words = {name: value for name, value in record.items() if name != "sha256"}
+    found = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
     for name in sorted(tensors):
         found.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
         found.update(np.ascontiguousarray(tensors[name]).tobytes())
@@ -195,7 +196,7 @@ def read_record(path: str | Path, expected: str) -> tuple[dict[str, Any], dict[s
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         record = json.loads(metadata.get("superscale", "{}"))
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+    except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a safetensors file: {error}") from None
     found = record.get("format", "no format")
     if found != expected:

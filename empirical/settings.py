@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from empirical.recipes import RECIPES
-from theory.activation import UNIFORM
+from theory.activation import UNIFORM, Activation
 from theory.checks import check_integer, check_real, check_widths
 from theory.frequencies import Frequencies
 
@@ -112,7 +112,9 @@ def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
     if unknown:
         raise TypeError(f"training has no setting {unknown[0]!r}: it has {', '.join(DEFAULTS)}")
     given = {**DEFAULTS, **given}
-    if given["recipe"] not in RECIPES:
+    if not isinstance(given["activation"], Activation):
+        raise TypeError(f"activation is {given['activation']!r}: give an Activation")
+    if not isinstance(given["recipe"], str) or given["recipe"] not in RECIPES:
         raise ValueError(f"unknown recipe {given['recipe']!r}: give one of {', '.join(RECIPES)}")
     if given["late_batch"] is None:
         given["late_batch"] = given["batch"]  # who gives one size means it throughout
@@ -147,7 +149,7 @@ def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
     return {
         "m": int(m[0]),
         "recipe": given["recipe"],
-        "weight_decay": check_real("weight_decay", given["weight_decay"]),
+        "weight_decay": check_real("weight_decay", given["weight_decay"]) + 0.0,  # no -0.0
         "seed": check_integer("seed", given["seed"], 0),
         "bias_start": given["bias_start"],
         "batch": batch,
@@ -166,7 +168,7 @@ def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
         if given["late_batch"] is None
         else check_integer("late_batch", given["late_batch"]),
         "late_fraction": check_real("late_fraction", given["late_fraction"], 0.0, 1.0),
-        "loss_scale": check_real("loss_scale", given["loss_scale"], 0.0, strict=True),
+        "loss_scale": check_real("loss_scale", given["loss_scale"], 1e-20, 1e20),
         "evaluation_samples": check_integer("evaluation_samples", given["evaluation_samples"], 2),
         "v_low": given["activation"].low,
         "v_high": given["activation"].high,

@@ -7,7 +7,9 @@ back its whole state as numpy arrays (``state``, ``restore``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +27,44 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 Array = NDArray[np.float32]
 Rates = NDArray[np.float64]
+
+
+class _OneThread:
+    """How many are inside ``one_thread``, and what restores the pools after the last."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.limit = threading.Lock(), 0, contextlib.ExitStack()
+
+    def enter(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.limit.enter_context(ThreadpoolController().limit(limits=1))
+            self.inside += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.limit.close()
+
+
+_ONE_THREAD = _OneThread()
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold BLAS and OpenMP to one thread; the limits are the process's, so threads share them.
+
+    Examples
+    --------
+    >>> with one_thread():
+    ...     pass
+    """
+    _ONE_THREAD.enter()
+    try:
+        yield
+    finally:
+        _ONE_THREAD.leave()
 
 
 class Steps(Protocol):
@@ -176,14 +216,13 @@ class FusedSteps:
         self._decay = settings["weight_decay"]
         self._scale = settings["loss_scale"] / len(b)
         self._support = settings["v_low"], settings["v_high"]
-        self._threads = ThreadpoolController()
 
     def take(self, rates: Rates, bias_rates: Rates, done: int, batch: int) -> Rates:
         """Take a step for each pair of rates; return the batch losses."""
         W, W1, W2, b, b1, b2 = (self._arrays[name] for name in self._order)
         low, high = self._support
         head, cumulative = self._sampler.tables
-        with self._threads.limit(limits=1, user_api="blas"):
+        with one_thread():
             losses: Rates = take_steps(
                 W, b, W1.reshape(-1), W2.reshape(-1), b1, b2, rates, bias_rates, done,
                 batch, self._decay, self._scale, _BETAS, _EPS, head, cumulative,

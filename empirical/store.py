@@ -8,10 +8,11 @@ file that is damaged, or holds another run than its name says, is renamed and ne
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ _SUFFIX, _FAILURE, _ASIDE = ".safetensors", ".failed.json", ".aside"
 
 class Busy(Exception):
     """Another process is making this run."""
+
+
+class StorageError(OSError):
+    """A finished run could not be written; everything written before is kept."""
 
 
 class Store:
@@ -55,7 +60,7 @@ class Store:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()  # workers may run elsewhere
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -75,19 +80,22 @@ class Store:
         return self.folder / f"{key}{_SUFFIX}"
 
     def load(self, frequencies: Frequencies, settings: Mapping[str, Any]) -> TrainingRun | None:
-        """Return a finished run, or None; what is there and is not that run is set aside."""
+        """Return a finished run, or None if it is not there, or not what its name says.
+
+        Raises
+        ------
+        OSError
+            If it is there and cannot be read.
+        """
         key = self.key(frequencies, settings)
         path = self.path(key)
         if not path.exists():
             return None
         try:
             run = TrainingRun.load(path)
-            if self.key(run.frequencies, run.settings) == key:
-                return run
+            return run if self.key(run.frequencies, run.settings) == key else None
         except (ValueError, TypeError, KeyError):
-            pass
-        self._set_aside(path)
-        return None
+            return None
 
     def _set_aside(self, path: Path) -> None:
         count = 1
@@ -109,24 +117,41 @@ class Store:
         ------
         Busy
             If another process is making it and ``wait`` is False.
-        OSError
-            If it cannot be written (a full disk).
+        StorageError
+            If it cannot be written (a full disk), or the store cannot be used.
         ValueError, DivergenceError
             As ``train`` does.
         """
         key = self.key(frequencies, settings)
-        lock = self.folder / f"{key}.lock"
+        path, lock = self.path(key), self.folder / f"{key}.lock"
         try:
             with FileLock(lock, timeout=-1 if wait else 0):
                 run = self.load(frequencies, settings)
                 if run is None:
+                    if path.exists():
+                        self._set_aside(path)
                     run = _train(frequencies, settings)
-                    run.save(self.path(key))
+                    self._write(lambda: run.save(path))
                     self.failure(key).unlink(missing_ok=True)
-                lock.unlink(missing_ok=True)  # who waits for it finds the run
+                with contextlib.suppress(PermissionError):  # some systems keep open files
+                    lock.unlink(missing_ok=True)  # who waits for it finds the run
                 return run
         except Timeout:
             raise Busy(key) from None
+        except StorageError:
+            raise
+        except OSError as error:
+            raise StorageError(f"the store {self.folder} cannot be used: {error}") from None
+
+    def _write(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise StorageError(
+                f"{reason}: a finished run could not be written to {self.folder}. What was written "
+                "before is kept: make room, then start the same sweep again"
+            ) from None
 
     def failure(self, key: str) -> Path:
         """Return where the failure of a run is recorded."""
@@ -143,7 +168,7 @@ class Store:
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
         path = self.failure(self.key(frequencies, settings))
-        write_atomically(path, json.dumps(record, indent=2).encode())
+        self._write(lambda: write_atomically(path, json.dumps(record, indent=2).encode()))
 
 
 def _train(frequencies: Frequencies, settings: Mapping[str, Any]) -> TrainingRun:

@@ -8,13 +8,12 @@ goes on where it was; the results are the same bit for bit.
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -23,28 +22,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 
+from empirical.grid import Cell, expand
 from empirical.progress import Report, report
 from empirical.run import TrainingRun
-from empirical.settings import check_settings
-from empirical.store import Busy, Store
+from empirical.steps import one_thread
+from empirical.store import Busy, StorageError, Store
 from empirical.sweep_result import SweepResult, SweepRow
 from theory.checks import check_integer
 from theory.frequencies import Frequencies
 
 # A cell whose process was killed so often is left alone.
 _STRIKES = 3
-_AXES = ("frequencies", "n", "alpha", "E", "m", "gamma", "seed", "recipe")
-_DEFAULTS: Mapping[str, Any] = {
-    "frequencies": "power_law",
-    "n": 1000,
-    "alpha": 1.0,
-    "E": 1.0,
-    "gamma": -1.0,
-    "seed": 0,
-    "recipe": "fast",
-}
 
 
 class InterruptedSweep(KeyboardInterrupt):
@@ -55,120 +44,13 @@ class InterruptedSweep(KeyboardInterrupt):
         self.partial = partial
 
 
-class StorageError(OSError):
-    """A finished run could not be written; everything written before is kept."""
-
-
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """One run of a sweep: where it is in the grid, and what makes it."""
-
-    place: Mapping[str, Any]
-    frequencies: Frequencies
-    settings: Mapping[str, Any]
-
-
-def expand(grid: Mapping[str, Any], **training: Any) -> list[Cell]:
-    """Return every run of a grid, wide models first.
-
-    Parameters
-    ----------
-    grid : mapping
-        Values, or lists of them, by axis: "m" (needed), "alpha", "gamma", "E", "n", "seed",
-        "recipe", and "frequencies": "power_law", "linear", "exponential:400" (its scale in ranks),
-        or ``Frequencies``, which have their own n, alpha and E.
-    **training
-        Arguments of ``train`` for all runs.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For an unknown axis, a value out of range, or an axis that does not fit the frequencies.
-
-    Examples
-    --------
-    >>> cells = expand({"m": [4, 8], "alpha": [0.5, 1.0], "n": 40}, steps=10)
-    >>> [(cell.place["m"], cell.place["alpha"]) for cell in cells]
-    [(8, 0.5), (8, 1.0), (4, 0.5), (4, 1.0)]
-    """
-    unknown = sorted(set(grid) - set(_AXES))
-    if unknown:
-        raise ValueError(f"unknown axis {unknown[0]!r}: a grid has {', '.join(_AXES)}")
-    if "m" not in grid:
-        raise ValueError("the grid lacks widths: give 'm'")
-    reserved = {"m", "seed", "recipe", "weight_decay", "checkpoint", "progress"} & set(training)
-    if reserved:
-        raise TypeError(
-            f"{sorted(reserved)[0]!r} belongs to the grid, or to the sweep: leave it out"
-        )
-    axes = {name: _values(name, grid[name]) for name in _AXES if name in grid}
-    cells = []
-    for values in itertools.product(*axes.values()):
-        place = {**_DEFAULTS, **dict(zip(axes, values, strict=True))}
-        frequencies = _frequencies(place, grid)
-        settings = check_settings(
-            frequencies,
-            m=place["m"],
-            weight_decay=place.pop("gamma"),
-            seed=place["seed"],
-            recipe=place["recipe"],
-            **training,
-        )
-        exponent = frequencies.exponent
-        place |= {
-            "frequencies": str(place["frequencies"]),
-            "n": frequencies.n,
-            "alpha": float("nan") if exponent is None else exponent,
-            "E": frequencies.density,
-            "gamma": settings["weight_decay"],
-        }
-        cells.append(Cell({name: place[name] for name in _AXES}, frequencies, settings))
-    # Wide models first: the slowest must not be the last to start.
-    return sorted(cells, key=lambda cell: -cell.frequencies.n * cell.settings["m"])
-
-
-def _values(name: str, given: Any) -> list[Any]:
-    single = isinstance(given, str | Frequencies) or not isinstance(given, Iterable)
-    values = [given] if single else [getattr(x, "item", lambda x=x: x)() for x in given]
-    if not values:
-        raise ValueError(f"{name} is empty: give at least one value")
-    if len(set(values)) != len(values):
-        raise ValueError(f"{name} = {values} is not allowed: give each value once")
-    return values
-
-
-def _frequencies(place: Mapping[str, Any], grid: Mapping[str, Any]) -> Frequencies:
-    law = place["frequencies"]
-    if isinstance(law, Frequencies):
-        needless = [name for name in ("n", "alpha", "E") if name in grid]
-        if needless:
-            raise ValueError(f"Frequencies have their own {needless[0]}: leave it out of the grid")
-        return law
-    name, _, parameter = str(law).partition(":")
-    if name == "power_law" and not parameter:
-        return Frequencies.power_law(place["n"], place["alpha"], place["E"])
-    if "alpha" in grid:
-        raise ValueError(f"alpha goes with power_law, not with {law!r}: leave it out of the grid")
-    if name == "linear" and not parameter:
-        return Frequencies.linear(place["n"], place["E"])
-    try:
-        scale = float(parameter)
-    except ValueError:
-        scale = float("nan")
-    if name != "exponential" or not scale > 0:
-        raise ValueError(
-            f"frequencies = {law!r} is not allowed: give 'power_law', 'linear', "
-            "'exponential:SCALE' (in ranks, as 'exponential:400') or Frequencies"
-        )
-    return Frequencies.exponential(place["n"], scale, place["E"])
-
-
 @dataclass
 class _Work:
     """What a sweep has come to."""
 
     waiting: list[Cell]
     total: int
+    suspects: list[Cell] = field(default_factory=list)  # ran when a process was killed
     rows: list[SweepRow] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     strikes: dict[int, int] = field(default_factory=dict)
@@ -234,7 +116,7 @@ def sweep(
     cells = expand(grid, **training)
     if executor is not None and workers is not None:
         raise ValueError(f"workers = {workers} with an executor: it has its own; give one of them")
-    count = len(os.sched_getaffinity(0)) if workers is None else check_integer("workers", workers)
+    count = count_cores() if workers is None else check_integer("workers", workers)
     with TemporaryDirectory() as scratch:
         place = Store(scratch if store is None else store)
         work = _Work([], len(cells))
@@ -262,10 +144,22 @@ def _result(work: _Work, place: Store, store: str | Path | None) -> SweepResult:
     return SweepResult(tuple(sorted(work.rows, key=SweepRow.order)), tuple(work.failures), aside)
 
 
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _run_here(work: _Work, place: Store, advance: Report) -> None:
-    while work.waiting:
-        cell = work.waiting.pop(0)
-        work.finish(cell, _stored(train_cell(place.folder, cell.frequencies, cell.settings, True)))
+    busy: list[Cell] = []
+    while work.waiting or busy:
+        patient = not work.waiting  # others are at what is left: wait for them
+        cell = busy.pop(0) if patient else work.waiting.pop(0)
+        try:
+            result = _stored(train_cell(place.folder, cell.frequencies, cell.settings, patient))
+        except Busy:
+            busy.append(cell)
+            continue
+        work.finish(cell, result)
         advance(len(work.rows) + len(work.failures), work.total)
 
 
@@ -295,33 +189,43 @@ def _run(
     at_once: int,
     own: bool,
 ) -> None:
-    """Let an executor work off what is waiting, ``at_once`` at a time."""
+    """Let an executor work off what is waiting, ``at_once`` at a time; suspects run alone."""
+    others = set(multiprocessing.active_children())
     executor = make()
     running: dict[Future[Any], Cell] = {}
     busy: list[Cell] = []
+
+    def submit(cells: list[Cell]) -> None:
+        arguments = (place.folder, cells[0].frequencies, cells[0].settings, not running)
+        future = executor.submit(train_cell, *arguments)
+        running[future] = cells.pop(0)
+
+    def collect(future: Future[Any]) -> None:
+        try:
+            result = _stored(future.result())
+        except Busy:
+            busy.append(running.pop(future))
+            return
+        work.finish(running.pop(future), result)
+        advance(len(work.rows) + len(work.failures), work.total)
+
     try:
-        while work.waiting or running or busy:
-            if not work.waiting and not running:  # others are at it: wait for them
-                work.waiting, busy = busy, []
+        while work.waiting or work.suspects or running or busy:
+            if not work.waiting and not work.suspects and not running:
+                work.waiting, busy = busy, []  # others are at it: wait for them
             try:
-                while work.waiting and len(running) < at_once:
-                    cell = work.waiting[0]
-                    arguments = (place.folder, cell.frequencies, cell.settings, not running)
-                    future = executor.submit(train_cell, *arguments)
-                    running[future] = work.waiting.pop(0)
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    try:
-                        result = _stored(future.result())
-                    except Busy:
-                        busy.append(running.pop(future))
-                        continue
-                    work.finish(running.pop(future), result)
-                    advance(len(work.rows) + len(work.failures), work.total)
+                while work.waiting and not work.suspects and len(running) < at_once:
+                    submit(work.waiting)
+                if work.suspects and not running:
+                    submit(work.suspects)
+                for future in wait(running, return_when=FIRST_COMPLETED)[0]:
+                    collect(future)
             except BrokenProcessPool:  # a process was killed, and takes its pool with it
                 if not own:
                     raise
-                _strike(work, place, list(running.values()))
+                for future in [f for f in running if f.done() and not f.exception()]:
+                    collect(future)
+                _suspect(work, place, list(running.values()))
                 running.clear()
                 executor.shutdown(wait=False)
                 executor = make()
@@ -330,19 +234,21 @@ def _run(
             future.cancel()
         if own:
             executor.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
+            for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
         raise
     if own:
         executor.shutdown()
 
 
-def _strike(work: _Work, place: Store, cells: list[Cell]) -> None:
-    """Try cells whose process was killed again, but not for ever."""
+def _suspect(work: _Work, place: Store, cells: list[Cell]) -> None:
+    """Try cells whose process was killed again, each alone; not for ever."""
     for cell in cells:
-        count = work.strikes[id(cell)] = work.strikes.get(id(cell), 0) + 1
+        if len(cells) == 1:
+            work.strikes[id(cell)] = work.strikes.get(id(cell), 0) + 1
+        count = work.strikes.get(id(cell), 0)
         if count < _STRIKES:
-            work.waiting.insert(0, cell)
+            work.suspects.append(cell)
         else:
             error = f"its process was killed {count} times (out of memory?)"
             place.record_failure(cell.frequencies, cell.settings, error)
@@ -362,23 +268,19 @@ def train_cell(
     folder: Path, frequencies: Frequencies, settings: Mapping[str, Any], patient: bool
 ) -> TrainingRun | Exception:
     """Make one run of a store, on one thread; return it, or why it failed."""
-    place, threads = Store(folder), torch.get_num_threads()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(limits=1):
-            return place.train(frequencies, settings, wait=patient)
-    except Busy as error:
-        return error
-    except OSError as error:
-        return StorageError(
-            f"{error.strerror or error}: a finished run could not be written to {folder}. What was "
-            "written before is kept: make room, then start the same sweep again"
-        )
-    except Exception as error:  # one run's failure must not stop the others
-        try:
-            place.record_failure(frequencies, settings, f"{type(error).__name__}: {error}")
-        except OSError as full:
-            return StorageError(f"{full.strerror or full}: nothing can be written to {folder}")
+        place = Store(folder)
+        with one_thread():
+            try:
+                return place.train(frequencies, settings, wait=patient)
+            except (Busy, StorageError):
+                raise
+            except Exception as error:  # one run's failure must not stop the others
+                place.record_failure(frequencies, settings, f"{type(error).__name__}: {error}")
+                return error
+    except (Busy, StorageError) as error:
         return error
     finally:
         torch.set_num_threads(threads)

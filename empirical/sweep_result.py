@@ -210,12 +210,18 @@ class SweepResult:
         Raises
         ------
         ValueError
-            If the result has fewer than two alphas or gammas, or not this width or column.
+            If the result has fewer than two alphas or gammas, not this width or column, or more
+            than one n, E, recipe or law of frequencies.
         """
+        full = self.to_dataframe()
+        for name in ("frequencies", "n", "E", "recipe"):
+            if full[name].nunique() != 1:
+                values = sorted(full[name].unique())
+                raise ValueError(f"a phase diagram needs one {name}: the sweep has {values}")
         if quantity == "exponent":
             table, label = self.exponents(), "exponent alpha_m"
         else:
-            table = self.to_dataframe()
+            table = full
             if quantity not in table.columns[8:]:
                 raise ValueError(f"no quantity {quantity!r}: give 'exponent' or a column")
             widths = sorted(table["m"].unique())

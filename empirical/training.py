@@ -283,7 +283,9 @@ def _train_steps(
             done.window += float(loss)
         done.step = end
         if end % every == 0 or end == steps:
-            record(done, done.window, frequencies, settings)
+            # A compiled step takes what is not a number for an output that is off: look at W too.
+            healthy = np.isfinite(np.sum(method.state()["W"]))
+            record(done, done.window if healthy else math.nan, frequencies, settings)
             done.window = 0.0
             advance(end, steps)
         if save is not None and (end % save_every == 0 or end == steps):

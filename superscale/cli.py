@@ -274,6 +274,7 @@ def compare(
         print(f"{frequencies}; {fit_zipf(read_counts(counts, column), top)}", file=sys.stderr)
     from empirical.experiment import InterruptedComparison
     from empirical.experiment import compare as compare_models
+    from empirical.sweep import count_cores
 
     options = opt.given(
         theory=theory,
@@ -284,7 +285,7 @@ def compare(
         learning_rate=learning_rate,
         bias_start=bias_start,
         device=device,
-        workers=opt.count_cores() if workers is None else workers,
+        workers=count_cores() if workers is None else workers,
     )
     partial = False
     try:

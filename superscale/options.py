@@ -6,7 +6,6 @@ what was typed into values.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -126,8 +125,3 @@ def given(**options: Any) -> dict[str, Any]:
     {'alpha': 1.0}
     """
     return {name: value for name, value in options.items() if value not in (None, [])}
-
-
-def count_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -88,6 +88,8 @@ def sweep(
         seed=_integers("seed", seed),
         recipe=None if recipe is None else recipe.split(","),
     )
+    if phase is not None:
+        _check_phase(phase, grid, outputs)
     training = opt.given(
         batch=batch, steps=steps, learning_rate=learning_rate, bias_start=bias_start
     )
@@ -116,7 +118,6 @@ def sweep(
         "failures": list(result.failures),
         "set_aside": list(result.aside),
     }
-    write_outputs(outputs, result if phase is None else _Phase(result, phase), record)
     if not show_for_machines(json, csv, record, result):
         columns = ["frequencies", "n", "alpha", "E", "gamma", "m", "seed", "recipe"]
         shown = ["loss", "stderr", "dead_loss", "phi_half", "seconds"]
@@ -135,6 +136,7 @@ def sweep(
         print(f"superscale: did not finish: {failure}", file=sys.stderr)
     for path in result.aside:
         print(f"superscale: damaged or foreign, set aside: {path}", file=sys.stderr)
+    write_outputs(outputs, result if phase is None else _Phase(result, phase), record)
     if partial:
         raise KeyboardInterrupt
 
@@ -206,6 +208,17 @@ def reproduce(
                 for row in record["summary"]
             ],
         )
+
+
+def _check_phase(phase: str, grid: dict[str, Any], outputs: list[Path]) -> None:
+    allowed = ("exponent", "phi_half", "phi_one", "dead_fraction", "loss", "overlap_half")
+    if phase not in allowed:
+        raise ValueError(f"--phase {phase} is not known: give one of {', '.join(allowed)}")
+    if not outputs:
+        raise ValueError("--phase draws a figure: give --output phase.png")
+    short = [name for name in ("alpha", "gamma") if len(grid.get(name, ())) < 2]
+    if short:
+        raise ValueError(f"--phase needs at least two values of --{short[0]}")
 
 
 class _Phase:

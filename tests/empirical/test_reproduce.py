@@ -6,10 +6,10 @@ import pytest
 
 import empirical.measured as measured
 import empirical.reproduce as module
+from empirical.grid import expand
 from empirical.measured import MEASUREMENTS, load_measured, measure_grid, save_measured
 from empirical.reference import load_reference
 from empirical.reproduce import reproduce
-from empirical.sweep import expand
 from empirical.sweep_result import SweepRow
 
 WIDTHS = (10, 15, 25, 39, 63, 100)

@@ -1,19 +1,24 @@
 import contextlib
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
+from filelock import FileLock
 
 import empirical.sweep as module
+from empirical.grid import expand
 from empirical.run import TrainingRun
 from empirical.store import Store
-from empirical.sweep import InterruptedSweep, StorageError, expand, sweep
+from empirical.sweep import InterruptedSweep, StorageError, sweep
 from empirical.sweep_result import SweepResult
 from empirical.training import DivergenceError, train
 from theory.frequencies import Frequencies
@@ -294,15 +299,79 @@ def test_a_pool_that_breaks_before_it_takes_work(tmp_path, monkeypatch, undistur
     assert len(broken) == 2 and contents(tmp_path) == undisturbed[1]
 
 
-def test_a_cell_whose_process_always_dies_is_left_alone(tmp_path, monkeypatch):
-    store = Store(tmp_path)
-    cells = expand(GRID, **QUICK)
-    work = module._Work(list(cells[1:]), len(cells))
-    for _ in range(3):
-        module._strike(work, store, [cells[0]])
-    assert len(work.failures) == 1 and "was killed 3 times" in work.failures[0]
-    assert work.waiting.count(cells[0]) == 2
-    assert store.failure(store.key(cells[0].frequencies, cells[0].settings)).exists()
+class Dying(ThreadPoolExecutor):
+    """A pool that breaks whenever it is to train a model of width 3, alone or beside others."""
+
+    def submit(self, function, folder, frequencies, settings, patient):
+        if settings["m"] == 3:
+
+            def function(*arguments):
+                raise module.BrokenProcessPool("killed")
+
+        return super().submit(function, folder, frequencies, settings, patient)
+
+
+def test_a_cell_whose_process_always_dies_takes_no_other_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_processes", Dying)
+    grid = {"m": [8, 6, 4, 3], "n": 40}
+    result = sweep(grid, store=tmp_path, workers=3, **QUICK)
+    assert [row.m for row in result.rows] == [4, 6, 8]
+    (failure,) = result.failures
+    assert "m = 3" in failure and "was killed 3 times" in failure
+    assert len(list(tmp_path.glob("*.failed.json"))) == 1
+
+
+def test_the_callers_processes_are_left_alone(tmp_path):
+    own = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    own.start()
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedSweep):
+        sweep(GRID, store=tmp_path, workers=2, progress=stop, **QUICK)
+    assert own.is_alive()
+    own.terminate()
+
+
+def test_what_another_process_makes_is_left_for_last(tmp_path):
+    store, cells = Store(tmp_path), expand(GRID, **QUICK)
+    lock = FileLock(tmp_path / f"{store.key(cells[0].frequencies, cells[0].settings)}.lock")
+    seen = []
+
+    def release(done, total):
+        seen.append(done)
+        if done == len(cells) - 1:
+            lock.release()
+
+    lock.acquire()
+    sweep(GRID, store=tmp_path, workers=1, progress=release, **QUICK)
+    assert seen == list(range(1, len(cells) + 1))
+
+
+def test_a_store_that_vanishes_stops_the_sweep(tmp_path, monkeypatch):
+    plain = TrainingRun.save
+
+    def gone(self, path):
+        plain(self, tmp_path / "no" / "such" / path.name)
+
+    monkeypatch.setattr(TrainingRun, "save", gone)
+    with pytest.raises(StorageError, match="does not exist: a finished run could not be written"):
+        sweep(GRID, store=tmp_path / "store", workers=1, **QUICK)
+
+
+def test_threads_share_the_limit_and_give_it_back(tmp_path):
+    before = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+    with ThreadPoolExecutor(4) as pool:
+        sweep(GRID, store=tmp_path, executor=pool, **QUICK)
+    assert [pool["num_threads"] for pool in threadpoolctl.threadpool_info()] == before
+
+
+def test_tables_that_look_alike_are_two_curves():
+    laws = [Frequencies.from_probabilities(p) for p in ([0.5, 0.3, 0.2], [0.5, 0.25, 0.25])]
+    cells = expand({"m": np.array(2), "frequencies": laws, "seed": [np.int64(3)]})
+    assert len({cell.place["frequencies"] for cell in cells}) == 2
+    assert {type(cell.place["seed"]) for cell in cells} == {int}
 
 
 # ---- a cluster ------------------------------------------------------------------------------
@@ -341,6 +410,11 @@ def test_exponents_and_pictures(undisturbed):
         result.plot_phase("beauty")
     with pytest.raises(ValueError, match="m = 4 is not in the sweep"):
         result.plot_phase("loss", m=4)
+    other = SweepResult((*result.rows, replace(result.rows[0], E=2.0)))
+    with pytest.raises(
+        ValueError, match=r"a phase diagram needs one E: the sweep has \[1.0, 2.0\]"
+    ):
+        other.plot_phase("loss")
     with pytest.raises(ValueError, match="at least two alphas and two gammas"):
         SweepResult(result.rows[:2]).plot_phase("loss")
     assert str(result) == "8 runs"

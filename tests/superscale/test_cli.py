@@ -562,6 +562,9 @@ def test_sweep_names_what_failed_and_what_it_set_aside(capsys, tmp_path):
         (["--m", "3", "--recipe", "slow"], "unknown recipe 'slow'"),
         (["--m", "3", "--dask", "tcp://127.0.0.1:1"], "--dask needs --store"),
         (["--m", "3", "-o", "a.txt"], "a.txt"),
+        (["--m", "3", "--phase", "beauty", "-o", "a.png"], "--phase beauty is not known"),
+        (["--m", "3", "--phase", "loss"], "give --output phase.png"),
+        (["--m", "3", "--phase", "loss", "-o", "a.png"], "at least two values of --alpha"),
     ],
 )
 def test_bad_sweeps(capsys, words, message):
@@ -597,9 +600,7 @@ def test_measure_and_reproduce(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(measured, "MEASUREMENTS", {"grid": small, "row_paper": small})
     monkeypatch.setattr(measured, "sweep", lambda g, f=measured.sweep, **k: f(g, steps=20, **k))
     store, table = tmp_path / "runs", tmp_path / "measured_grid.csv"
-    code, out, _ = call(
-        capsys, "reproduce", "grid", "--store", store, "--workers", 1, "-o", table
-    )
+    code, out, _ = call(capsys, "reproduce", "grid", "--store", store, "--workers", 1, "-o", table)
     assert code == 0 and out.strip() == "grid: 8 runs" and table.exists()
     for figure in ("fig3", "fig4"):
         path = tmp_path / f"{figure}.png"
