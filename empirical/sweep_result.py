@@ -216,7 +216,7 @@ class SweepResult:
         full = self.to_dataframe()
         for name in ("frequencies", "n", "E", "recipe"):
             if full[name].nunique() != 1:
-                values = sorted(full[name].unique())
+                values = sorted(full[name].unique().tolist())
                 raise ValueError(f"a phase diagram needs one {name}: the sweep has {values}")
         if quantity == "exponent":
             table, label = self.exponents(), "exponent alpha_m"
