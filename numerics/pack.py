@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -116,6 +117,7 @@ def pack(
         known = bounds(n, m, "lines" if lines else "code", degree=0).best.value
         goal = max(goal, known + _MET)
 
+        _compile()
         improve = Walk(n, m, lines, rng).step
     else:
         energy = _energy(objective, n, p, frequencies, r, b)
@@ -128,6 +130,14 @@ def pack(
             return U, energy(U)[0]
 
     return _search(improve, objective, starts, seconds, goal, progress)
+
+
+@cache
+def _compile() -> None:
+    """Compile what the search needs, before its clock starts."""
+    walk = Walk(6, 3, True, np.random.default_rng(0))
+    for _ in range(3):
+        walk.step()
 
 
 def _search(
