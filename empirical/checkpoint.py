@@ -70,12 +70,12 @@ def load_checkpoint(
     """
     tensors, record = read_record(path, _FORMAT)
     saved = record["settings"]
-    changed = [name for name in settings if saved.get(name) != settings[name]]
+    changed = [name for name in {**saved, **settings} if saved.get(name) != settings.get(name)]
     if changed:
         name = changed[0]
         raise ValueError(
             f"{path} belongs to another run ({name} = {saved.get(name)!r} there, "
-            f"{settings[name]!r} here): give another checkpoint file, or the same settings"
+            f"{settings.get(name)!r} here): give another checkpoint file, or the same settings"
         )
     if not np.array_equal(tensors["p"], frequencies.p):
         raise ValueError(f"{path} belongs to a run on other frequencies: give another file")

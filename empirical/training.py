@@ -11,6 +11,7 @@ The CUDA path is the same torch code; it has not been run on a GPU.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -68,6 +69,7 @@ def train(
     evaluation_samples: int = 2**16,
     device: str = "cpu",
     backend: Backend = "auto",
+    model: ToyModel | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1000,
     progress: bool | Report = False,
@@ -121,6 +123,9 @@ def train(
         Torch device.
     backend : {"auto", "fused", "torch"}
         Compiled steps on one core of the CPU, or torch; "auto" is "fused" on the CPU.
+    model : ToyModel, optional
+        Where to begin instead of at random (``bias_start`` is then unused): a second phase with
+        other settings. The optimizer begins anew.
     checkpoint : path, optional
         File to save the state to while training, and to resume from if it is there. It must have
         been made with the same settings. It stays when the run is done.
@@ -138,7 +143,7 @@ def train(
     Raises
     ------
     ValueError
-        For an argument out of range, or a checkpoint of other settings.
+        For an argument out of range, a model of another shape, or a checkpoint of other settings.
     DivergenceError
         If the loss becomes NaN, infinite or 10^4 times that of a model that learns nothing.
 
@@ -174,6 +179,9 @@ def train(
     if checkpoint is not None:
         checkpoint = check_writable(checkpoint)
     begin = start(frequencies.n, settings)
+    if model is not None:
+        begin = _begin_at(model, begin)
+        settings["begun_at"] = hashlib.sha256(begin.W.tobytes() + begin.b.tobytes()).hexdigest()
     sampler = FeatureSampler(frequencies, activation)
     method = FusedSteps if settings["backend"] == "fused" else TorchSteps
     steps_of: Steps = method(begin.W, begin.b, sampler, begin.batches, settings)
@@ -216,6 +224,16 @@ def start(n: int, settings: Mapping[str, Any]) -> Start:
     if settings["bias_start"] == "zero":
         b[:] = 0
     return Start(W, b, batches, evaluation)
+
+
+def _begin_at(model: ToyModel, begin: Start) -> Start:
+    """Return a start at a given model, with the generators of another."""
+    if model.W.shape != begin.W.shape:
+        raise ValueError(
+            f"the model to begin at has n, m = {model.W.shape}, the run {begin.W.shape}: "
+            "they must agree"
+        )
+    return begin._replace(W=model.W.astype(np.float32), b=model.b.astype(np.float32))
 
 
 def finish(

@@ -444,6 +444,26 @@ def test_files_that_are_no_runs(tmp_path):
         train(SMALL, 6, **QUICK).save(tmp_path)
 
 
+def test_a_second_phase_begins_where_the_first_ended(tmp_path):
+    first = train(SMALL, 6, **QUICK)
+    # A phase without steps worth the name changes nothing; the seed is for batches alone.
+    still = train(SMALL, 6, model=first.model, **{**QUICK, "learning_rate": 1e-30, "seed": 9})
+    np.testing.assert_allclose(still.model.W, first.model.W, atol=1e-6)
+    np.testing.assert_allclose(still.model.b, first.model.b, atol=1e-6)
+    for backend in ("fused", "torch"):
+        second = train(SMALL, 6, model=first.model, backend=backend, **QUICK)
+        assert second.loss < first.loss
+        assert len(second.settings["begun_at"]) == 64
+    again = train(SMALL, 6, model=first.model, checkpoint=tmp_path / "c", **QUICK)
+    resumed = train(SMALL, 6, model=first.model, checkpoint=tmp_path / "c", **QUICK)
+    np.testing.assert_array_equal(resumed.model.W, again.model.W)
+    for other in ({}, {"model": again.model}):
+        with pytest.raises(ValueError, match="belongs to another run .begun_at"):
+            train(SMALL, 6, checkpoint=tmp_path / "c", **other, **QUICK)
+    with pytest.raises(ValueError, match="they must agree"):
+        train(SMALL, 7, model=first.model, **QUICK)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_trains_the_same_model():
     cpu, gpu = (train(SMALL, 6, device=device, **QUICK) for device in ("cpu", "cuda"))
