@@ -10,8 +10,9 @@ Laplace transform of S is the product over the others of 1 - p_h + p_h ⟨e^{s y
 
 with its own input active, ⟨(ReLU(r²v + b + S) - v)²⟩ is ⟨v²⟩ plus the same integral of
 e^{sb} [2 M_v(s r²)/s³ - 2 N_v(s r²)/s²] M(s), M_v(x) = ⟨e^{xv}⟩ and N_v its derivative. What no or
-one other active feature contributes is added in closed form and taken out of M; the rest is summed
-over ω = 2 sinh(u) in equal steps of u, which resolves interference of very different sizes.
+one other active feature contributes is added in closed form and taken out of M; the rest is summed by
+Gauss-Legendre rules over ω from 0 to 2 and octave by octave above, which resolves interference of
+very different sizes: the same nodes in every octave, so that e^{iωyv} is the square of the last.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from theory.activation import Activation
 from theory.feature_groups import FeatureGroups
 
 Array = NDArray[np.float64]
-# Abscissa, step in u and largest ω, in units of 2/(largest v); halving the step and ten times the
-# range are what the uncertainty of a result is measured by.
-_ABSCISSA, _SCALE, _STEP, _LARGEST = 1.0, 2.0, 0.05, 300.0
+# Abscissa and end of the first stretch of ω, in units of 2/(largest v); nodes there and in each of
+# the octaves. Twice the nodes and three more octaves are what the uncertainty is measured by.
+_ABSCISSA, _FIRST, _NODES, _OCTAVES = 1.0, 2.0, 20, 6
 _ALMOST_ONE = 1 - 1e-9
-_NEAR_ZERO = 1e-7
+# What counts as no interference y in a mean, and below what its slope is taken from the series, so
+# that nothing is lost in differences.
+_NEAR_ZERO, _SMALL = 1e-8, 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +84,15 @@ class InterferenceLoss:
         self.low, self.high = activation.low, activation.high
         self.square = float(activation.moment(2))
         unit = 2 / self.high
-        step, largest = (_STEP / 2, 10 * _LARGEST) if fine else (_STEP, _LARGEST)
-        u = step * np.arange(int(np.arcsinh(largest / _SCALE) / step) + 1)
-        self.s = unit * (_ABSCISSA + 1j * _SCALE * np.sinh(u))
-        self.ds = unit * _SCALE * np.cosh(u) * step / np.pi
-        self.ds[0] /= 2
+        nodes, octaves = (2 * _NODES, _OCTAVES + 3) if fine else (_NODES, _OCTAVES)
+        x, w = np.polynomial.legendre.leggauss(nodes)
+        ends = unit * _FIRST * 2.0 ** np.arange(octaves)
+        # ω in the first stretch, in the first octave, and in all.
+        self.base = unit * _FIRST * (1 + x) / 2, ends[0] * (3 + x) / 2
+        omega = np.concatenate([self.base[0], np.outer(ends, (3 + x) / 2).ravel()])
+        self.abscissa, self.octaves = unit * _ABSCISSA, octaves
+        self.s = self.abscissa + 1j * omega
+        self.ds = np.concatenate([unit * _FIRST * w / 2, np.outer(ends, w / 2).ravel()]) / np.pi
         if one_hot:
             self.none = np.full(groups.count, 1 - min(1.0, float(self.sizes @ self.p)))
             self.one = self.others * self.p  # for a silent feature; an active one is alone
@@ -138,12 +145,16 @@ class InterferenceLoss:
     ) -> tuple[float, Array, Array, Array]:
         """Return the integrals, and their derivatives with respect to b, r² and y."""
         g, h, p, s, ds = self.first, self.second, self.p, self.s, self.ds
-        mean, slope = self._transform(y)
+        mean, inverse, tops = self._transform(y)
         psi = np.empty((len(b), len(b), len(s)), dtype=complex)
         psi[g, h] = psi[h, g] = mean
         factor = 1 + p[None, :, None] * (psi - 1)
-        product = np.exp((self.others[:, :, None] * np.log(factor)).sum(1))
-        few = self.none[:, None] + (self.one[:, :, None] * psi).sum(1)
+        # ln of a complex number in two real functions, which are quicker.
+        square = factor.real**2 + factor.imag**2
+        size, angle = np.log(square), np.arctan2(factor.imag, factor.real)
+        weights = self.others[:, None, :]
+        product = np.exp(np.matmul(weights, size)[:, 0] / 2 + 1j * np.matmul(weights, angle)[:, 0])
+        few = self.none[:, None] + np.matmul(self.one[:, None, :], psi)[:, 0]
         rest_off, rest_on = product - few, product - self.none[:, None]
         tilt = np.exp(s * b[:, None])
         first, second, third = self._moments(s * gain[:, None])
@@ -159,32 +170,51 @@ class InterferenceLoss:
         # Backwards: d loss/d product, then d/d psi from both sides of a pair, then d/d y.
         toward_off, toward_on = silent[:, None] * off * ds, active[:, None] * on * ds
         back = ((toward_off + toward_on) * product)[:, None, :] * (self.others * p)[:, :, None]
-        back /= factor
+        back *= factor.conj()
+        back /= square
         back -= toward_off[:, None, :] * self.one[:, :, None]
         pairs = back[g, h] + np.where(g == h, 0.0, 1.0)[:, None] * back[h, g]
-        dy = np.matmul(slope, (pairs * s)[:, :, None])[:, :, 0].real * self.weights
+        dy = self._backward(pairs, inverse, tops) * self.weights
         return loss, db, dgain, dy
 
-    def _transform(self, y: Array) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Mean of e^{s y v} over v and the values of t (pairs, s), and its slope in s y."""
-        # So near 0 that it changes nothing, so far that nothing is lost in the difference.
+    def _transform(self, y: Array) -> tuple[NDArray[Any], Array, list[NDArray[Any]]]:
+        """Mean of e^{s y v} over v and the values of t (pairs, s); 1/y; e^{s y v} at both ends."""
         y = np.where(np.abs(y) < _NEAR_ZERO, _NEAR_ZERO, y)
-        x = y[:, :, None] * self.s
-        inverse = 1 / x
-        width = self.high - self.low
-        top = np.exp(self.high * x)
+        inverse = 1 / y
+        tops = [self._exponential(end * y) for end in (self.high, self.low) if end]
+        weights = (self.weights * inverse)[:, None, :]
+        total = np.matmul(weights, tops[0])[:, 0]
+        total -= weights.sum(2) if self.low == 0 else np.matmul(weights, tops[1])[:, 0]
+        return total / ((self.high - self.low) * self.s), inverse, tops
+
+    def _backward(self, pairs: NDArray[Any], inverse: Array, tops: list[NDArray[Any]]) -> Array:
+        """Re Σ_s pairs d⟨e^{syv}⟩/dy, for each pair and value of t."""
+        # ⟨e^{syv}⟩ = (e^{s y high} - e^{s y low})/(s y width): by y, two sums.
+        sides = np.stack([pairs, pairs / self.s], axis=2)
+        ends = [np.matmul(top, sides).real for top in tops]
         if self.low == 0:
-            value = (top - 1) * inverse
-            value /= width
-            slope = top
-        else:
-            bottom = np.exp(self.low * x)
-            value = (top - bottom) * inverse
-            value /= width
-            slope = (self.high * top - self.low * bottom) / width
-        slope -= value
-        slope *= inverse
-        return np.einsum("pzq,z->pq", value, self.weights), slope
+            ends.append(sides.sum(1).real[:, None, :])
+        first = self.high * ends[0][:, :, 0] - self.low * ends[1][:, :, 0]
+        second = (ends[0][:, :, 1] - ends[1][:, :, 1]) * inverse
+        slope = (first - second) * inverse / (self.high - self.low)
+        moments = _raw_moments(self.low, self.high)
+        series = [moments[k] * (pairs * self.s ** (k + 1)).sum(1).real[:, None] for k in (0, 1)]
+        return np.where(np.abs(inverse) > 1 / _SMALL, series[0] + series[1] / inverse, slope)
+
+    def _exponential(self, y: Array) -> NDArray[Any]:
+        """e^{s y} (pairs, Z, s), where each octave's e^{iωy} is the last one's square."""
+        out = np.empty((*y.shape, len(self.s)), dtype=complex)
+        nodes = len(self.base[0])
+        for k, omega in enumerate(self.base):
+            angle = y[:, :, None] * omega
+            part = out[:, :, k * nodes : (k + 1) * nodes]
+            np.cos(angle, out=part.real)
+            np.sin(angle, out=part.imag)
+        for k in range(2, self.octaves + 1):
+            last = out[:, :, (k - 1) * nodes : k * nodes]
+            np.multiply(last, last, out=out[:, :, k * nodes : (k + 1) * nodes])
+        out *= np.exp(self.abscissa * y)[:, :, None]
+        return out
 
     def _moments(self, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """⟨e^{xv}⟩, ⟨v e^{xv}⟩ and ⟨v² e^{xv}⟩."""

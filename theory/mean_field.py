@@ -38,6 +38,8 @@ _NORMS, _BIASES = (0.2, 1.5), (-2.5, 1.0)
 _INNER, _OUTER = 50, 40
 # Largest violation of a limit, and largest relative change of the loss at the last multipliers.
 TOLERANCE, _STILL = 5e-4, 1e-4
+# Share of the loss of learning nothing below which a loss is 0.
+_LEAST = 3e-4
 
 
 class ConvergenceError(ArithmeticError):
@@ -155,6 +157,8 @@ class _Problem:
         multipliers = _Multipliers(np.zeros(K), [np.zeros((K, K)) for _ in DEGREES])
         x = self.start()
         penalty = 0.1 * self.cost(*self.split(x)).loss
+        # What no loss is told from 0 below, since integrals have an error.
+        least = _LEAST * self.loss.square * float(self.loss.sizes @ self.loss.p)
         before, worst_before = np.inf, np.inf
         for round_ in range(_OUTER):
             found = minimize(
@@ -178,9 +182,9 @@ class _Problem:
                     return self.split(x), multipliers, 0.0
                 continue
             if round_ == 0:
-                penalty = loss
+                penalty = max(loss, least)
             worst = self._update(x, multipliers, penalty)
-            if worst < TOLERANCE and abs(loss - before) < _STILL * loss and round_ > 1:
+            if worst < TOLERANCE and abs(loss - before) < _STILL * max(loss, least) and round_ > 1:
                 return self.split(x), multipliers, worst
             if worst > 0.3 * worst_before:
                 penalty *= 3
