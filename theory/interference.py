@@ -10,9 +10,9 @@ Laplace transform of S is the product over the others of 1 - p_h + p_h ⟨e^{s y
 
 with its own input active, ⟨(ReLU(r²v + b + S) - v)²⟩ is ⟨v²⟩ plus the same integral of
 e^{sb} [2 M_v(s r²)/s³ - 2 N_v(s r²)/s²] M(s), M_v(x) = ⟨e^{xv}⟩ and N_v its derivative. What no or
-one other active feature contributes is added in closed form and taken out of M; the rest is summed by
-Gauss-Legendre rules over ω from 0 to 2 and octave by octave above, which resolves interference of
-very different sizes: the same nodes in every octave, so that e^{iωyv} is the square of the last.
+one other active feature contributes is added in closed form and taken out of M; the rest is summed
+by Gauss-Legendre rules over ω from 0 to 2 and octave by octave above, which resolves interference
+of very different sizes: the same nodes in every octave, so that e^{iωyv} is the last one's square.
 """
 
 from __future__ import annotations
