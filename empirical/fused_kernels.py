@@ -25,17 +25,18 @@ _FEW, _DENSE = 8, 0.15
 
 
 @nb.njit(cache=True)
-def draw_active(head, cumulative, batch, low, high, rng):  # type: ignore[no-untyped-def]
+def draw_active(tables, batch, low, high, rng):  # type: ignore[no-untyped-def]
     """Draw the active entries of a batch; see ``numerics.sampling`` for how and why.
 
-    ``head`` holds p >= 1/2, ``cumulative`` the running sum of -ln(1 - p) of the rest. Returns
-    sample, feature and value of each, sorted by sample, then feature.
+    Returns sample, feature and value of each, sorted by sample, then feature, and the weight of
+    each sample.
     """
+    head, cumulative, share, rare, odds = tables
     n = head.size + cumulative.size
     events = 0
     if cumulative.size:
         events = rng.poisson(batch * cumulative[-1])
-    cells = np.empty(events + batch * head.size, np.int64)
+    cells = np.empty(events + batch * (head.size + (share > 0)), np.int64)
     if cumulative.size:
         at = rng.random(events)
         row = rng.integers(0, batch, size=events)
@@ -48,6 +49,14 @@ def draw_active(head, cumulative, batch, low, high, rng):  # type: ignore[no-unt
             if rng.random() < head[feature]:
                 cells[count] = sample * n + feature
                 count += 1
+    if share > 0:
+        first = count
+        for sample in range(batch):
+            if rng.random() < share:
+                cells[count] = sample * n
+                count += 1
+        for a in range(first, count):
+            cells[a] += np.searchsorted(rare, rng.random(), side="right")
     cells = np.sort(cells[:count])
     kept = 0
     for a in range(count):  # each cell once
@@ -58,7 +67,14 @@ def draw_active(head, cumulative, batch, low, high, rng):  # type: ignore[no-unt
     sample, value = cells // n, np.empty(kept, np.float32)
     for a in range(kept):
         value[a] = low + (high - low) * rng.random()
-    return sample, cells - sample * n, value
+    feature, weight = cells - sample * n, np.ones(batch, np.float32)
+    if share > 0:
+        seen = np.zeros(batch)
+        for a in range(kept):
+            seen[sample[a]] += odds[feature[a]]
+        for s in range(batch):
+            weight[s] = 1 / (1 - share + share * seen[s])
+    return sample, feature, value, weight
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
@@ -84,8 +100,8 @@ def _find_peaks(output, b, peaks):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
-def _list_outputs(output, b, peaks, sample_of, feature_of, error_of):  # type: ignore[no-untyped-def]
-    """List the outputs y > 0 by sample and feature; return how many there are, and Σ y²."""
+def _list_outputs(output, b, weight, peaks, sample_of, feature_of, error_of):  # type: ignore[no-untyped-def]
+    """List the outputs w y > 0 by sample and feature; return how many there are, and Σ w y²."""
     samples, n = output.shape
     count, square = 0, 0.0
     for group in range((samples + _FEW - 1) // _FEW):
@@ -94,38 +110,40 @@ def _list_outputs(output, b, peaks, sample_of, feature_of, error_of):  # type: i
                 for s in range(group * _FEW, min((group + 1) * _FEW, samples)):
                     y = output[s, i] + b[i]
                     if y > 0:
-                        sample_of[count], feature_of[count], error_of[count] = s, i, y
-                        square += y * y
+                        sample_of[count], feature_of[count] = s, i
+                        error_of[count] = weight[s] * y
+                        square += weight[s] * y * y
                         count += 1
     return count, square
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
-def _rectify(output, b, grad_b):  # type: ignore[no-untyped-def]
-    """Turn pre-activations (sample x feature) into outputs y; return Σ y², add Σ_samples y."""
+def _rectify(output, b, weight, grad_b):  # type: ignore[no-untyped-def]
+    """Turn pre-activations into outputs w y; return Σ w y², add Σ_samples w y."""
     loss = 0.0
     for s in range(output.shape[0]):
         row, square = output[s], np.float32(0)
         for i in range(row.size):
             y = max(row[i] + b[i], np.float32(0))
-            row[i] = y
-            grad_b[i] += y
-            square += y * y
+            row[i] = weight[s] * y
+            grad_b[i] += row[i]
+            square += row[i] * y
         loss += square
     return loss
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
-def gradients(W, b, sample, feature, value, batch, grad_W, grad_b):  # type: ignore[no-untyped-def]
-    """Fill the gradients of ½ Σ_samples Σ_i (y_i - x_i)²; return Σ_samples Σ_i (y_i - x_i)².
+def gradients(W, b, sample, feature, value, weight, grad_W, grad_b):  # type: ignore[no-untyped-def]
+    """Fill the gradients of ½ Σ_samples w Σ_i (y_i - x_i)²; return Σ_samples w Σ_i (y_i - x_i)².
 
     The active entries must be sorted by sample.
     """
     n, m = W.shape
+    batch = weight.size
     hidden, grad_hidden = np.zeros((batch, m), np.float32), np.zeros((batch, m), np.float32)
     loss = 0.0
     for a in range(sample.size):
-        loss += value[a] * value[a]
+        loss += weight[sample[a]] * value[a] * value[a]
         for k in range(m):
             hidden[sample[a], k] += value[a] * W[feature[a], k]
     most = min(batch, max(_SAMPLES, _BLOCK // n))
@@ -135,26 +153,30 @@ def gradients(W, b, sample, feature, value, batch, grad_W, grad_b):  # type: ign
     grad_W[:], grad_b[:] = 0, 0
     first = 0
     # Σ (y - x)² = Σ_active x² + Σ y² - 2 Σ_active x y; the gradient is y - x where the ReLU is on.
+    # All of it is weighted by sample.
     for low in range(0, batch, most):
         high = min(low + most, batch)
         part = output[: high - low]
         np.dot(hidden[low:high], W.T, part)
         dense, count = _find_peaks(part, b, peaks) * _FEW > _DENSE * part.size, 0
         if dense:
-            loss += _rectify(part, b, grad_b)
+            loss += _rectify(part, b, weight[low:high], grad_b)
         else:
-            count, square = _list_outputs(part, b, peaks, sample_of, feature_of, error_of)
+            count, square = _list_outputs(
+                part, b, weight[low:high], peaks, sample_of, feature_of, error_of
+            )
             loss += square
         while first < sample.size and sample[first] < high:
-            s, i, x = sample[first] - low, feature[first], value[first]
+            s, i, wx = sample[first] - low, feature[first], weight[sample[first]] * value[first]
             y = part[s, i] if dense else part[s, i] + b[i]
             if y > 0:
-                loss -= 2 * x * y
-                if dense:
-                    part[s, i] -= x
-                    grad_b[i] -= x
+                if dense:  # the weight is in part
+                    loss -= 2 * value[first] * y
+                    part[s, i] -= wx
+                    grad_b[i] -= wx
                 else:
-                    sample_of[count], feature_of[count], error_of[count] = s, i, -x
+                    loss -= 2 * wx * y
+                    sample_of[count], feature_of[count], error_of[count] = s, i, -wx
                     count += 1
             first += 1
         for a in range(count):
@@ -207,7 +229,7 @@ def update(x, g, first, second, step, rate, scale, betas, eps):  # type: ignore[
 @nb.njit(cache=True)
 def take_steps(  # type: ignore[no-untyped-def]
     W, b, first_W, second_W, first_b, second_b, rates, bias_rates, done,
-    batch, decay, scale, betas, eps, head, cumulative, low, high, rng,
+    batch, decay, scale, betas, eps, tables, low, high, rng,
 ):  # fmt: skip
     """Take one step for each rate, in place; return the batch losses.
 
@@ -216,8 +238,8 @@ def take_steps(  # type: ignore[no-untyped-def]
     losses, scale = np.empty(rates.size), scale * 2 / batch
     grad_W, grad_b = np.empty_like(W), np.empty_like(b)
     for k in range(rates.size):
-        sample, feature, value = draw_active(head, cumulative, batch, low, high, rng)
-        loss = gradients(W, b, sample, feature, value, batch, grad_W, grad_b)
+        sample, feature, value, weight = draw_active(tables, batch, low, high, rng)
+        loss = gradients(W, b, sample, feature, value, weight, grad_W, grad_b)
         losses[k] = loss / batch
         step = done + k + 1
         decay_rows(W, rates[k], decay)

@@ -106,7 +106,7 @@ def train_many(
         for arrays in ([one.W for one in starts], [one.b for one in starts])
     )
     law_of_v = training.get("activation", UNIFORM)
-    samplers = [FeatureSampler(law, law_of_v) for law in laws]
+    samplers = [FeatureSampler(law, law_of_v, settings[0]["rare_share"]) for law in laws]
     state = [torch.zeros_like(x) for x in (W, W, b, b)]
     take = torch.compile(_step) if compiled else _step
     rates, bias_rates, batches = plan(settings[0])
@@ -125,7 +125,7 @@ def train_many(
             ]
             window += take(
                 W, b, state, gamma, *_joined(drawn, W), float(rates[step]), float(bias_rates[step]),
-                step + 1, scale, int(batches[step]),
+                step + 1, scale,
             )  # fmt: skip
             if (step + 1) % every == 0 or step + 1 == steps:
                 for k, total in enumerate(window.tolist()):
@@ -143,8 +143,8 @@ def train_many(
 
 def _joined(
     drawn: Sequence[FeatureBatch], W: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return sample, feature (both numbered through all models) and value of every active entry."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return sample, feature (numbered through all models), value of each entry; the weights."""
     sample = np.concatenate([k * one.batch + one.sample for k, one in enumerate(drawn)])
     feature = np.concatenate([k * one.n + one.feature for k, one in enumerate(drawn)])
     value = np.concatenate([one.value for one in drawn])
@@ -152,6 +152,7 @@ def _joined(
         torch.from_numpy(sample).to(W.device),
         torch.from_numpy(feature).to(W.device),
         torch.from_numpy(value).to(W.device, W.dtype),
+        torch.from_numpy(np.stack([one.weight for one in drawn])).to(W.device, W.dtype),
     )
 
 
@@ -163,25 +164,27 @@ def _step(
     sample: torch.Tensor,
     feature: torch.Tensor,
     value: torch.Tensor,
+    weight: torch.Tensor,
     rate: float,
     bias_rate: float,
     step: int,
     scale: float,
-    batch: int,
 ) -> torch.Tensor:
     """Take one step of all models (k x n x m), in place; return their batch losses."""
     count, n, m = W.shape
+    batch = weight.shape[1]
     hidden = W.new_zeros(count * batch, m)
     hidden.index_add_(0, sample, W.view(-1, m)[feature] * value[:, None])
     hidden = hidden.view(count, batch, m)
     error = torch.baddbmm(b[:, None, :], hidden, W.transpose(1, 2)).relu_()
-    loss = error.double().square().sum((1, 2))
+    squares = error.double().square().sum(2)
     # The active entries among the outputs: model, sample in it, feature in it.
     at = sample * n + feature % n
     output = error.view(-1)[at]
-    model = torch.div(sample, batch, rounding_mode="floor")
-    loss.index_add_(0, model, (value * (value - 2 * output)).double())
+    squares.view(-1).index_add_(0, sample, (value * (value - 2 * output)).double())
+    loss = (weight * squares).sum(1)
     error.view(-1)[at] = torch.where(output > 0, output - value, 0.0)
+    error *= weight[:, :, None]
     grad_hidden = torch.bmm(error, W)
     grad_W = torch.bmm(error.transpose(1, 2), hidden)
     rows = grad_hidden.view(-1, m)[sample] * value[:, None]

@@ -21,6 +21,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "learning_rate": 1e-2,
                 "final_learning_rate": 0.05,
                 "late_fraction": 0.0,
+                "rare_share": 0.0,
             }
         ),
         # Found by measurement: benchmarks/recipes.py.
@@ -30,9 +31,10 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "batch": 64,
                 "late_batch": 256,
                 "late_fraction": 0.5,
+                "rare_share": 0.75,
                 "steps": 24_000,
                 "learning_rate": 1e-2,
-                "final_learning_rate": 0.05,
+                "final_learning_rate": 0.0,
             }
         ),
     }

@@ -39,6 +39,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "final_learning_rate": None,
         "late_batch": None,
         "late_fraction": None,
+        "rare_share": None,
         "loss_scale": 1.0,
         "activation": UNIFORM,
         "evaluation_samples": 2**16,
@@ -168,6 +169,7 @@ def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
         if given["late_batch"] is None
         else check_integer("late_batch", given["late_batch"]),
         "late_fraction": check_real("late_fraction", given["late_fraction"], 0.0, 1.0),
+        "rare_share": check_real("rare_share", given["rare_share"], 0.0, 0.99),
         "loss_scale": check_real("loss_scale", given["loss_scale"], 1e-20, 1e20),
         "evaluation_samples": check_integer("evaluation_samples", given["evaluation_samples"], 2),
         "v_low": given["activation"].low,

@@ -95,7 +95,7 @@ class Gradients:
 
 
 def loss_and_gradients(W: torch.Tensor, b: torch.Tensor, batch: FeatureBatch) -> Gradients:
-    """Return the batch loss ⟨Σ_i (y_i - x_i)²⟩ and its gradients, with x kept sparse.
+    """Return the weighted batch loss ⟨w Σ_i (y_i - x_i)²⟩ and its gradients, with x kept sparse.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def loss_and_gradients(W: torch.Tensor, b: torch.Tensor, batch: FeatureBatch) ->
 
     Examples
     --------
-    >>> batch = FeatureBatch(np.array([0]), np.array([1]), np.array([0.5]), batch=1, n=2)
+    >>> one = np.array([0]), np.array([1]), np.array([0.5])
+    >>> batch = FeatureBatch(*one, batch=1, n=2, weight=np.ones(1))
     >>> W = torch.tensor([[0.0], [1.0]])
     >>> float(loss_and_gradients(W, torch.zeros(2), batch).loss)      # kept: reproduced exactly
     0.0
@@ -120,14 +121,17 @@ def loss_and_gradients(W: torch.Tensor, b: torch.Tensor, batch: FeatureBatch) ->
     sample = torch.from_numpy(batch.sample).to(device)
     feature = torch.from_numpy(batch.feature).to(device)
     value = torch.from_numpy(batch.value).to(device, W.dtype)
+    weight = torch.from_numpy(batch.weight).to(device, W.dtype)
     hidden = W.new_zeros(batch.batch, W.shape[1])
     hidden.index_add_(0, sample, W[feature] * value[:, None])
     error = torch.addmm(b, hidden, W.T).relu_()
     output = error[sample, feature]
-    flat = error.view(-1)
     # Σ (y - x)² = Σ y² + Σ_active (x² - 2 x y); the gradient is y - x where the ReLU is on.
-    loss = torch.dot(flat, flat) + torch.sum(value * (value - 2 * output))
+    squares = torch.linalg.vecdot(error, error)
+    squares.index_add_(0, sample, value * (value - 2 * output))
+    loss = torch.dot(weight, squares)
     error[sample, feature] = torch.where(output > 0, output - value, 0.0)
+    error *= weight[:, None]
     grad_hidden = error @ W
     grad_W = error.T @ hidden
     grad_W.index_add_(0, feature, grad_hidden[sample] * value[:, None])
@@ -225,11 +229,10 @@ class FusedSteps:
         """Take a step for each pair of rates; return the batch losses."""
         W, W1, W2, b, b1, b2 = (self._arrays[name] for name in self._order)
         low, high = self._support
-        head, cumulative = self._sampler.tables
         with one_thread():
             losses: Rates = take_steps(
                 W, b, W1.reshape(-1), W2.reshape(-1), b1, b2, rates, bias_rates, done,
-                batch, self._decay, self._scale, BETAS, EPS, head, cumulative,
+                batch, self._decay, self._scale, BETAS, EPS, self._sampler.tables,
                 low, high, self._rng,
             )  # fmt: skip
         return losses

@@ -64,6 +64,7 @@ def train(
     final_learning_rate: float | None = None,
     late_batch: int | None = None,
     late_fraction: float | None = None,
+    rare_share: float | None = None,
     loss_scale: float = 1.0,
     activation: Activation = UNIFORM,
     evaluation_samples: int = 2**16,
@@ -91,7 +92,7 @@ def train(
     m : int
         Hidden width, 1 <= m <= n.
     recipe : {"paper", "fast"}
-        What is used for the arguments from ``bias_start`` to ``late_fraction`` that are not given.
+        What is used for the arguments from ``bias_start`` to ``rare_share`` that are not given.
     weight_decay : float
         gamma: positive pulls W to zero (weak superposition), negative pulls rows to unit norm
         (strong superposition).
@@ -112,6 +113,9 @@ def train(
         that is given, else the recipe's.
     late_fraction : float
         Share of the steps that ``late_batch`` is for.
+    rare_share : float
+        Share of the samples to which one more feature is added, in proportion to √p_i, so that rare
+        ones are seen; samples are weighted so that the expected loss is the same.
     loss_scale : float
         Factor on the loss (the large published models use 100); it matters only through Adam's
         epsilon.
@@ -169,6 +173,7 @@ def train(
         final_learning_rate=final_learning_rate,
         late_batch=late_batch,
         late_fraction=late_fraction,
+        rare_share=rare_share,
         loss_scale=loss_scale,
         evaluation_samples=evaluation_samples,
         activation=activation,
@@ -182,7 +187,7 @@ def train(
     if model is not None:
         begin = _begin_at(model, begin)
         settings["begun_at"] = hashlib.sha256(begin.W.tobytes() + begin.b.tobytes()).hexdigest()
-    sampler = FeatureSampler(frequencies, activation)
+    sampler = FeatureSampler(frequencies, activation, settings["rare_share"])
     method = FusedSteps if settings["backend"] == "fused" else TorchSteps
     steps_of: Steps = method(begin.W, begin.b, sampler, begin.batches, settings)
     done = Progress()

@@ -8,11 +8,17 @@ cell is active if its count is not zero, which has probability p_i exactly, inde
 total is one Poisson draw, and each event falls on a cell in proportion to λ_i. Features with
 p_i >= 1/2 (λ_i large, infinite at 1) are drawn as they are. The only departure from exact Bernoulli
 is the 53-bit resolution of the uniform draws: p_i is off by at most 2e-16 Σ_j λ_j.
+
+Rare features are hardly ever seen so. With ``rare_share`` = s, that share of the samples gets one
+feature more, j with probability π_j ∝ √p_j. A set S of active features then comes with probability
+P(S) [1 - s + s Σ_{j∈S} π_j/p_j], and the inverse of the bracket is the sample's weight (at most
+1/(1 - s)), so that no weighted mean changes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +53,8 @@ class FeatureBatch:
         Its v.
     batch, n : int
         Shape of the matrix.
+    weight : ndarray of float64, shape (batch,)
+        What each sample counts in a mean, 1 on average.
     """
 
     sample: NDArray[np.int64]
@@ -54,6 +62,22 @@ class FeatureBatch:
     value: NDArray[np.float64]
     batch: int
     n: int
+    weight: NDArray[np.float64]
+
+
+class Tables(NamedTuple):
+    """What draws are made from: see the module."""
+
+    head: NDArray[np.float64]
+    """The p_i >= 1/2."""
+    cumulative: NDArray[np.float64]
+    """The running sum of -ln(1 - p_i) of the others."""
+    share: float
+    """Of the samples that get one feature more."""
+    rare: NDArray[np.float64]
+    """The running sum of √p_i, over its total."""
+    odds: NDArray[np.float64]
+    """π_i/p_i."""
 
 
 class FeatureSampler:
@@ -65,6 +89,8 @@ class FeatureSampler:
         p_i of each feature.
     activation : Activation
         The law of v.
+    rare_share : float
+        Share of the samples to which a feature is added, 0 <= rare_share < 1.
 
     Examples
     --------
@@ -74,38 +100,50 @@ class FeatureSampler:
     (array([2, 3]), array([  0, 241]))
     """
 
-    def __init__(self, frequencies: Frequencies, activation: Activation = UNIFORM) -> None:
+    def __init__(
+        self,
+        frequencies: Frequencies,
+        activation: Activation = UNIFORM,
+        rare_share: float = 0.0,
+    ) -> None:
         p = frequencies.p
         self.n = frequencies.n
         self._activation = activation
         # p falls with rank: the common features are a head of the list.
-        self._head = p[p >= 0.5]
-        self._cumulative = np.cumsum(-np.log1p(-p[self._head.size :]))
-
-    @property
-    def tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The p_i >= 1/2, and the running sum of -ln(1 - p_i) of the others."""
-        return np.array(self._head), self._cumulative
+        head = np.array(p[p >= 0.5])
+        rare = np.cumsum(np.sqrt(p))
+        self.tables = Tables(
+            head,
+            np.cumsum(-np.log1p(-p[head.size :])),
+            rare_share,
+            rare / rare[-1],
+            1 / (np.sqrt(p) * rare[-1]),
+        )
 
     def draw(self, batch: int, rng: np.random.Generator) -> FeatureBatch:
         """Draw ``batch`` independent samples from ``rng``."""
         cells = np.empty(0, dtype=np.int64)
-        head = self._head.size
-        if self._cumulative.size:
-            total = self._cumulative[-1]
+        common_p, cumulative, share, rare, odds = self.tables
+        head = common_p.size
+        if cumulative.size:
+            total = cumulative[-1]
             events = rng.poisson(batch * total)
-            feature = head + np.searchsorted(
-                self._cumulative, rng.random(events) * total, side="right"
-            )
+            feature = head + np.searchsorted(cumulative, rng.random(events) * total, side="right")
             # The product may round up to the total itself.
             np.minimum(feature, self.n - 1, out=feature)
             cells = rng.integers(batch, size=events) * self.n + feature
         if head:
-            common = np.nonzero(rng.random((batch, head)) < self._head)
+            common = np.nonzero(rng.random((batch, head)) < common_p)
             cells = np.concatenate([common[0] * self.n + common[1], cells])
+        if share:
+            more = np.flatnonzero(rng.random(batch) < share)
+            feature = np.searchsorted(rare, rng.random(more.size), side="right")
+            cells = np.concatenate([more * self.n + feature, cells])
         cells.sort()
         cells = cells[np.diff(cells, prepend=-1) > 0]  # each cell once
         sample, feature = np.divmod(cells, self.n)
-        return FeatureBatch(
-            sample, feature, self._activation.sample(cells.size, rng), batch, self.n
-        )
+        weight = np.ones(batch)
+        if share:
+            weight = 1 / (1 - share + share * np.bincount(sample, odds[feature], batch))
+        value = self._activation.sample(cells.size, rng)
+        return FeatureBatch(sample, feature, value, batch, self.n, weight)

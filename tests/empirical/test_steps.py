@@ -23,28 +23,34 @@ from theory.frequencies import Frequencies
     ],
     ids=str,
 )
-def test_the_same_generator_draws_the_same_batches(f):
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_the_same_generator_draws_the_same_batches(f, share):
     law = Activation(0.5, 1.5)
-    sampler, plain, compiled = FeatureSampler(f, law), *(np.random.default_rng(3) for _ in "ab")
+    sampler = FeatureSampler(f, law, share)
+    plain, compiled = (np.random.default_rng(3) for _ in "ab")
     for batch in (1, 7, 64, 2048):
         expected = sampler.draw(batch, plain)
-        sample, feature, value = draw_active(*sampler.tables, batch, 0.5, 1.5, compiled)
+        sample, feature, value, weight = draw_active(sampler.tables, batch, 0.5, 1.5, compiled)
         assert np.array_equal(sample, expected.sample)
         assert np.array_equal(feature, expected.feature)
         assert value == pytest.approx(expected.value, rel=1e-6)
+        assert weight == pytest.approx(expected.weight, rel=1e-6)
     assert plain.random() == compiled.random()  # the streams are still together
 
 
 @pytest.mark.parametrize(("batch", "m"), [(1, 1), (50, 7), (3000, 7)])  # the last in blocks
-def test_gradients_against_torch(batch, m):
+@pytest.mark.parametrize("bias", [0.3, -1.0])  # many outputs above 0, and few
+def test_gradients_against_torch(batch, m, bias):
     rng = np.random.default_rng(batch)
     f = Frequencies.power_law(200, 1.0, density=3.0)
     W = (rng.standard_normal((200, m)) / m**0.5).astype(np.float32)
-    b = (0.3 * rng.standard_normal(200)).astype(np.float32)
-    drawn = FeatureSampler(f).draw(batch, rng)
+    b = (0.3 * rng.standard_normal(200) + min(bias, 0.0)).astype(np.float32)
+    drawn = FeatureSampler(f, rare_share=0.5).draw(batch, rng)
+    assert batch == 1 or np.ptp(drawn.weight) > 0.5
     grad_W, grad_b = np.full_like(W, np.nan), np.full_like(b, np.nan)
     value = drawn.value.astype(np.float32)
-    loss = gradients(W, b, drawn.sample, drawn.feature, value, batch, grad_W, grad_b)
+    weight = drawn.weight.astype(np.float32)
+    loss = gradients(W, b, drawn.sample, drawn.feature, value, weight, grad_W, grad_b)
     plain = loss_and_gradients(torch.from_numpy(W).double(), torch.from_numpy(b).double(), drawn)
     assert loss / batch == pytest.approx(float(plain.loss), rel=1e-5)
     size = float(plain.W.abs().max())
@@ -69,10 +75,11 @@ def test_update_against_the_optimizer(decay):
     assert pytest.approx(parameter.detach().numpy(), abs=2e-6) == W
 
 
-@pytest.mark.parametrize("gamma", [-1.0, 0.5])
-def test_the_same_batches_make_the_same_model(gamma):
+@pytest.mark.parametrize(("gamma", "share"), [(-1.0, 0.0), (0.5, 0.0), (-1.0, 0.75)])
+def test_the_same_batches_make_the_same_model(gamma, share):
     f = Frequencies.power_law(300, 1.0)
     settings = {"weight_decay": gamma, "batch": 64, "steps": 200, "evaluation_samples": 100}
+    settings["rare_share"] = share
     fused, plain, other = (
         train(f, 25, backend=backend, seed=seed, **settings)
         for backend, seed in (("fused", 5), ("torch", 5), ("fused", 6))

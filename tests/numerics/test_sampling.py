@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from numerics.sampling import FeatureSampler, as_generator
-from theory.activation import Activation
+from theory.activation import UNIFORM, Activation
 from theory.frequencies import Frequencies
 
 
-def draw(f, batch, seed, activation=None):
-    sampler = FeatureSampler(f, activation) if activation else FeatureSampler(f)
-    return sampler.draw(batch, np.random.default_rng(seed))
+def draw(f, batch, seed, activation=UNIFORM, rare_share=0.0):
+    return FeatureSampler(f, activation, rare_share).draw(batch, np.random.default_rng(seed))
 
 
 @given(
@@ -74,6 +73,35 @@ def test_frequencies_over_many_features():
     other = Frequencies.power_law(1000, 1.02, density=2.0)
     off = (seen - batch * other.p) / np.sqrt(batch * other.p)
     assert np.sum(off**2) - 1000 > 4 * np.sqrt(2000)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.75])
+def test_weights_undo_the_added_features(share):
+    """Weighted shares of all patterns are those of independent features, within their errors."""
+    p = np.array([0.7, 0.3, 0.02, 0.001])
+    batch = 400_000
+    drawn = draw(Frequencies.from_probabilities(p), batch, 5, rare_share=share)
+    assert drawn.weight.max() <= 1 / (1 - share) + 1e-12 and drawn.weight.min() > 0
+    code = np.zeros(batch, dtype=np.int64)
+    np.add.at(code, drawn.sample, 1 << drawn.feature)
+    # The last feature is drawn far more often than it occurs.
+    assert np.sum(code & 8 > 0) > 5 * batch * p[3]
+
+    def worst(weight, tested):
+        off = 0.0
+        for pattern in range(16):
+            on = (pattern >> np.arange(4)) & 1 == 1
+            share_of = weight * (code == pattern)
+            error = share_of.std() / np.sqrt(batch)
+            if error:
+                expected = np.prod(np.where(on, tested, 1 - tested))
+                off = max(off, abs(share_of.mean() - expected) / error)
+        return off
+
+    assert worst(drawn.weight, p) < 4.5
+    # Negative controls: without weights, and with one frequency 10 % off.
+    assert worst(np.ones(batch), p) > 20
+    assert worst(drawn.weight, p * [1, 1, 1.1, 1]) > 4.5
 
 
 def test_values_follow_the_activation():
