@@ -21,8 +21,8 @@ SECOND = {
     "weight_decay": 0.0,
     "batch": 512,
     "late_fraction": 0.0,
-    "learning_rate": 1e-2,
 }
+RATES = {300: 1e-2, 1000: 5e-3, 3000: 5e-3}  # by n: a higher one loses rare features
 STEPS = 24_000
 RUNS = ((0, STEPS), (1, STEPS), (2, STEPS), (0, 2 * STEPS))  # seed, steps of the second phase
 FIELDS = ("n", "law", "E", "m", "seed", "steps", "grown", "loss", "dead", "dead_loss", "seconds")
@@ -33,7 +33,8 @@ def measure(cell, seed, steps):
     f = frequencies(cell["law"], int(cell["n"]), float(cell["E"]))
     m = int(cell["m"])
     grown = ss.train(f, m, recipe="fast", seed=seed)
-    run = ss.train(f, m, recipe="fast", seed=seed, model=grown.model, steps=steps, **SECOND)
+    second = {"steps": steps, "learning_rate": RATES[f.n], **SECOND}
+    run = ss.train(f, m, recipe="fast", seed=seed, model=grown.model, **second)
     return {
         **cell,
         "seed": str(seed),
@@ -63,7 +64,10 @@ def main(n, workers=2):
         for cell in cells
         if (*cell.values(), str(seed), str(steps)) not in done
     ]
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool, path.open("a", newline="") as file:
+    with (
+        ProcessPoolExecutor(workers, get_context("spawn")) as pool,
+        path.open("a", newline="") as file,
+    ):
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         for future in as_completed([pool.submit(measure, *job) for job in jobs]):
             row = future.result()

@@ -133,31 +133,58 @@ def _rectify(output, b, weight, grad_b):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
+def _leave_out_empty(sample, weight, b, grad_b):  # type: ignore[no-untyped-def]
+    """Number the samples anew without those that have no entry; return what those lose.
+
+    Theirs is y = ReLU(b): no product is needed. Changes ``sample`` and ``weight``, adds to
+    ``grad_b``.
+    """
+    at, count, empty = -1, -1, np.float32(0)
+    for a in range(sample.size):
+        if sample[a] != at:
+            for s in range(at + 1, sample[a]):
+                empty += weight[s]
+            at, count = sample[a], count + 1
+            weight[count] = weight[at]
+        sample[a] = count
+    for s in range(at + 1, weight.size):
+        empty += weight[s]
+    loss = 0.0
+    for i in range(b.size):
+        y = max(b[i], np.float32(0))
+        grad_b[i] += empty * y
+        loss += empty * y * y
+    return loss
+
+
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
 def gradients(W, b, sample, feature, value, weight, grad_W, grad_b):  # type: ignore[no-untyped-def]
     """Fill the gradients of ½ Σ_samples w Σ_i (y_i - x_i)²; return Σ_samples w Σ_i (y_i - x_i)².
 
     The active entries must be sorted by sample.
     """
     n, m = W.shape
-    batch = weight.size
+    grad_W[:], grad_b[:] = 0, 0
+    sample, weight = sample.copy(), weight.copy()
+    loss = _leave_out_empty(sample, weight, b, grad_b)
+    batch = sample[-1] + 1 if sample.size else 0
     hidden, grad_hidden = np.zeros((batch, m), np.float32), np.zeros((batch, m), np.float32)
-    loss = 0.0
     for a in range(sample.size):
         loss += weight[sample[a]] * value[a] * value[a]
         for k in range(m):
             hidden[sample[a], k] += value[a] * W[feature[a], k]
     most = min(batch, max(_SAMPLES, _BLOCK // n))
     output, peaks = np.empty((most, n), np.float32), np.empty((most, n), np.float32)
+    columns = np.ascontiguousarray(W.T)
     sample_of = np.empty(output.size + sample.size, np.int32)
     feature_of, error_of = np.empty_like(sample_of), np.empty(sample_of.size, np.float32)
-    grad_W[:], grad_b[:] = 0, 0
     first = 0
     # Σ (y - x)² = Σ_active x² + Σ y² - 2 Σ_active x y; the gradient is y - x where the ReLU is on.
     # All of it is weighted by sample.
     for low in range(0, batch, most):
         high = min(low + most, batch)
         part = output[: high - low]
-        np.dot(hidden[low:high], W.T, part)
+        np.dot(hidden[low:high], columns, part)
         dense, count = _find_peaks(part, b, peaks) * _FEW > _DENSE * part.size, 0
         if dense:
             loss += _rectify(part, b, weight[low:high], grad_b)
