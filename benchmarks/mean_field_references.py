@@ -1,10 +1,11 @@
 """Trained losses at the settings of benchmarks/mean_field_cells.csv, as low as training gets.
 
 Run ``python benchmarks/mean_field_references.py 300`` (or 1000, 3000: the n to train; minutes, an
-hour, hours on 2 cores; a second number sets how many processes). Each model is trained three times: the fast recipe (weight growth, small
-batches), then 24 000 steps without weight decay at batch 512; the first seed once more with the
-second phase doubled, which shows how far from converged it is. Losses are exact
-(``population_loss``). Finished models stay in benchmarks/mean_field_references.csv.
+hour, hours on 2 cores; a second number sets how many processes). Each model is trained three times:
+the fast recipe (weight growth, small batches), then 24 000 steps without weight decay at batch 512;
+the first seed once more with the second phase doubled, which shows how far from converged it is.
+Losses are exact (``population_loss``). Finished models stay in
+benchmarks/mean_field_references.csv.
 """
 
 import csv

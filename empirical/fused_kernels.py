@@ -134,7 +134,7 @@ def _rectify(output, b, weight, grad_b):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
 def _leave_out_empty(sample, weight, b, grad_b):  # type: ignore[no-untyped-def]
-    """Number the samples anew without those that have no entry; return what those lose.
+    """Take out the samples without an entry, number the others anew; return what those lose.
 
     Theirs is y = ReLU(b): no product is needed. Changes ``sample`` and ``weight``, adds to
     ``grad_b``.
