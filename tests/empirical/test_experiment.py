@@ -89,7 +89,7 @@ def test_one_thread_each_and_the_callers_setting_back(monkeypatch):
 
 
 def test_runs_are_those_of_train(comparison):
-    alone = train(F, 12, seed=1, weight_decay=0.5, bias_start="zero", **QUICK)
+    alone = train(F, 12, recipe="fast", seed=1, weight_decay=0.5, **QUICK)
     twin = next(r for r in comparison.runs if (r.model.m, r.settings["seed"]) == (12, 1))
     assert twin.model.W == pytest.approx(alone.model.W, abs=1e-5)
 
