@@ -85,7 +85,7 @@ def measure_grid(
     ValueError
         For an unknown name.
     """
-    settings = {"learning_rate": _LARGE_RATE} if name.startswith("large") else {}
+    settings: dict[str, Any] = {"learning_rate": _LARGE_RATE} if name.startswith("large") else {}
     return sweep(_grid(name), store=store, workers=workers, progress=progress, **settings)
 
 

@@ -115,6 +115,11 @@ def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
     given = {**DEFAULTS, **given}
     if not isinstance(given["activation"], Activation):
         raise TypeError(f"activation is {given['activation']!r}: give an Activation")
+    if not given["activation"].is_uniform:
+        raise ValueError(
+            f"training draws v from a uniform law, not in {len(given['activation'].shares)} cells: "
+            "give Activation(low, high)"
+        )
     if not isinstance(given["recipe"], str) or given["recipe"] not in RECIPES:
         raise ValueError(f"unknown recipe {given['recipe']!r}: give one of {', '.join(RECIPES)}")
     if given["late_batch"] is None:

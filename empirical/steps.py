@@ -7,69 +7,23 @@ back its whole state as numpy arrays (``state``, ``restore``).
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import scipy.linalg  # noqa: F401  (numba's BLAS is its: loaded before the pools are looked for)
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from empirical.fused_kernels import take_steps
 from empirical.optimizer import BETAS, EPS, RowAdamW
 from numerics.sampling import FeatureBatch, FeatureSampler
+from theory.one_thread import one_thread
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 Array = NDArray[np.float32]
 Rates = NDArray[np.float64]
-
-
-# Looking for the loaded pools takes longer than a window of steps.
-_pools = functools.cache(ThreadpoolController)
-
-
-class _OneThread:
-    """How many are inside ``one_thread``, and what restores the pools after the last."""
-
-    def __init__(self) -> None:
-        self.lock, self.inside, self.limit = threading.Lock(), 0, contextlib.ExitStack()
-
-    def enter(self) -> None:
-        with self.lock:
-            if self.inside == 0:
-                self.limit.enter_context(_pools().limit(limits=1))
-            self.inside += 1
-
-    def leave(self) -> None:
-        with self.lock:
-            self.inside -= 1
-            if self.inside == 0:
-                self.limit.close()
-
-
-_ONE_THREAD = _OneThread()
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold BLAS and OpenMP to one thread; the limits are the process's, so threads share them.
-
-    Examples
-    --------
-    >>> with one_thread():
-    ...     pass
-    """
-    _ONE_THREAD.enter()
-    try:
-        yield
-    finally:
-        _ONE_THREAD.leave()
 
 
 class Steps(Protocol):

@@ -23,11 +23,11 @@ from empirical.grid import Cell, expand
 from empirical.processes import ending_processes, start_processes
 from empirical.progress import Report, report
 from empirical.run import TrainingRun
-from empirical.steps import one_thread
 from empirical.store import Busy, StorageError, Store
 from empirical.sweep_result import SweepResult, SweepRow
 from theory.checks import check_integer
 from theory.frequencies import Frequencies
+from theory.one_thread import one_thread
 
 # A cell whose process was killed so often is left alone.
 _STRIKES = 3

@@ -17,6 +17,8 @@ from theory.frequencies import Frequencies
 
 # The most frequent feature holds so much of E where twelve groups are worth their time.
 _SKEWED = 0.25
+# Groups that are not merged.
+_APART = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,3 +96,30 @@ def group_features(
     sizes = np.diff(edges)
     totals = np.add.reduceat(p, edges[:-1])
     return FeatureGroups(read_only(sizes.astype(np.int64)), read_only(totals / sizes))
+
+
+def merge_groups(groups: FeatureGroups) -> tuple[FeatureGroups, NDArray[np.int64]]:
+    """Merge neighbouring groups two and two, but for the rarest three, of which some may be dead.
+
+    Returns
+    -------
+    FeatureGroups, ndarray of int, shape (K,)
+        Fewer groups, the most frequent alone if the number to merge is odd; which of them each was
+        merged into.
+
+    Examples
+    --------
+    >>> groups = group_features(Frequencies.power_law(100, alpha=1.0), count=7)
+    >>> merged, parent = merge_groups(groups)
+    >>> groups.sizes, merged.sizes, parent
+    (array([ 1,  2,  4,  6, 13, 25, 49]), array([ 3, 10, 13, 25, 49]), array([0, 0, 1, 1, 2, 3, 4]))
+    """
+    pairs = max(groups.count - _APART, 0)
+    places = np.arange(groups.count)
+    odd = pairs % 2
+    parent = np.where(places < pairs, (places + odd) // 2, places - pairs // 2)
+    sizes = np.bincount(parent, groups.sizes)
+    p = np.bincount(parent, groups.sizes * groups.p) / sizes
+    if np.all(sizes == np.rint(sizes)):
+        sizes = sizes.astype(np.int64)
+    return FeatureGroups(read_only(sizes), read_only(p)), parent

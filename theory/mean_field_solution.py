@@ -45,15 +45,18 @@ class MeanField:
     t : ndarray, shape (K, K, Z)
         Where each is moved to, for each pair of groups.
     budget : ndarray, shape (K,)
-        Share of its degrees of freedom that a row of each group uses, at most 1.
+        Share of their budget that the most frequent groups up to each one use, at most 1.
     prices : ndarray, shape (K,)
         What a larger budget would gain (its multiplier); 0 where it is not used up.
     active : tuple of int
         Degrees k of positivity that hold with equality.
     violation : float
         Largest violation of a limit (shares of a budget; eigenvalues of the positivity matrices).
-    evaluations : int
-        Evaluations of the loss.
+    residual : float
+        Of the conditions of a minimum (Karush, Kuhn and Tucker): what one more Newton step would
+        gain, relative to the loss.
+    rounds : int
+        Of the search.
     """
 
     m: float
@@ -72,7 +75,8 @@ class MeanField:
     prices: Array
     active: tuple[int, ...]
     violation: float
-    evaluations: int
+    residual: float
+    rounds: int
 
     @property
     def live(self) -> int:

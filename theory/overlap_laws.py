@@ -1,11 +1,14 @@
 r"""Overlap laws between groups of features, and what the geometry of R^m allows them to be.
 
-Use ``OverlapLaws`` inside theory/mean_field.py. Two random directions have t = √m u·v = z, a law
-with variance 1. Optimisation moves it: t_gh = z + A_gh(z) + A_hg(z), where A_gh(z) is what rows of
-group g did about those of h. Two kinds of limits hold the A:
+Use ``OverlapLaws`` inside theory/constrained.py. Two random directions have t = √m u·v = z, a law
+with variance 1. Training moves it: t_gh = z + D_gh(z). Two kinds of limits hold the D:
 
-- a budget. A row has m degrees of freedom against n overlaps: Σ_h (n_h - δ_gh) ⟨A_gh²⟩ <= m/4. For
-  equal features that is W₂²(law of t, law of z) <= m/n. It is a heuristic (exact at n = m).
+- budgets. s rows have s m degrees of freedom, and to move an overlap by D takes D² of them. Half of
+  all can be put to use, for the s most frequent features among themselves whatever s:
+  Σ_{i<j<=s} ⟨D_ij²⟩ <= s m/2. For equal features that is W₂²(law of t, law of z) <= m/(n - 1). It
+  is a heuristic, exact for n = m: half of the degrees of freedom turn all rows together, the
+  others make them orthogonal. For one row among given others the theorem, without the half, is
+  known (Montanari and Zhou, arXiv 2206.06526).
 - positivity, rigorous. For each Gegenbauer polynomial P_k of the sphere in R^m the matrix
   P_k(u_i·u_j) is positive semidefinite (Schoenberg 1942), hence also averaged over groups:
   B_gh = √(n_g n_h) ⟨P_k(t_gh/√m)⟩ + δ_gh (1 - ⟨P_k(t_gg/√m)⟩). k = 1: overlaps are not negative on
@@ -24,6 +27,8 @@ from theory.gegenbauer import evaluate_gegenbauer
 
 Array = NDArray[np.float64]
 DEGREES = (1, 2, 3, 4, 5, 6)
+# The share of the degrees of freedom that can be put to use.
+_USABLE = 0.5
 
 
 def random_nodes(m: float, count: int) -> tuple[Array, Array]:
@@ -44,7 +49,7 @@ def random_nodes(m: float, count: int) -> tuple[Array, Array]:
 
 
 class OverlapLaws:
-    """Nodes, limits and their derivatives for K groups of given sizes.
+    """Nodes, limits and their derivatives for K groups of given sizes, most frequent first.
 
     Parameters
     ----------
@@ -54,6 +59,15 @@ class OverlapLaws:
         Width.
     count : int
         Nodes Z.
+
+    Attributes
+    ----------
+    z, weights : ndarray, shape (Z,)
+        Nodes and weights of the law of random directions.
+    first, second : ndarray of int, shape (pairs,)
+        The groups of each pair, g <= h.
+    pairs : ndarray, shape (pairs,)
+        How many pairs of features each pair of groups has.
     """
 
     def __init__(self, sizes: NDArray[Any], m: float, count: int) -> None:
@@ -62,25 +76,23 @@ class OverlapLaws:
         self.sizes = np.asarray(sizes, dtype=np.float64)
         self.first, self.second = np.triu_indices(len(self.sizes))
         self.same = self.first == self.second
-        self.others = np.maximum(self.sizes[None, :] - np.eye(len(self.sizes)), 0.0)
-        self._root = np.sqrt(self.sizes[self.first] * self.sizes[self.second])
+        product = self.sizes[self.first] * self.sizes[self.second]
+        own = self.sizes[self.first] * np.maximum(self.sizes[self.first] - 1, 0.0) / 2
+        self.pairs = np.where(self.same, own, product)
+        self._root = np.sqrt(product)
+        # Pairs among the first k groups, over what those may spend: (K, pairs).
+        inside = self.second[None, :] <= np.arange(len(self.sizes))[:, None]
+        self.charge = inside * self.pairs / (_USABLE * m * np.cumsum(self.sizes)[:, None])
 
-    def overlaps(self, A: Array) -> Array:
-        """Return t (pairs, Z) of displacements A (K, K, Z)."""
-        t: Array = self.z + A[self.first, self.second] + A[self.second, self.first]
-        return t
+    def spent(self, D: Array) -> Array:
+        """Return the share of its budget that each run of most frequent groups uses (K,)."""
+        share: Array = self.charge @ (D**2 @ self.weights)
+        return share
 
-    def gather(self, by_t: Array) -> Array:
-        """Return the derivative with respect to A of what has this one with respect to t."""
-        by_A = np.zeros((len(self.sizes), len(self.sizes), len(self.z)))
-        by_A[self.first, self.second] += by_t
-        by_A[self.second, self.first] += by_t
-        return by_A
-
-    def spent(self, A: Array) -> tuple[Array, Array]:
-        """Return each row's share of its budget (K,), and the derivative of a group's by its A."""
-        share = 4 / self.m * (self.others * (A**2 @ self.weights)).sum(1)
-        return share, 8 / self.m * self.others[:, :, None] * A * self.weights
+    def spent_slope(self, D: Array, force: Array) -> Array:
+        """Return the derivative of force·spent(D) (pairs, Z)."""
+        slope: Array = 2 * (force @ self.charge)[:, None] * self.weights * D
+        return slope
 
     def positivity(self, t: Array) -> tuple[list[Array], list[Array]]:
         """Return the matrices B of each degree (K, K), and by t: of each pair's entry (pairs, Z).
@@ -103,3 +115,14 @@ class OverlapLaws:
             slope = rate * slopes[k - 1].reshape(x.shape)
             by_t.append(factor[:, None] * slope * self.weights)
         return matrices, by_t
+
+    def pull(self, pushes: list[Array], slopes: list[Array]) -> Array:
+        """Return the derivative of Σ_k ⟨push_k, B^(k)⟩ with respect to t (pairs, Z).
+
+        ``slopes`` are what ``positivity`` gave.
+        """
+        twice = np.where(self.same, 1.0, 2.0)
+        total = np.zeros_like(slopes[0])
+        for push, slope in zip(pushes, slopes, strict=True):
+            total += (twice * push[self.first, self.second])[:, None] * slope
+        return total

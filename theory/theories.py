@@ -11,14 +11,16 @@ theory, keyed by name:
 "hard_wall"     one active feature, overlaps that end where random-like ones do; on request
 "gaussian"      isotropic Gaussian interference, best norms and biases; on request
 "mean_field"    the same over the best overlaps that R^m allows; on request
+"asymptotic"    not one more: names whichever published exponents apply
 =============== ==========================================================================
 
-The last two solve for the loss at each width (seconds); ``predict`` gives them when named.
+"gaussian" and "mean_field" solve for the loss at each width (seconds).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
 from types import MappingProxyType
 from typing import Any
 
@@ -52,6 +54,9 @@ def predict(
     m: ArrayLike,
     theory: str | Iterable[str] | None = None,
     activation: Activation = UNIFORM,
+    *,
+    one_hot: bool = False,
+    executor: Executor | None = None,
 ) -> Prediction:
     """Predict loss and local exponent at each width, by every theory that applies.
 
@@ -67,7 +72,13 @@ def predict(
         Only these; by default all that apply but "hard_wall", "gaussian" and "mean_field", which
         are given when named (the last two take seconds for each width).
     activation : Activation
-        The law of v. The strong theories are known for U(0, 2) only.
+        The law of v. Of the strong theories only "gaussian" and "mean_field" are known for others
+        than U(0, 2).
+    one_hot : bool
+        For "gaussian" and "mean_field": whether exactly one feature is active at a time (E <= 1)
+        instead of each independently.
+    executor : concurrent.futures.Executor, optional
+        Solves for several widths at once, the same numbers as one by one.
 
     Returns
     -------
@@ -95,29 +106,43 @@ def predict(
             ".exponential, .linear, .from_counts or .from_probabilities"
         )
     widths = read_only(check_widths(m, frequencies.n))
-    builders = _applicable(frequencies, activation)
+    known = _applicable(frequencies, activation)
     if theory is None:
-        names = tuple(name for name in builders if name not in _ON_REQUEST)
+        names = tuple(name for name in known if name not in _ON_REQUEST)
     else:
         names = (theory,) if isinstance(theory, str) else tuple(theory)
+        published = tuple(published_exponents(frequencies))
+        names = tuple(
+            name for one in names for name in (published if one == "asymptotic" else (one,))
+        )
+    fixed = [name for name in names if name not in _SOLVED]
+    if one_hot and fixed:
+        raise ValueError(
+            f"one_hot = True with theory {fixed[0]!r}: only {' and '.join(_SOLVED)} "
+            "choose how many features are active; name one of these as theory"
+        )
     for name in names:
-        if name not in builders:
-            known = name in _THEORIES
-            reason = f"does not apply to {frequencies.law} frequencies here" if known else "unknown"
-            raise ValueError(f"theory {name!r}: {reason}; those that apply: {', '.join(builders)}")
-    estimates = {name: builders[name](frequencies, widths, activation) for name in names}
+        if name not in known:
+            there = name in (*_THEORIES, *_SOLVED)
+            reason = f"does not apply to {frequencies.law} frequencies here" if there else "unknown"
+            raise ValueError(f"theory {name!r}: {reason}; those that apply: {', '.join(known)}")
+    estimates = {
+        name: _solved(name, frequencies, widths, activation, one_hot, executor)
+        if name in _SOLVED
+        else _THEORIES[name](frequencies, widths, activation)
+        for name in names
+    }
     return Prediction(frequencies, widths, MappingProxyType(estimates))
 
 
-def _applicable(frequencies: Frequencies, activation: Activation) -> dict[str, Builder]:
+def _applicable(frequencies: Frequencies, activation: Activation) -> tuple[str, ...]:
     applies = ["weak"]
     if activation == UNIFORM:
         applies.append("equiangular")
     applies.extend(published_exponents(frequencies))
     if activation == UNIFORM:
         applies.append("hard_wall")
-    applies.extend(("gaussian", "mean_field"))
-    return {name: _THEORIES[name] for name in applies}
+    return (*applies, *_SOLVED)
 
 
 def _estimate(
@@ -254,36 +279,39 @@ def _published(name: str) -> Builder:
     return build
 
 
-def _solved(name: str) -> Builder:
-    def build(frequencies: Frequencies, m: NDArray[np.int64], activation: Activation) -> Estimate:
-        found = solve_theory(name, frequencies, m, activation)
+def _solved(
+    name: str,
+    frequencies: Frequencies,
+    m: NDArray[np.int64],
+    activation: Activation,
+    one_hot: bool,
+    executor: Executor | None,
+) -> Estimate:
+    found = solve_theory(name, frequencies, m, activation, one_hot, executor)
 
-        def column(quantity: str) -> NDArray[np.float64]:
-            return np.array([np.nan if one is None else getattr(one, quantity) for one in found])
+    def column(quantity: str) -> NDArray[np.float64]:
+        return np.array([np.nan if one is None else getattr(one, quantity) for one in found])
 
-        parts = {part: column(part) for part in ("lost", "alone", "interference")}
-        return _estimate(
-            name,
-            m,
-            column("loss"),
-            column("exponent"),
-            parts,
-            ASSUMPTIONS[name],
-            {},
-            derive_solved(name),
-            found,
-        )
-
-    return build
+    parts = {"lost": "lost", "self": "alone", "interference": "interference"}
+    return _estimate(
+        name,
+        m,
+        column("loss"),
+        column("exponent"),
+        {part: column(quantity) for part, quantity in parts.items()},
+        ASSUMPTIONS[name],
+        {},
+        derive_solved(name),
+        found,
+    )
 
 
-_ON_REQUEST = ("hard_wall", "gaussian", "mean_field")
+_SOLVED = ("gaussian", "mean_field")
+_ON_REQUEST = ("hard_wall", *_SOLVED)
 _THEORIES: dict[str, Builder] = {
     "weak": _weak,
     "equiangular": _equiangular,
     "hard_wall": _hard_wall,
     "strong_even": _published("strong_even"),
     "strong_skewed": _published("strong_skewed"),
-    "gaussian": _solved("gaussian"),
-    "mean_field": _solved("mean_field"),
 }

@@ -50,7 +50,9 @@ def sample(groups, activation, one_hot, count, rng, bias=0.0):
     return total
 
 
-@pytest.mark.parametrize("activation", [UNIFORM, Activation(0.5, 1.0)])
+@pytest.mark.parametrize(
+    "activation", [UNIFORM, Activation(0.5, 1.0), Activation(0.0, 1.5, (1, 0, 3))]
+)
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_samples(activation, one_hot):
     groups = FeatureGroups(GROUPS.sizes, GROUPS.p / (2 if one_hot else 1))
@@ -62,7 +64,9 @@ def test_samples(activation, one_hot):
     assert abs(wrong.mean() - expected) > 4 * wrong.std() / np.sqrt(wrong.size)
 
 
-@pytest.mark.parametrize("activation", [UNIFORM, Activation(0.5, 3.0)])
+@pytest.mark.parametrize(
+    "activation", [UNIFORM, Activation(0.5, 3.0), Activation(0.0, 3.0, (1, 3, 2))]
+)
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_derivatives(activation, one_hot):
     groups = FeatureGroups(GROUPS.sizes, GROUPS.p / (2 if one_hot else 1))

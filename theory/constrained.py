@@ -1,0 +1,401 @@
+r"""The least mean-field loss of given live features, within the limits on overlaps.
+
+Use ``Problem(groups, m, …).minimise()`` inside theory/mean_field.py: an augmented Lagrangian, whose
+inner minima L-BFGS finds in a metric in which every direction curves about equally,
+
+    L(r, b, z + D) + Σ_s [(λ_s + ϱ c_s)₊² - λ_s²]/2ϱ + Σ_k [‖(S_k - ϱ B_k)₊‖² - ‖S_k‖²]/2ϱ,
+
+c_s = spent_s - 1 the budgets, B_k the positivity matrices (theory/overlap_laws.py), λ and S their
+multipliers, (·)₊ the positive part (of a matrix: its projection on the positive cone).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, minimize
+
+from theory.activation import Activation
+from theory.feature_groups import FeatureGroups, merge_groups
+from theory.interference import Cost, InterferenceLoss
+from theory.overlap_laws import DEGREES, OverlapLaws, random_nodes
+
+Array = NDArray[np.float64]
+# Nodes of the overlap laws between several groups, and of a single one; in a rough search.
+_NODES, _NODES_ALONE, _NODES_ROUGH = 11, 25, 7
+# |t| <= √m; where that is far beyond the law of random directions no pair would be so far.
+_MOST = 5.5
+# Live features have norms near 1 and fire at times: those of one that does neither count as dead.
+_NORMS, _BIASES = (0.7, 1.5), (-2.4, 1.0)
+# Rounds in which all have norm 1: rare features would die while overlaps are still random.
+_FROZEN = 3
+# Curvatures that the metric assumes: of the loss by r_g and b_g, over n_g p_g; of the loss by t,
+# over (p_g + p_h)/m; of the budgets, over the loss of random directions.
+_BY_NORM, _BY_OVERLAP, _BY_BUDGET = 4.0, 0.3, 0.1
+# Iterations of a round while norms are frozen and after, and the relative gain of one that ends it;
+# in a rough search; rounds; the largest penalty over the loss.
+_INNER, _INNER_ROUGH = (50, 100, 1e-9), (30, 60, 1e-7)
+_OUTER, _OUTER_ROUGH, _PENALTY = 60, 15, 10.0
+# What counts as settled: the largest violation of a limit, and the last relative change of the
+# loss, to first order corrected for the violation, and what a Newton step would gain of it.
+TOLERANCE, STILL, _GAIN = 1e-3, 2e-4, 1e-4
+# After the last round: what violations are worth, the last change and that gain together.
+_AT_LAST = 1e-2
+# By how much of the loss a finer rule may change it; the finest that is searched with.
+_PRECISE, FINEST = 2e-3, 2
+# Share of the loss of learning nothing below which a loss is 0.
+_LEAST = 1e-6
+
+
+class ConvergenceError(ArithmeticError):
+    """The constrained minimum was not found to the tolerance."""
+
+
+@dataclass
+class Multipliers:
+    """Of the budgets (K,), and of each positivity matrix."""
+
+    budget: Array
+    positivity: list[Array]
+
+
+class State(NamedTuple):
+    """Norms and biases (K,), and displacements D (pairs, Z)."""
+
+    r: Array
+    b: Array
+    D: Array
+
+
+class Minimum(NamedTuple):
+    """A constrained minimum: where, its multipliers, and how well its conditions hold.
+
+    ``violation`` is the largest of any limit, ``residual`` what a Newton step would gain, relative
+    to the loss.
+    """
+
+    state: State
+    multipliers: Multipliers
+    violation: float
+    residual: float
+    rounds: int
+
+
+class Problem:
+    """The loss and its limits at one width, for one choice of live features.
+
+    Parameters
+    ----------
+    groups : FeatureGroups
+        The live features.
+    m : float
+        Width.
+    activation : Activation
+        The law of v.
+    one_hot : bool
+        Whether exactly one feature is active at a time.
+    optimised : bool
+        Whether overlaps can be moved; if not they are Gaussian with the Welch variance.
+    fine : int
+        How finely to integrate, 0 to 3.
+    rough : bool
+        Whether overlap laws have few nodes, to search quickly.
+    """
+
+    def __init__(
+        self,
+        groups: FeatureGroups,
+        m: float,
+        activation: Activation,
+        one_hot: bool,
+        optimised: bool,
+        fine: int = 0,
+        rough: bool = False,
+    ) -> None:
+        self.groups, self.m, self.optimised = groups, m, optimised
+        self.rough = rough
+        self._how: dict[str, Any] = {
+            "activation": activation, "one_hot": one_hot, "optimised": optimised, "rough": rough,
+        }  # fmt: skip
+        nodes = _NODES_ALONE if groups.count == 1 else _NODES_ROUGH if self.rough else _NODES
+        self.laws = OverlapLaws(groups.sizes, m, nodes)
+        self.z, weights = self.laws.z, self.laws.weights
+        if not optimised:
+            self.z, weights = np.polynomial.hermite_e.hermegauss(nodes)
+            weights = weights / weights.sum()
+            n = max(float(np.sum(groups.sizes)), m, 2.0)
+            self.z = self.z * np.sqrt((n - m) / (n - 1))  # m times the Welch mean square
+        self.fine = fine
+        self.loss = InterferenceLoss(groups, m, weights, activation, one_hot, fine)
+        K = groups.count
+        self.shape = (len(self.laws.first), len(self.z))
+        low = [np.full(K, _NORMS[0]), np.full(K, _BIASES[0])]
+        high = [np.full(K, _NORMS[1]), np.full(K, _BIASES[1])]
+        if optimised:
+            most = min(np.sqrt(m), _MOST)
+            low.append(np.broadcast_to(-most - self.z, self.shape).ravel())
+            high.append(np.broadcast_to(most - self.z, self.shape).ravel())
+        self._low, self._high = np.concatenate(low), np.concatenate(high)
+        self._scale = np.ones_like(self._low)
+
+    def like(
+        self,
+        groups: FeatureGroups | None = None,
+        m: float | None = None,
+        fine: int | None = None,
+    ) -> Problem:
+        """Return the same problem of other groups (as many), at another width, or more finely."""
+        fine = self.fine if fine is None else fine
+        return Problem(groups or self.groups, self.m if m is None else m, **self._how, fine=fine)
+
+    def _measure(self, prices: Array, loss: float) -> None:
+        """Scale the optimizer's variables by the roots of assumed curvatures."""
+        laws, p = self.laws, self.groups.p
+        norms = np.sqrt(_BY_NORM * self.groups.sizes * p)
+        least = _BY_BUDGET * loss * np.maximum(laws.charge[-1], 1e-9)
+        budget = 2 * np.maximum(prices @ laws.charge, least)
+        by_t = np.sqrt((budget + self._by_overlap())[:, None] * laws.weights)
+        self._scale = np.concatenate([norms, norms, by_t.ravel()])
+
+    def split(self, x: Array) -> State:
+        """Return what the optimizer's variables stand for."""
+        K = self.groups.count
+        plain = x / self._scale
+        D = plain[2 * K :].reshape(self.shape) if self.optimised else np.zeros(self.shape)
+        return State(plain[:K], plain[K : 2 * K], D)
+
+    def join(self, state: State) -> Array:
+        """Return the optimizer's variables of a state."""
+        parts = (state.r, state.b, state.D.ravel()) if self.optimised else (state.r, state.b)
+        return np.clip(np.concatenate(parts), self._low, self._high) * self._scale
+
+    def start(self) -> tuple[State, Array]:
+        """Return directions of norm 1 whose overlaps shrink as their budgets allow, and prices.
+
+        The least Σ c_gh (1 - θ_gh)² for t = (1 - θ) z: its dual is concave, θ = c/(c + price).
+        """
+        K, laws = self.groups.count, self.laws
+        b = np.full(K, -min(0.3, 1 / np.sqrt(self.m)))
+        if not self.optimised:
+            return State(np.ones(K), b, np.zeros(self.shape)), np.zeros(K)
+        cost = self._by_overlap() / 2 + np.finfo(float).tiny
+        unit = cost.sum()
+
+        def dual(force: Array) -> tuple[float, Array]:
+            price = unit * (force @ laws.charge)
+            share = cost / (cost + price)
+            return (unit * force.sum() - (share * price).sum()) / unit, 1 - laws.charge @ share**2
+
+        force = minimize(
+            dual, np.full(K, 1 / K), jac=True, method="L-BFGS-B", bounds=[(0, None)] * K
+        ).x
+        share = cost / (cost + unit * (force @ laws.charge))
+        return State(np.ones(K), b, -share[:, None] * self.z), unit * force
+
+    def _by_overlap(self) -> Array:
+        """Return what the loss is assumed to curve by, by each pair's overlap (pairs,)."""
+        laws, p = self.laws, self.groups.p
+        curve: Array = _BY_OVERLAP * laws.pairs * (p[laws.first] + p[laws.second]) / self.m
+        return curve
+
+    def _bounds(self, frozen: bool, root: float) -> Bounds:
+        low, high = self._low.copy(), self._high.copy()
+        if frozen:
+            low[: self.groups.count] = high[: self.groups.count] = 1.0
+        return Bounds(low * self._scale / root, high * self._scale / root)
+
+    def cost(self, state: State) -> Cost:
+        """Return the loss without its limits."""
+        return self.loss(state.r, state.b, self.z + state.D)
+
+    def limits(self, D: Array) -> tuple[Array, list[Array]]:
+        """Return budgets spent less 1 (K,), and the positivity matrices."""
+        return self.laws.spent(D) - 1, self.laws.positivity(self.z + D)[0]
+
+    def lagrangian(self, found: Minimum) -> float:
+        """Return the loss less what its multipliers pay for the limits: level in the state."""
+        value = self.cost(found.state).loss
+        if self.optimised:
+            budget, matrices = self.limits(found.state.D)
+            prices = found.multipliers
+            value += float(prices.budget @ budget)
+            value -= sum(
+                float(np.sum(S * B)) for S, B in zip(prices.positivity, matrices, strict=True)
+            )
+        return value
+
+    def augmented(self, x: Array, multipliers: Multipliers, penalty: float) -> tuple[float, Array]:
+        """Return the augmented Lagrangian and its gradient."""
+        state = self.split(x)
+        cost = self.cost(state)
+        if not self.optimised:
+            return cost.loss, np.concatenate([cost.r, cost.b]) / self._scale
+        laws, prices = self.laws, multipliers.budget
+        force = np.maximum(prices + penalty * (laws.spent(state.D) - 1), 0.0)
+        value = cost.loss + (force @ force - prices @ prices) / (2 * penalty)
+        matrices, slopes = laws.positivity(self.z + state.D)
+        pushes = [
+            _positive_part(S - penalty * B)
+            for S, B in zip(multipliers.positivity, matrices, strict=True)
+        ]
+        for S, push in zip(multipliers.positivity, pushes, strict=True):
+            value += (np.sum(push**2) - np.sum(S**2)) / (2 * penalty)
+        by_D = cost.t + laws.spent_slope(state.D, force) - laws.pull(pushes, slopes)
+        return float(value), np.concatenate([cost.r, cost.b, by_D.ravel()]) / self._scale
+
+    def minimise(self, near: Minimum | None = None) -> Minimum:
+        """Return the constrained minimum, from random directions or from that of a like problem.
+
+        Raises
+        ------
+        ConvergenceError
+            If it does not settle.
+        """
+        K = self.groups.count
+        if near is None:
+            state, prices = self.start()
+            multipliers = Multipliers(prices, [np.zeros((K, K)) for _ in DEGREES])
+            x = self.join(state)
+        else:
+            multipliers = Multipliers(near.multipliers.budget, list(near.multipliers.positivity))
+            x = self.join(near.state)
+        penalty = self.cost(self.split(x)).loss
+        # What no loss is told from 0 below.
+        least = _LEAST * self.loss.raw[2] * float(self.groups.sizes @ self.groups.p)
+        before, worst_before, worst, change = np.inf, np.inf, np.inf, np.inf
+        frozen = 0 if near else _FROZEN if self.optimised else 1
+        for round_ in range(_OUTER):
+            state = self.split(x)
+            self.loss.look_again(state.r, state.b, self.z + state.D)
+            unit = max(self.cost(state).loss, least)
+            if self.optimised:
+                self._measure(multipliers.budget, unit)
+                x = self.join(state)
+            x = self._descend(x, multipliers, penalty, unit, round_ < frozen)
+            plain = max(self._sharpen(self.split(x), least), least)
+            if round_ == 0:
+                penalty = plain
+            worst = self._update(x, multipliers, penalty) if self.optimised else 0.0
+            found = Minimum(self.split(x), multipliers, worst, 0.0, round_ + 1)
+            loss = self.lagrangian(found)
+            change = abs(loss - before) / max(loss, least)
+            found = found._replace(residual=self._residual(found) / max(loss, least))
+            settled = worst < TOLERANCE and change < STILL and found.residual < _GAIN
+            if round_ > frozen and (settled or (self.rough and round_ + 1 == _OUTER_ROUGH)):
+                return found
+            if worst > max(0.3 * worst_before, TOLERANCE):
+                penalty = min(3 * penalty, _PENALTY * plain)
+            before, worst_before = loss, worst
+        if self.slack(found) / max(loss, least) + change + found.residual < _AT_LAST:
+            return found
+        raise ConvergenceError(
+            f"the mean field at m = {self.m:g} with {K} groups did not settle in {_OUTER} rounds "
+            f"(violation {worst:.1g}, last change {change:.1g}, residual {found.residual:.1g}): "
+            "try another number of groups"
+        )
+
+    def _sharpen(self, state: State, least: float) -> float:
+        """Return the loss; integrate more finely from here on if that changes it much."""
+        plain = self.cost(state).loss
+        if self.fine == FINEST:
+            return plain
+        finer = self.like(fine=self.fine + 1)
+        better = finer.cost(state).loss
+        if abs(better - plain) <= _PRECISE * max(better, least):
+            return plain
+        self.fine, self.loss = finer.fine, finer.loss
+        return better
+
+    def _descend(
+        self, x: Array, multipliers: Multipliers, penalty: float, unit: float, frozen: bool
+    ) -> Array:
+        """Minimise the augmented Lagrangian, in units in which the loss is about 1."""
+        first, inner, gain = _INNER_ROUGH if self.rough and self.groups.count > 1 else _INNER
+        root = np.sqrt(unit)
+
+        def scaled(y: Array) -> tuple[float, Array]:
+            value, slope = self.augmented(y * root, multipliers, penalty)
+            return value / unit, slope / root
+
+        found = minimize(
+            scaled,
+            x / root,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=self._bounds(frozen, root),
+            options={
+                "maxiter": first if frozen else inner,
+                "maxcor": 20,
+                "ftol": gain,
+                "gtol": 1e-12,
+            },
+        )
+        y: Array = found.x * root
+        return y
+
+    def _update(self, x: Array, multipliers: Multipliers, penalty: float) -> float:
+        """Move the multipliers; return the largest violation."""
+        budget, matrices = self.limits(self.split(x).D)
+        multipliers.budget = np.maximum(multipliers.budget + penalty * budget, 0.0)
+        worst = max(0.0, float(budget.max()))
+        for k, B in enumerate(matrices):
+            multipliers.positivity[k] = _positive_part(multipliers.positivity[k] - penalty * B)
+            worst = max(worst, -float(np.linalg.eigvalsh(B)[0]))
+        return worst
+
+    def slack(self, found: Minimum) -> float:
+        """Return what the multipliers pay for what limits are missed by."""
+        if not self.optimised:
+            return 0.0
+        budget, matrices = self.limits(found.state.D)
+        prices = found.multipliers
+        return float(prices.budget @ np.abs(budget)) + sum(
+            abs(float(np.sum(S * B))) for S, B in zip(prices.positivity, matrices, strict=True)
+        )
+
+    def _residual(self, found: Minimum) -> float:
+        """Return what a Newton step in the metric would gain of the Lagrangian."""
+        state, multipliers = found.state, found.multipliers
+        cost = self.cost(state)
+        slope = [cost.r, cost.b]
+        if self.optimised:
+            laws = self.laws
+            pull = laws.pull(multipliers.positivity, laws.positivity(self.z + state.D)[1])
+            by_D = cost.t + laws.spent_slope(state.D, multipliers.budget) - pull
+            slope.append(by_D.ravel())
+        g = np.concatenate(slope) / self._scale
+        x = self.join(state)
+        low, high = self._low * self._scale, self._high * self._scale
+        g[((x <= low) & (g > 0)) | ((x >= high) & (g < 0))] = 0.0
+        return float(g @ g) / 2
+
+
+def refine(coarse: Problem, found: Minimum, groups: FeatureGroups) -> Minimum:
+    """Return the minimum of ``merge_groups(groups)`` as a start for the groups themselves."""
+    parent = merge_groups(groups)[1]
+    laws, state, prices = coarse.laws, found.state, found.multipliers
+    K = laws.sizes.size
+    pair = np.empty((K, K), dtype=np.int64)
+    pair[laws.first, laws.second] = pair[laws.second, laws.first] = np.arange(len(laws.first))
+    first, second = np.triu_indices(groups.count)
+    z = random_nodes(coarse.m, _NODES if groups.count > 1 else _NODES_ALONE)[0]
+    moved = np.array([np.interp(z, coarse.z, row) for row in state.D])
+    D = moved[pair[parent[first], parent[second]]]
+    # A merged group's share of a positivity matrix falls to its members by their sizes.
+    part = np.sqrt(groups.sizes / laws.sizes[parent])
+    share = np.outer(part, part)
+    positivity = [S[np.ix_(parent, parent)] * share for S in prices.positivity]
+    budget = np.zeros(groups.count)
+    budget[np.searchsorted(parent, np.arange(K), side="right") - 1] = prices.budget
+    return Minimum(
+        State(state.r[parent], state.b[parent], D), Multipliers(budget, positivity), 0.0, 0.0, 0
+    )
+
+
+def _positive_part(matrix: Array) -> Array:
+    values, vectors = np.linalg.eigh(matrix)
+    part: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return part
