@@ -33,3 +33,40 @@ def test_samples_follow_the_law():
 def test_bad_supports(low, high):
     with pytest.raises(ValueError):
         Activation(low, high)
+
+
+STEPS = Activation(0.5, 3.0, (1.0, 0.0, 4.0))
+
+
+def test_law_in_cells_against_quadrature_and_samples():
+    assert not STEPS.is_uniform and UNIFORM.is_uniform
+    sample = STEPS.sample(100_000, np.random.default_rng(0))
+    first, second = 0.5 + 2.5 / 3, 3.0 - 2.5 / 3
+    assert not np.any((sample > first) & (sample < second))
+    for k in (1, 2, 3):
+        parts = [
+            quad(lambda x, k=k: x**k, low, high)[0] * share / 5 / (2.5 / 3)
+            for low, high, share in ((0.5, first, 1), (second, 3.0, 4))
+        ]
+        assert float(STEPS.moment(k)) == pytest.approx(sum(parts))
+        error = (sample**k).std() / np.sqrt(sample.size)
+        assert abs((sample**k).mean() - float(STEPS.moment(k))) < 4 * error
+        assert abs((sample**k).mean() - float(Activation(0.5, 3.0).moment(k))) > 4 * error
+    assert float(STEPS.density(sp.Rational(3, 5))) == pytest.approx(1 / 5 / (2.5 / 3))
+
+
+def test_steps_are_where_the_density_falls():
+    ends, jumps = STEPS.steps
+    assert ends == pytest.approx([0.5, 0.5 + 2.5 / 3, 3.0 - 2.5 / 3, 3.0])
+    assert np.sum(jumps * ends) == pytest.approx(1)  # the density's integral
+    assert np.sum(jumps * ends**2) / 2 == pytest.approx(float(STEPS.moment(1)))
+
+
+@pytest.mark.parametrize("shares", [(), (0.0, 0.0), (1.0, -0.5), (float("nan"),)])
+def test_bad_shares(shares):
+    with pytest.raises(ValueError):
+        Activation(0, 1, shares)
+
+
+def test_one_cell_is_uniform_whatever_its_share():
+    assert Activation(0, 2, (7,)) == UNIFORM

@@ -10,6 +10,7 @@ from theory.activation import UNIFORM, Activation
 from theory.feature_groups import FeatureGroups, group_features
 from theory.frequencies import Frequencies
 from theory.interference import InterferenceLoss
+from theory.interference_kernels import sum_back, sum_waves
 from theory.overlap_laws import random_nodes
 
 GROUPS = FeatureGroups(np.array([1, 3, 16]), np.array([0.4, 0.15, 0.02]))
@@ -143,3 +144,19 @@ def test_groups():
     for bad in ({"count": 0}, {"live": 0}, {"live": 1001}):
         with pytest.raises(ValueError, match="must be|allowed|at least|is not"):
             group_features(f, **bad)
+
+
+def test_compiled_sums_are_those_of_plain_arrays():
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.random(4))
+    nodes = np.concatenate([x, 1 + x, 2 * (1 + x), 4 * (1 + x)])
+    angle, rise, fall = rng.uniform(-3, 3, (3, 2, 2, 5))
+    waves, sums = np.empty((2, 2, 5, 2, 16)), np.empty((2, 2, 2, 2, 16))
+    sum_waves(angle, rise, fall, x, waves, sums)
+    plain = np.stack([np.cos(angle[..., None] * nodes), np.sin(angle[..., None] * nodes)], axis=3)
+    assert waves == pytest.approx(plain, abs=1e-12)
+    for k, weights in enumerate((rise, fall)):
+        assert sums[:, :, k] == pytest.approx(np.einsum("ghz,ghzps->ghps", weights, plain))
+    columns, back = rng.standard_normal((4, 2, 2, 2, 16)), np.empty((4, 2, 2, 5))
+    sum_back(waves, columns, back)
+    assert back == pytest.approx(np.einsum("cghps,ghzps->cghz", columns, plain))

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -145,3 +147,45 @@ def test_what_is_solved_for_is_given_when_named():
     assert np.all(prediction.loss["mean_field"][1:] < prediction.loss["gaussian"][1:])
     with pytest.raises(ValueError, match="has no expression"):
         prediction.expression("mean_field")
+
+
+def test_parts_have_the_names_of_the_loss():
+    even = Frequencies.power_law(40, alpha=0.0)
+    parts = predict(even, 12, theory="gaussian").parts["gaussian"]
+    assert tuple(parts) == ("lost", "self", "interference")
+
+
+def test_asymptotic_is_the_published_exponents():
+    steep = Frequencies.power_law(1000, alpha=1.75)
+    assert predict(steep, 10, theory="asymptotic").theories == ("strong_even", "strong_skewed")
+    flat = predict(Frequencies.power_law(1000, alpha=0.5), 10, theory=["weak", "asymptotic"])
+    assert flat.theories == ("weak", "strong_even")
+    assert flat.exponent["strong_even"] == [1.0]
+
+
+def test_solved_by_an_executor_or_one_by_one():
+    even = Frequencies.power_law(40, alpha=0.0)
+    alone = predict(even, [12, 8, 16], theory="gaussian")
+    with ThreadPoolExecutor(2) as pool:
+        shared = predict(even, [12, 8, 16], theory="gaussian", executor=pool)
+    assert np.array_equal(alone.loss["gaussian"], shared.loss["gaussian"])
+
+
+def test_one_active_feature_at_a_time():
+    even = Frequencies.power_law(40, alpha=0.0)
+    one = predict(even, 12, theory="mean_field", one_hot=True).loss["mean_field"]
+    several = predict(even, 12, theory="mean_field").loss["mean_field"]
+    assert 0 < one[0] < 0.8 * several[0]
+    with pytest.raises(ValueError, match="only gaussian and mean_field choose how many"):
+        predict(even, 12, one_hot=True)
+
+
+def test_a_law_in_cells():
+    """Losing everything loses the second moment, whatever the law of v."""
+    v = Activation(0.0, 2.0, (3.0, 1.0))
+    prediction = predict(WORDS, 10, theory=["weak", "mean_field"], activation=v)
+    uniform = predict(WORDS, 10, theory=["weak", "mean_field"])
+    for name in ("weak", "mean_field"):
+        assert 0 < prediction.loss[name][0] < uniform.loss[name][0]  # its v are smaller
+    with pytest.raises(ValueError, match="does not apply"):
+        predict(WORDS, 10, theory="equiangular", activation=v)

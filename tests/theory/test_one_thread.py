@@ -1,0 +1,20 @@
+import numpy as np
+import threadpoolctl
+
+from theory.one_thread import one_thread
+
+
+def threads():
+    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+
+
+def test_one_thread_inside_and_the_callers_setting_after():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    with threadpoolctl.threadpool_limits(2):
+        before = threads()
+        with one_thread():
+            assert set(threads()) == {1}
+            with one_thread():  # nested
+                assert set(threads()) == {1}
+            assert set(threads()) == {1}
+        assert threads() == before
