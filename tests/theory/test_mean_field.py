@@ -155,7 +155,7 @@ def test_one_active_feature(even):
 
 
 def test_another_law_of_v(skewed):
-    """v near 2, its square near 4 instead of 4/3 on average; and twice the v, four times the loss."""
+    """v near 2, its square near 4 instead of 4/3; and twice the v, four times the loss."""
     sure = solve_mean_field(SKEWED, 16, groups=5, activation=Activation(1.9, 2.0))
     assert 2 * skewed[16].loss < sure.loss < 4 * skewed[16].loss
     doubled = solve_mean_field(SKEWED, 16, groups=5, activation=Activation(0.0, 4.0))
