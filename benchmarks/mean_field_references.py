@@ -23,7 +23,8 @@ SECOND = {
     "batch": 512,
     "late_fraction": 0.0,
 }
-RATES = {300: 1e-2, 1000: 5e-3, 3000: 5e-3}  # by n: a higher one loses rare features
+# Learning rates by n, of the growth and of the second phase: higher ones lose rare features.
+RATES = {300: (1e-2, 1e-2), 1000: (1e-2, 5e-3), 3000: (5e-3, 2e-3)}
 STEPS = 24_000
 RUNS = ((0, STEPS), (1, STEPS), (2, STEPS), (0, 2 * STEPS))  # seed, steps of the second phase
 FIELDS = ("n", "law", "E", "m", "seed", "steps", "grown", "loss", "dead", "dead_loss", "seconds")
@@ -33,8 +34,9 @@ def measure(cell, seed, steps):
     """Train one model in two phases."""
     f = frequencies(cell["law"], int(cell["n"]), float(cell["E"]))
     m = int(cell["m"])
-    grown = ss.train(f, m, recipe="fast", seed=seed)
-    second = {"steps": steps, "learning_rate": RATES[f.n], **SECOND}
+    growth, rate = RATES[f.n]
+    grown = ss.train(f, m, recipe="fast", seed=seed, learning_rate=growth)
+    second = {"steps": steps, "learning_rate": rate, **SECOND}
     run = ss.train(f, m, recipe="fast", seed=seed, model=grown.model, **second)
     return {
         **cell,
