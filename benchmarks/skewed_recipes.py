@@ -1,4 +1,4 @@
-"""What shows the fast recipe the rare features where frequencies are skewed: adding them to samples.
+"""What shows the fast recipe rare features where frequencies are skewed: adding them to samples.
 
 Run ``python benchmarks/skewed_recipes.py`` (5 minutes on 2 cores). Trains six widths at alpha = 2
 (n = 1000, gamma = -1, E = 1, one seed) by the fast recipe, without features added to its samples,
