@@ -6,10 +6,10 @@ is minimised over norms r_g, biases b_g and the overlap laws that the geometry a
 
     L(m) = min over r, b, D of Σ_i ⟨(y_i - x_i)²⟩,   budgets <= 1,   B^(k) ⪰ 0,   |t| <= √m.
 
-Features so rare that they cost more alive than dead (⟨v²⟩ p_i) are left out: how many is found from
-the derivative of the minimum with respect to their number, on few merged groups first. With
-``optimised=False`` the overlaps are Gaussian with the Welch variance: an isotropic frame that
-nobody arranged, which loses more.
+Features so rare that they cost more alive than lost (⟨v²⟩ p_i - ⟨v⟩² p_i²) are left out: how many
+is found from the derivative of the minimum with respect to their number, on few merged groups
+first. With ``optimised=False`` the overlaps are Gaussian with the Welch variance: an isotropic
+frame that nobody arranged, which loses more.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _worth(problem: Problem, found: Minimum, rarest: float) -> float:
         p[-1] = (sizes[-1] * p[-1] + change * rarest) / (sizes[-1] + change)
         sizes[-1] += change
         ends.append(problem.like(FeatureGroups(sizes, p)).lagrangian(found))
-    dead = problem.loss.raw[2] * rarest
+    dead = problem.loss.raw[2] * rarest - (problem.loss.raw[1] * rarest) ** 2
     return (ends[1] - ends[0]) / (2 * step) - dead
 
 
@@ -173,7 +173,9 @@ def _report(problem: Problem, found: Minimum, frequencies: Frequencies, live: in
     # The envelope theorem: at the optimum only what depends on m itself changes L.
     step = _STEP * m
     below, above = (problem.like(m=m + change).lagrangian(found) for change in (-step, step))
-    lost = float(problem.loss.raw[2]) * float(frequencies.tail_sum(live))
+    # The best constant output, ⟨v⟩ p_i.
+    lost = problem.loss.raw[2] * float(frequencies.tail_sum(live))
+    lost -= problem.loss.raw[1] ** 2 * float(np.sum(frequencies.p[live:] ** 2))
     level = fine.lagrangian(found)
     loss = level + lost
     budget, _ = problem.limits(state.D)

@@ -28,7 +28,8 @@ class MeanField:
     loss : float
         Predicted loss, summed over features: ``lost + alone + interference``.
     lost : float
-        What features cost that are better left out: ⟨v²⟩ p_i each.
+        What features cost that are better left out: ⟨v²⟩ p_i - ⟨v⟩² p_i² each, the least that a
+        constant output costs.
     alone : float
         What the others would cost if they did not interfere (their gain is not 1 and their bias not
         0).

@@ -16,6 +16,7 @@ from theory.frequencies import Frequencies
 from theory.interference import InterferenceLoss
 from theory.mean_field import solve_mean_field
 from theory.overlap_laws import random_nodes
+from theory.theories import predict
 
 EVEN = Frequencies.power_law(60, alpha=0.0)
 SKEWED = Frequencies.power_law(60, alpha=1.0)
@@ -94,6 +95,18 @@ def test_arranged_overlaps_never_cost_more_than_gaussian_ones(even, skewed):
             assert found.loss < isotropic.loss
 
 
+def test_parts_of_a_group_are_the_group():
+    """Equal features in one group, or in three."""
+    whole, parts = (
+        Problem(
+            FeatureGroups(np.array(sizes), np.full(len(sizes), 1 / 60)), 12.0, UNIFORM, False, True
+        )
+        for sizes in ([60], [10, 20, 30])
+    )
+    one, three = whole.lagrangian(whole.minimise()), parts.lagrangian(parts.minimise())
+    assert three == pytest.approx(one, rel=0.01)
+
+
 def test_splitting_a_group_changes_little(skewed):
     more = solve_mean_field(SKEWED, 16, groups=9)
     assert more.loss == pytest.approx(skewed[16].loss, rel=0.03)
@@ -143,6 +156,9 @@ def test_two_dimensions_keep_few():
     """Of many equal features in the plane nearly all are lost."""
     found = solve_mean_field(Frequencies.power_law(300, alpha=0.0), 2)
     assert found.live < 20 and 0.95 * NOTHING < found.loss < NOTHING
+    # Each lost feature costs what the best constant costs, at which weak superposition loses it.
+    tail = predict(Frequencies.power_law(300, alpha=0.0), found.live, theory="weak").loss["weak"]
+    assert found.lost == pytest.approx(tail[0])
 
 
 def test_one_active_feature(even):
