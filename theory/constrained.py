@@ -42,6 +42,8 @@ _OUTER, _OUTER_ROUGH, _PENALTY = 60, 15, 10.0
 # What counts as settled: the largest violation of a limit, and the last relative change of the
 # loss, to first order corrected for the violation, and what a Newton step would gain of it.
 TOLERANCE, STILL, _GAIN = 1e-3, 2e-4, 1e-4
+# How far the multipliers may still move, of their sum: derivatives hang on them to first order.
+_MOVED = 0.02
 # After the last round: what violations are worth, the last change and that gain together.
 _AT_LAST = 1e-2
 # By how much of the loss a finer rule may change it; the finest that is searched with.
@@ -147,9 +149,15 @@ class Problem:
         m: float | None = None,
         fine: int | None = None,
     ) -> Problem:
-        """Return the same problem of other groups (as many), at another width, or more finely."""
-        fine = self.fine if fine is None else fine
-        return Problem(groups or self.groups, self.m if m is None else m, **self._how, fine=fine)
+        """Return the same problem of other groups (as many), at another width, or more finely.
+
+        Integrals are made alike, so that losses differ by what they are of alone.
+        """
+        finer = self.fine if fine is None else fine
+        other = Problem(groups or self.groups, self.m if m is None else m, **self._how, fine=finer)
+        if fine is None:
+            other.loss.scale = self.loss.scale
+        return other
 
     def _measure(self, prices: Array, loss: float) -> None:
         """Scale the optimizer's variables by the roots of assumed curvatures."""
@@ -278,12 +286,13 @@ class Problem:
             plain = max(self._sharpen(self.split(x), least), least)
             if round_ == 0:
                 penalty = plain
-            worst = self._update(x, multipliers, penalty) if self.optimised else 0.0
+            worst, moved = self._update(x, multipliers, penalty) if self.optimised else (0.0, 0.0)
             found = Minimum(self.split(x), multipliers, worst, 0.0, round_ + 1)
             loss = self.lagrangian(found)
             change = abs(loss - before) / max(loss, least)
             found = found._replace(residual=self._residual(found) / max(loss, least))
             settled = worst < TOLERANCE and change < STILL and found.residual < _GAIN
+            settled &= moved < _MOVED
             if round_ > frozen and (settled or (self.rough and round_ + 1 == _OUTER_ROUGH)):
                 return found
             if worst > max(0.3 * worst_before, TOLERANCE):
@@ -336,15 +345,19 @@ class Problem:
         y: Array = found.x * root
         return y
 
-    def _update(self, x: Array, multipliers: Multipliers, penalty: float) -> float:
-        """Move the multipliers; return the largest violation."""
+    def _update(self, x: Array, multipliers: Multipliers, penalty: float) -> tuple[float, float]:
+        """Move the multipliers; return the largest violation, and how far they moved."""
         budget, matrices = self.limits(self.split(x).D)
+        before = [multipliers.budget, *multipliers.positivity]
         multipliers.budget = np.maximum(multipliers.budget + penalty * budget, 0.0)
         worst = max(0.0, float(budget.max()))
         for k, B in enumerate(matrices):
             multipliers.positivity[k] = _positive_part(multipliers.positivity[k] - penalty * B)
             worst = max(worst, -float(np.linalg.eigvalsh(B)[0]))
-        return worst
+        after = [multipliers.budget, *multipliers.positivity]
+        far = sum(float(np.abs(a - b).sum()) for a, b in zip(after, before, strict=True))
+        size = sum(float(np.abs(a).sum()) for a in after)
+        return worst, far / max(size, 1e-300)
 
     def slack(self, found: Minimum) -> float:
         """Return what the multipliers pay for what limits are missed by."""

@@ -124,7 +124,7 @@ class InterferenceLoss:
             (float(end), float(jump)) for end, jump in zip(*activation.steps, strict=True) if jump
         ]
         self.raw = tuple(float(activation.moment(k)) for k in range(7))
-        self._scale: Array | None = None
+        self.scale: Array | None = None
         nodes, octaves = _RULES[fine]
         x, w = np.polynomial.legendre.leggauss(nodes)
         self._inner = (1 + x) / 2
@@ -190,27 +190,27 @@ class InterferenceLoss:
 
         Not in the middle of a descent: the loss would jump by what integration errs.
         """
-        if self._scale is None or self.one_hot:
+        if self.scale is None or self.one_hot:
             return
         y = (r[self.first] * r[self.second] / np.sqrt(self.m))[:, None] * t
-        coarse = np.abs(b) < self._scale / _TOO_COARSE
-        c = _TOO_COARSE * _ABSCISSA / self._scale
+        coarse = np.abs(b) < self.scale / _TOO_COARSE
+        c = _TOO_COARSE * _ABSCISSA / self.scale
         if np.any(coarse & (self._growth(c, y) < _LARGEST)):
-            self._scale = None
+            self.scale = None
 
     def _integrate(self, b: Array, y: Array) -> tuple[_Rule, _Transform, _Product, _Product]:
         """Return the rule and the transforms at its nodes; another scale if M is too large."""
         for _ in range(2):
-            if self._scale is None:
-                self._scale = self._find_scale(b, y)
-            unit = 1 / self._scale
+            if self.scale is None:
+                self.scale = self._find_scale(b, y)
+            unit = 1 / self.scale
             s = _ABSCISSA * unit[:, None] + 1j * unit[:, None] * self._omega
             rule = _Rule(s, unit[:, None] * self._domega, unit)
             mean = self._transform(rule, y)
             up, down = self._product(mean.plus), self._product(mean.minus)
             if max(up.size, down.size) < _TOO_LARGE:
                 break
-            self._scale = None
+            self.scale = None
         return rule, mean, up, down
 
     def _growth(self, c: Array, y: Array) -> Array:

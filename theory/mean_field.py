@@ -117,7 +117,8 @@ def _search_live(
         problem = Problem(merge_groups(fine)[0], float(m), rough=True, **how)
         alike = below is not None and below[0].groups.count == problem.groups.count
         found = problem.minimise(below[1] if alike and below is not None else None)
-        worth = _worth(problem, found, float(fine.p[-1])) / float(fine.p[-1])
+        rarest = float(frequencies.p[live - 1])
+        worth = _worth(problem, found, rarest) / rarest
         return worth, problem, found
 
     n = _worth_a_look(frequencies)

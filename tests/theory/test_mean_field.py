@@ -88,6 +88,15 @@ def test_the_exponent_is_the_slope_of_the_loss(even, skewed):
         assert found.exponent == pytest.approx(slope, abs=0.05)
 
 
+def test_so_it_is_where_features_are_lost():
+    """The number of live features is the best: what it changes with m enters to second order."""
+    f = Frequencies.power_law(200, alpha=1.0)
+    below, found, above = (solve_mean_field(f, m, groups=5) for m in (8, 9, 10))
+    assert below.live < found.live < above.live < 200
+    slope = -np.log(above.loss / below.loss) / np.log(10 / 8)
+    assert found.exponent == pytest.approx(slope, abs=0.04)
+
+
 def test_arranged_overlaps_never_cost_more_than_gaussian_ones(even, skewed):
     for f, group, solved in ((EVEN, None, even), (SKEWED, 5, skewed)):
         for m, found in solved.items():
