@@ -17,7 +17,7 @@ import numpy as np
 from mean_field import compare_exponents, lowest_losses
 
 import superscale as ss
-from theory.mean_field import solve_mean_field
+from theory.mean_field import ConvergenceError, solve_mean_field
 
 N = 1000
 ALPHAS = [k / 4 for k in range(9)]
@@ -31,7 +31,10 @@ SIZES = (100, 300, 1000, 3000, 10_000)
 def solve(job):
     """Return the predicted loss of (n, alpha, m), and its local exponent."""
     n, alpha, m = job
-    found = solve_mean_field(ss.Frequencies.power_law(n, alpha), m)
+    try:
+        found = solve_mean_field(ss.Frequencies.power_law(n, alpha), m)
+    except ConvergenceError as error:
+        return {"n": n, "alpha": alpha, "m": m, "loss": np.nan, "error": str(error)}
     return {
         "n": n, "alpha": alpha, "m": m, "loss": found.loss, "uncertainty": found.uncertainty,
         "exponent": found.exponent, "live": found.live,
@@ -124,6 +127,7 @@ def main():
         with ProcessPoolExecutor(2, get_context("spawn")) as pool:
             for name, jobs in list_jobs().items():
                 record[name] = list(pool.map(solve, jobs))
+                path.write_text(json.dumps(record, indent=1) + "\n")
                 print(name, flush=True)
     record["trained"] = trained_slopes()
     path.write_text(json.dumps(record, indent=1) + "\n")
@@ -131,7 +135,7 @@ def main():
         print(f"n = {n}, alpha = {alpha:g}, n/m = {n / m:.1f}: exponent {slope:.2f}")
     for name, rows in record.items():
         if name.startswith("fixed"):
-            for row in rows:
+            for row in (row for row in rows if "live" in row):
                 print(f"{name}, n = {row['n']}, m = {row['m']}: loss {row['loss']:.4g}, exponent "
                       f"{row['exponent']:.2f}, {row['live']} live")  # fmt: skip
     draw(record)

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, minimize
 
 from theory.activation import Activation
-from theory.feature_groups import FeatureGroups, merge_groups
+from theory.feature_groups import FeatureGroups
 from theory.interference import Cost, InterferenceLoss
-from theory.overlap_laws import DEGREES, OverlapLaws, random_nodes
+from theory.overlap_laws import DEGREES, OverlapLaws
 
 Array = NDArray[np.float64]
 # Nodes of the overlap laws between several groups, and of a single one; in a rough search.
@@ -30,6 +30,8 @@ _NODES, _NODES_ALONE, _NODES_ROUGH = 11, 25, 7
 _MOST = 5.5
 # Live features have norms near 1 and fire at times: those of one that does neither count as dead.
 _NORMS, _BIASES = (0.7, 1.5), (-2.4, 1.0)
+# At the start overlaps shrink by no more than this: at t = 0 no limit has a slope to follow.
+_START = 0.8
 # Rounds in which all have norm 1: rare features would die while overlaps are still random.
 _FROZEN = 3
 # Curvatures that the metric assumes: of the loss by r_g and b_g, over n_g p_g; of the loss by t,
@@ -39,13 +41,15 @@ _BY_NORM, _BY_OVERLAP, _BY_BUDGET = 4.0, 0.3, 0.1
 # in a rough search; rounds; the largest penalty over the loss.
 _INNER, _INNER_ROUGH = (50, 100, 1e-9), (30, 60, 1e-7)
 _OUTER, _OUTER_ROUGH, _PENALTY = 60, 15, 10.0
+# What a rough search puts up with after its rounds; if it misses that it goes on.
+_ROUGHLY = 1e-2
 # What counts as settled: the largest violation of a limit, and the last relative change of the
 # loss, to first order corrected for the violation, and what a Newton step would gain of it.
 TOLERANCE, STILL, _GAIN = 1e-3, 2e-4, 1e-4
 # How far the multipliers may still move, of their sum: derivatives hang on them to first order.
 _MOVED = 0.02
 # After the last round: what violations are worth, the last change and that gain together.
-_AT_LAST = 1e-2
+_AT_LAST = 2e-2
 # By how much of the loss a finer rule may change it; the finest that is searched with.
 _PRECISE, FINEST = 2e-3, 2
 # Share of the loss of learning nothing below which a loss is 0.
@@ -91,20 +95,12 @@ class Problem:
 
     Parameters
     ----------
-    groups : FeatureGroups
-        The live features.
-    m : float
-        Width.
-    activation : Activation
-        The law of v.
-    one_hot : bool
-        Whether exactly one feature is active at a time.
+    groups, m, activation, one_hot
+        As in ``InterferenceLoss``; m > 1.
     optimised : bool
         Whether overlaps can be moved; if not they are Gaussian with the Welch variance.
-    fine : int
-        How finely to integrate, 0 to 3.
-    rough : bool
-        Whether overlap laws have few nodes, to search quickly.
+    fine, rough : int, bool
+        How finely to integrate, 0 to 3; whether overlap laws have few nodes, to search quickly.
     """
 
     def __init__(
@@ -118,6 +114,7 @@ class Problem:
         rough: bool = False,
     ) -> None:
         self.groups, self.m, self.optimised = groups, m, optimised
+        self.activation = activation
         self.rough = rough
         self._how: dict[str, Any] = {
             "activation": activation, "one_hot": one_hot, "optimised": optimised, "rough": rough,
@@ -143,15 +140,20 @@ class Problem:
         self._low, self._high = np.concatenate(low), np.concatenate(high)
         self._scale = np.ones_like(self._low)
 
+    @property
+    def least(self) -> float:
+        """What no loss is told from 0 below."""
+        return _LEAST * self.loss.raw[2] * float(self.groups.sizes @ self.groups.p)
+
     def like(
         self,
         groups: FeatureGroups | None = None,
         m: float | None = None,
         fine: int | None = None,
     ) -> Problem:
-        """Return the same problem of other groups (as many), at another width, or more finely.
+        """Return the same problem of other groups (as many) or at another width, or more finely.
 
-        Integrals are made alike, so that losses differ by what they are of alone.
+        The first integrate alike, so that losses differ by groups and width alone.
         """
         finer = self.fine if fine is None else fine
         other = Problem(groups or self.groups, self.m if m is None else m, **self._how, fine=finer)
@@ -200,7 +202,7 @@ class Problem:
         force = minimize(
             dual, np.full(K, 1 / K), jac=True, method="L-BFGS-B", bounds=[(0, None)] * K
         ).x
-        share = cost / (cost + unit * (force @ laws.charge))
+        share = _START * cost / (cost + unit * (force @ laws.charge))
         return State(np.ones(K), b, -share[:, None] * self.z), unit * force
 
     def _by_overlap(self) -> Array:
@@ -270,10 +272,10 @@ class Problem:
         else:
             multipliers = Multipliers(near.multipliers.budget, list(near.multipliers.positivity))
             x = self.join(near.state)
-        penalty = self.cost(self.split(x)).loss
-        # What no loss is told from 0 below.
-        least = _LEAST * self.loss.raw[2] * float(self.groups.sizes @ self.groups.p)
+        least = self.least
+        penalty = max(self.cost(self.split(x)).loss, least)
         before, worst_before, worst, change = np.inf, np.inf, np.inf, np.inf
+        raised = 1.0  # tenfold whenever violations stay: up to what random overlaps would cost
         frozen = 0 if near else _FROZEN if self.optimised else 1
         for round_ in range(_OUTER):
             state = self.split(x)
@@ -293,12 +295,18 @@ class Problem:
             found = found._replace(residual=self._residual(found) / max(loss, least))
             settled = worst < TOLERANCE and change < STILL and found.residual < _GAIN
             settled &= moved < _MOVED
-            if round_ > frozen and (settled or (self.rough and round_ + 1 == _OUTER_ROUGH)):
+            near_enough = self.rough and round_ + 1 >= _OUTER_ROUGH
+            near_enough &= max(worst, change, found.residual) < _ROUGHLY
+            if round_ > frozen and (settled or near_enough):
                 return found
+            if worst > max(0.9 * worst_before, TOLERANCE):
+                raised *= 10
             if worst > max(0.3 * worst_before, TOLERANCE):
-                penalty = min(3 * penalty, _PENALTY * plain)
+                most = min(raised * plain, float(self._by_overlap().sum()))
+                penalty = min(3 * penalty, _PENALTY * max(most, plain))
             before, worst_before = loss, worst
-        if self.slack(found) / max(loss, least) + change + found.residual < _AT_LAST:
+        unsure = self.slack(found) + (change + found.residual) * max(loss, least)
+        if self.rough or unsure < max(_AT_LAST * loss, least):
             return found
         raise ConvergenceError(
             f"the mean field at m = {self.m:g} with {K} groups did not settle in {_OUTER} rounds "
@@ -384,28 +392,6 @@ class Problem:
         low, high = self._low * self._scale, self._high * self._scale
         g[((x <= low) & (g > 0)) | ((x >= high) & (g < 0))] = 0.0
         return float(g @ g) / 2
-
-
-def refine(coarse: Problem, found: Minimum, groups: FeatureGroups) -> Minimum:
-    """Return the minimum of ``merge_groups(groups)`` as a start for the groups themselves."""
-    parent = merge_groups(groups)[1]
-    laws, state, prices = coarse.laws, found.state, found.multipliers
-    K = laws.sizes.size
-    pair = np.empty((K, K), dtype=np.int64)
-    pair[laws.first, laws.second] = pair[laws.second, laws.first] = np.arange(len(laws.first))
-    first, second = np.triu_indices(groups.count)
-    z = random_nodes(coarse.m, _NODES if groups.count > 1 else _NODES_ALONE)[0]
-    moved = np.array([np.interp(z, coarse.z, row) for row in state.D])
-    D = moved[pair[parent[first], parent[second]]]
-    # A merged group's share of a positivity matrix falls to its members by their sizes.
-    part = np.sqrt(groups.sizes / laws.sizes[parent])
-    share = np.outer(part, part)
-    positivity = [S[np.ix_(parent, parent)] * share for S in prices.positivity]
-    budget = np.zeros(groups.count)
-    budget[np.searchsorted(parent, np.arange(K), side="right") - 1] = prices.budget
-    return Minimum(
-        State(state.r[parent], state.b[parent], D), Multipliers(budget, positivity), 0.0, 0.0, 0
-    )
 
 
 def _positive_part(matrix: Array) -> Array:

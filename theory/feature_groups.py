@@ -57,9 +57,9 @@ def group_features(
     frequencies : Frequencies
         How often features occur.
     count : int, optional
-        How many groups beside the first; by default 8, or 12 if the first feature holds a
-        quarter of E.
-        Equal frequencies are one group.
+        How many steps beside the first feature (fewer groups where steps hold no rank); 1 is one
+        group of all. By default 8, or 12 if the first feature holds a quarter of E. Equal
+        frequencies are one group.
     live : int, optional
         Only the ``live`` most frequent features; all by default.
 

@@ -21,13 +21,7 @@ from numpy.typing import NDArray
 
 from theory.activation import UNIFORM, Activation
 from theory.checks import check_integer, read_only
-from theory.constrained import (
-    STILL,
-    ConvergenceError,
-    Minimum,
-    Problem,
-    refine,
-)
+from theory.constrained import STILL, ConvergenceError, Minimum, Multipliers, Problem, State
 from theory.feature_groups import FeatureGroups, group_features, merge_groups
 from theory.frequencies import Frequencies
 from theory.mean_field_solution import MeanField
@@ -41,7 +35,9 @@ Array = NDArray[np.float64]
 # and ends at this relative error.
 _FIRST, _JUMP, _CLOSE = 2, 3, 0.03
 # The rarest features that are active in so small a share of E are lost.
-_NEVER = 1e-9
+_NEVER = 1e-7
+# Rough minima are told apart by so much.
+_ALIKE = 2e-3
 # A relative step in a group's size or in m, for derivatives.
 _STEP = 1e-3
 
@@ -79,8 +75,10 @@ def solve_mean_field(
 
     Raises
     ------
+    TypeError
+        If frequencies are no ``Frequencies``, or m or groups no whole number.
     ValueError
-        For a width outside 2..n, or E > 1 with ``one_hot``.
+        For a single feature, a width outside 2..n, groups below 1, or E > 1 with ``one_hot``.
     ConvergenceError
         If the minimum is not found; the message says what to try.
 
@@ -90,18 +88,39 @@ def solve_mean_field(
     >>> found.live, 0.05 < found.loss < 0.2
     (100, True)
     """
+    if not isinstance(frequencies, Frequencies):
+        raise TypeError(f"frequencies is a {type(frequencies).__name__}: build a Frequencies")
+    if frequencies.n < 2:
+        raise ValueError("n = 1: a single feature overlaps with none; give at least two")
     m = check_integer("m", m, 2, frequencies.n)
+    if groups is not None:
+        groups = check_integer("groups", groups)
     if one_hot and frequencies.density > 1 + 1e-12:
         raise ValueError(
             f"E = {frequencies.density:g} with one active feature at a time: E is at most 1"
         )
+    # Solved for v up to 2: if v is c times as large, so are biases, and losses are c² times.
+    size = activation.high / 2
+    if size != 1:
+        activation = Activation(activation.low / size, 2.0, activation.shares)
     how: dict[str, Any] = {"activation": activation, "one_hot": one_hot, "optimised": optimised}
     with one_thread():
         live, coarse = _search_live(frequencies, m, groups, how)
-        fine = group_features(frequencies, groups, live)
-        problem = Problem(fine, float(m), **how)
-        found = problem.minimise(None if coarse is None else refine(*coarse, fine))
-        return _report(problem, found, frequencies, live)
+        problem = Problem(group_features(frequencies, groups, live), float(m), **how)
+        found = problem.minimise(refine(*coarse, problem) if coarse else None)
+        best = problem.lagrangian(found) + _lost(frequencies, live, activation)
+        if live > m and best > _lost(frequencies, m, activation):
+            # The m most frequent, orthogonal to each other, cost less.
+            live = m
+            problem = Problem(group_features(frequencies, groups, live), float(m), **how)
+            found = problem.minimise()
+        return _report(problem, found, frequencies, live, size)
+
+
+def _lost(frequencies: Frequencies, live: int, activation: Activation) -> float:
+    """Return what the features beyond the live ones cost at their best constant output."""
+    tail = float(frequencies.tail_sum(live)), float(frequencies.tail_sum(live, power=2))
+    return float(activation.moment(2)) * tail[0] - float(activation.moment(1)) ** 2 * tail[1]
 
 
 def _search_live(
@@ -109,14 +128,18 @@ def _search_live(
 ) -> tuple[int, tuple[Problem, Minimum] | None]:
     """Return how many features are best kept alive, and a minimum of merged groups nearby.
 
-    Minima are followed from few features upwards: from there on all are alive.
+    Minima are followed from few features upwards: from there on all are alive. Of all that were
+    seen it is the best, should the derivative have led elsewhere.
     """
+    seen: list[tuple[float, int, Problem, Minimum]] = []
 
     def solve(live: int, below: tuple[Problem, Minimum] | None) -> tuple[float, Problem, Minimum]:
         fine = group_features(frequencies, groups, live)
         problem = Problem(merge_groups(fine)[0], float(m), rough=True, **how)
         alike = below is not None and below[0].groups.count == problem.groups.count
         found = problem.minimise(below[1] if alike and below is not None else None)
+        total = problem.lagrangian(found) + _lost(frequencies, live, how["activation"])
+        seen.append((total, live, problem, found))
         rarest = float(frequencies.p[live - 1])
         worth = _worth(problem, found, rarest) / rarest
         return worth, problem, found
@@ -130,7 +153,7 @@ def _search_live(
             break
         low, at_low, below = high, worth, (problem, found)
         if high == n:
-            return n, below
+            break
         high = min(_JUMP * high, n)
     at_high = worth
     while high - low > max(1, _CLOSE * low):
@@ -143,7 +166,10 @@ def _search_live(
             high, at_high = middle, worth
         else:
             low, at_low, below = middle, worth, (problem, found)
-    return low, below
+    total, live, problem, found = min(seen, key=lambda one: one[0])
+    if below is not None and total > (1 - _ALIKE) * next(x[0] for x in seen if x[1] == low):
+        return low, below
+    return live, (problem, found)
 
 
 def _worth_a_look(frequencies: Frequencies) -> int:
@@ -166,45 +192,68 @@ def _worth(problem: Problem, found: Minimum, rarest: float) -> float:
     return (ends[1] - ends[0]) / (2 * step) - dead
 
 
-def _report(problem: Problem, found: Minimum, frequencies: Frequencies, live: int) -> MeanField:
-    """Return all that is known of a minimum."""
+def _report(
+    problem: Problem, found: Minimum, frequencies: Frequencies, live: int, size: float
+) -> MeanField:
+    """Return all that is known of a minimum, for v of the given size."""
     groups, m, state, prices = problem.groups, problem.m, found.state, found.multipliers
     fine = problem.like(fine=problem.fine + 1)
     cost = fine.cost(state)
     # The envelope theorem: at the optimum only what depends on m itself changes L.
     step = _STEP * m
     below, above = (problem.like(m=m + change).lagrangian(found) for change in (-step, step))
-    # The best constant output, ⟨v⟩ p_i.
-    lost = problem.loss.raw[2] * float(frequencies.tail_sum(live))
-    lost -= problem.loss.raw[1] ** 2 * float(np.sum(frequencies.p[live:] ** 2))
-    level = fine.lagrangian(found)
+    lost = _lost(frequencies, live, problem.activation)
+    level = max(fine.lagrangian(found), 0.0)
     loss = level + lost
-    budget, _ = problem.limits(state.D)
+    uncertainty = abs(level - problem.lagrangian(found)) + problem.slack(found)
+    uncertainty += (STILL + found.residual) * loss
+    slope = -(above - below) / (2 * step) * m / loss if loss > problem.least else np.nan
     pairs = problem.z + state.D
     t = np.empty((groups.count, groups.count, pairs.shape[1]))
     laws = problem.laws
     t[laws.first, laws.second] = t[laws.second, laws.first] = pairs
     used = [k for k, S in zip(DEGREES, prices.positivity, strict=True) if np.trace(S) > 0]
-    optimised = problem.optimised
+    optimised, square = problem.optimised, size * size
+    spent = laws.spent(state.D) if optimised else np.zeros(groups.count)
     return MeanField(
         m=m,
-        loss=loss,
-        lost=lost,
-        alone=cost.alone,
-        exponent=-(above - below) / (2 * step) * m / loss,
-        uncertainty=abs(level - problem.lagrangian(found))
-        + problem.slack(found)
-        + (STILL + found.residual) * loss,
+        loss=square * loss,
+        lost=square * lost,
+        alone=square * cost.alone,
+        exponent=slope,
+        uncertainty=square * uncertainty,
         groups=groups,
         r=read_only(state.r),
-        b=read_only(state.b),
+        b=read_only(size * state.b),
         z=read_only(problem.z),
         weights=read_only(problem.loss.weights),
         t=read_only(t),
-        budget=read_only(budget + 1 if optimised else np.zeros(groups.count)),
-        prices=read_only(prices.budget),
+        budget=read_only(spent),
+        prices=read_only(square * prices.budget),
         active=tuple(used) if optimised else (),
         violation=found.violation,
         residual=found.residual,
         rounds=found.rounds,
+    )
+
+
+def refine(coarse: Problem, found: Minimum, problem: Problem) -> Minimum:
+    """Return the minimum of a problem's merged groups as a start for the problem itself."""
+    groups = problem.groups
+    parent = merge_groups(groups)[1]
+    laws, state, prices = coarse.laws, found.state, found.multipliers
+    K = laws.sizes.size
+    pair = np.empty((K, K), dtype=np.int64)
+    pair[laws.first, laws.second] = pair[laws.second, laws.first] = np.arange(len(laws.first))
+    first, second = np.triu_indices(groups.count)
+    moved = np.array([np.interp(problem.z, coarse.z, row) for row in state.D])
+    D = moved[pair[parent[first], parent[second]]]
+    # A merged group's share of a positivity matrix falls to its members by their sizes.
+    part = np.sqrt(groups.sizes / laws.sizes[parent])
+    share = np.outer(part, part)
+    positivity = [S[np.ix_(parent, parent)] * share for S in prices.positivity]
+    budget = np.zeros(groups.count)
+    budget[np.searchsorted(parent, np.arange(K), side="right") - 1] = prices.budget
+    return Minimum(
+        State(state.r[parent], state.b[parent], D), Multipliers(budget, positivity), 0.0, 0.0, 0
     )

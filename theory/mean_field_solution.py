@@ -1,6 +1,6 @@
 """What a mean field was solved to: the result of ``theory.mean_field.solve_mean_field``.
 
-Use its fields and tables; nothing here computes.
+Use its fields, tables and plot; nothing here solves.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class MeanField:
         What the others would cost if they did not interfere (their gain is not 1 and their bias not
         0).
     exponent : float
-        Local exponent -d ln L / d ln m, from the derivative of the optimum.
+        Local exponent -d ln L / d ln m, from the derivative of the optimum; NaN where the loss is
+        less than a millionth of what learning nothing loses.
     uncertainty : float
         Numerical, of ``loss``: of the integrals, and of limits that hold to a tolerance only.
     groups : FeatureGroups
@@ -42,7 +43,8 @@ class MeanField:
     r, b : ndarray, shape (K,)
         Norm and bias in each group.
     z, weights : ndarray, shape (Z,)
-        Nodes of the law of scaled overlaps √m u·v of random directions.
+        Nodes of the law that scaled overlaps √m u·v have before they are moved: of random
+        directions, or Gaussian with the Welch mean square where overlaps are not optimised.
     t : ndarray, shape (K, K, Z)
         Where each is moved to, for each pair of groups.
     budget : ndarray, shape (K,)
@@ -90,22 +92,26 @@ class MeanField:
         return self.loss - self.lost - self.alone
 
     @property
-    def mean_square_overlap(self) -> float:
-        """Mean of (u_i·u_j)² over all pairs of live features."""
+    def _shares(self) -> Array:
+        """Return the share of each pair of groups among all pairs of live features (K, K)."""
         sizes = self.groups.sizes.astype(float)
         pairs = np.outer(sizes, sizes) - np.diag(sizes)
-        return float((pairs * ((self.t**2) @ self.weights)).sum() / (self.m * max(pairs.sum(), 1)))
+        share: Array = pairs / max(pairs.sum(), 1.0)
+        return share
+
+    @property
+    def mean_square_overlap(self) -> float:
+        """Mean of (u_i·u_j)² over all pairs of live features; 0 if there is only one."""
+        return float((self._shares * (self.t**2 @ self.weights)).sum() / self.m)
 
     @property
     def skewness(self) -> float:
-        """⟨t³⟩ over ⟨t²⟩^(3/2), over all pairs of live features."""
-        sizes = self.groups.sizes.astype(float)
-        pairs = np.outer(sizes, sizes) - np.diag(sizes)
-        second, third = ((pairs * (self.t**k @ self.weights)).sum() / pairs.sum() for k in (2, 3))
-        return float(third / second**1.5)
+        """⟨t³⟩ over ⟨t²⟩^(3/2), over all pairs of live features; NaN if overlaps are 0."""
+        second, third = ((self._shares * (self.t**k @ self.weights)).sum() for k in (2, 3))
+        return float(third / second**1.5) if second > 0 else float("nan")
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return a row for each group."""
+        """Return a row for each group: features, p, r, b, budget, price."""
         return pd.DataFrame(
             {
                 "features": self.groups.sizes,
@@ -118,22 +124,26 @@ class MeanField:
         )
 
     def histogram(self) -> tuple[Array, Array]:
-        """Return values of t over all pairs of live features, sorted, and their probabilities."""
-        sizes = self.groups.sizes.astype(float)
-        pairs = np.outer(sizes, sizes) - np.diag(sizes)
-        share = (pairs / pairs.sum())[:, :, None] * self.weights
+        """Return values of t over all pairs of live features, sorted, and their probabilities.
+
+        Returns
+        -------
+        ndarray, ndarray, shape (K K Z,)
+            Values and probabilities; all of these are 0 if a single feature is live.
+        """
+        share = self._shares[:, :, None] * self.weights
         order = np.argsort(self.t, axis=None)
         return self.t.ravel()[order], share.ravel()[order]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the law of scaled overlaps beside that of random directions; return the axes."""
+        """Draw the law of scaled overlaps, and of those nobody arranged; return the axes."""
         if ax is None:
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots()
         values, shares = self.histogram()
         ax.step(values, np.cumsum(shares), where="post", label="optimised")
-        ax.step(self.z, np.cumsum(self.weights), where="post", label="random directions", color="k")
+        ax.step(self.z, np.cumsum(self.weights), where="post", label="not arranged", color="k")
         ax.set(xlabel="scaled overlap t", ylabel="share of pairs below")
         ax.legend()
         return ax

@@ -32,7 +32,7 @@ _USABLE = 0.5
 
 
 def random_nodes(m: float, count: int) -> tuple[Array, Array]:
-    """Return Gauss nodes z and weights of the law of √m u·v for random directions in R^m.
+    """Return Gauss nodes z and weights of the law of √m u·v for random directions in R^m, m > 1.
 
     Examples
     --------
@@ -40,8 +40,6 @@ def random_nodes(m: float, count: int) -> tuple[Array, Array]:
     >>> round(float(weights @ z**2), 12)
     1.0
     """
-    if m == 1:
-        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
     x, weights = roots_jacobi(count, (m - 3) / 2, (m - 3) / 2)
     # The rule is even; so are its numbers then, to the last bit.
     x, weights = (x - x[::-1]) / 2, (weights + weights[::-1]) / 2
@@ -56,7 +54,7 @@ class OverlapLaws:
     sizes : ndarray, shape (K,)
         Features in each group.
     m : float
-        Width.
+        Width, above 1.
     count : int
         Nodes Z.
 
@@ -111,7 +109,7 @@ class OverlapLaws:
             B[self.first, self.second] = B[self.second, self.first] = factor * mean
             B[np.diag_indices_from(B)] += 1.0
             matrices.append(B)
-            rate = k * (k + self.m - 2) / max(self.m - 1, 1e-9) / np.sqrt(self.m)
+            rate = k * (k + self.m - 2) / (self.m - 1) / np.sqrt(self.m)
             slope = rate * slopes[k - 1].reshape(x.shape)
             by_t.append(factor[:, None] * slope * self.weights)
         return matrices, by_t

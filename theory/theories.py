@@ -72,8 +72,8 @@ def predict(
         Only these; by default all that apply but "hard_wall", "gaussian" and "mean_field", which
         are given when named (the last two take seconds for each width).
     activation : Activation
-        The law of v. Of the strong theories only "gaussian" and "mean_field" are known for others
-        than U(0, 2).
+        The law of v. Of the strong losses only those of "gaussian" and "mean_field" are known for
+        other laws than U(0, 2).
     one_hot : bool
         For "gaussian" and "mean_field": whether exactly one feature is active at a time (E <= 1)
         instead of each independently.
@@ -87,9 +87,14 @@ def predict(
 
     Raises
     ------
+    TypeError
+        If frequencies are no ``Frequencies``.
     ValueError
-        For widths outside 1..n, an unknown theory, or one that does not apply to these frequencies
-        (the message lists those that do).
+        For widths outside 1..n, no theory, an unknown one, or one that does not apply to these
+        frequencies (the message lists those that do); for ``one_hot`` with other theories than the
+        two, or with E > 1.
+    ConvergenceError
+        If "gaussian" or "mean_field" does not settle.
 
     Examples
     --------
@@ -115,6 +120,8 @@ def predict(
         names = tuple(
             name for one in names for name in (published if one == "asymptotic" else (one,))
         )
+    if not names:
+        raise ValueError(f"theory = {theory!r} names none; those that apply: {', '.join(known)}")
     fixed = [name for name in names if name not in _SOLVED]
     if one_hot and fixed:
         raise ValueError(

@@ -21,7 +21,7 @@ PAIRS = 6
 T = Z + 0.3 * np.sin(np.arange(PAIRS))[:, None] - 0.05 * Z**2
 
 
-def cost_of(activation=UNIFORM, one_hot=False, groups=GROUPS, fine=False, r=R, b=B, t=T, m=6.0):
+def cost_of(activation=UNIFORM, one_hot=False, groups=GROUPS, fine=0, r=R, b=B, t=T, m=6.0):
     return InterferenceLoss(groups, m, WEIGHTS, activation, one_hot, fine)(r, b, t)
 
 

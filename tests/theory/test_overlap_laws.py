@@ -67,8 +67,8 @@ def test_overlaps_that_no_vectors_have():
     assert min(np.linalg.eigvalsh(B)[0] for B in impossible) < -1e-3
 
 
-def test_orthogonal_rows_spend_exactly_all():
-    """n = m rows made orthogonal: D = -z, the one case in which the budget is known to be exact."""
+def test_orthogonal_rows_spend_all_but_one_of_m():
+    """m rows made orthogonal, D = -z: m(m - 1)/2 pairs of the m²/2 that the budget grants."""
     for m in (3, 10, 50):
         laws = OverlapLaws(np.array([m]), float(m), 9)
         spent = laws.spent(-laws.z[None, :])

@@ -121,6 +121,7 @@ def test_other_activations():
         ),
         (lambda: predict(WORDS, 10, theory="strong_skewed"), "does not apply to power_law"),
         (lambda: predict(WORDS, 10)["no"], "is not in this prediction"),
+        (lambda: predict(WORDS, 10, theory=[]), "names none"),
     ],
 )
 def test_bad_input(call, message):
@@ -181,7 +182,6 @@ def test_one_active_feature_at_a_time():
 
 
 def test_a_law_in_cells():
-    """Losing everything loses the second moment, whatever the law of v."""
     v = Activation(0.0, 2.0, (3.0, 1.0))
     prediction = predict(WORDS, 10, theory=["weak", "mean_field"], activation=v)
     uniform = predict(WORDS, 10, theory=["weak", "mean_field"])
