@@ -1,8 +1,8 @@
 """How fast the loss falls with width, by the mean field: over alpha and n/m, large n, and limits.
 
-Run ``python benchmarks/exponent_map.py`` (about 15 minutes on 2 cores; ``python
-benchmarks/exponent_map.py draw`` only draws docs/exponents.png again). Nothing is fitted. Exponents
-are slopes of ln L between neighbouring widths. Trained slopes are those of
+Run ``python benchmarks/exponent_map.py`` (about 15 minutes on 2 cores; with the name of a part,
+such as words, only that again; with draw, only docs/exponents.png). Nothing is fitted. Exponents
+are slopes of ln L between neighbouring widths; trained ones are those of
 benchmarks/mean_field_references.csv. Results are stored in benchmarks/exponent_map.json.
 """
 
@@ -120,12 +120,13 @@ def draw(record):
 
 def main():
     path = Path(__file__).with_suffix(".json")
-    if sys.argv[1:] == ["draw"]:
+    record = {"command": "python benchmarks/exponent_map.py"}
+    chosen = sys.argv[1:]
+    if chosen:
         record = json.loads(path.read_text())
-    else:
-        record = {"command": "python benchmarks/exponent_map.py"}
-        with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-            for name, jobs in list_jobs().items():
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        for name, jobs in list_jobs().items():
+            if not chosen or name in chosen:
                 record[name] = list(pool.map(solve, jobs))
                 path.write_text(json.dumps(record, indent=1) + "\n")
                 print(name, flush=True)

@@ -272,10 +272,9 @@ class Problem:
         else:
             multipliers = Multipliers(near.multipliers.budget, list(near.multipliers.positivity))
             x = self.join(near.state)
-        least = self.least
+        least, raised = self.least, 1.0  # raised tenfold whenever violations stay
         penalty = max(self.cost(self.split(x)).loss, least)
         before, worst_before, worst, change = np.inf, np.inf, np.inf, np.inf
-        raised = 1.0  # tenfold whenever violations stay: up to what random overlaps would cost
         frozen = 0 if near else _FROZEN if self.optimised else 1
         for round_ in range(_OUTER):
             state = self.split(x)
@@ -293,17 +292,19 @@ class Problem:
             loss = self.lagrangian(found)
             change = abs(loss - before) / max(loss, least)
             found = found._replace(residual=self._residual(found) / max(loss, least))
-            settled = worst < TOLERANCE and change < STILL and found.residual < _GAIN
-            settled &= moved < _MOVED
-            near_enough = self.rough and round_ + 1 >= _OUTER_ROUGH
-            near_enough &= max(worst, change, found.residual) < _ROUGHLY
-            if round_ > frozen and (settled or near_enough):
+            settled = worst < TOLERANCE and change < STILL and moved < _MOVED
+            enough = self.rough and round_ + 1 >= _OUTER_ROUGH
+            enough &= max(worst, change, found.residual) < _ROUGHLY
+            if round_ > frozen and ((settled and found.residual < _GAIN) or enough):
                 return found
             if worst > max(0.9 * worst_before, TOLERANCE):
-                raised *= 10
+                raised *= 10  # up to what random overlaps would cost
+            elif worst < TOLERANCE:  # a lower penalty is easier to descend
+                raised = max(raised / 10, 1.0)
+            most = _PENALTY * max(min(raised * plain, float(self._by_overlap().sum())), plain)
             if worst > max(0.3 * worst_before, TOLERANCE):
-                most = min(raised * plain, float(self._by_overlap().sum()))
-                penalty = min(3 * penalty, _PENALTY * max(most, plain))
+                penalty *= 3
+            penalty = min(penalty, most)
             before, worst_before = loss, worst
         unsure = self.slack(found) + (change + found.residual) * max(loss, least)
         if self.rough or unsure < max(_AT_LAST * loss, least):
