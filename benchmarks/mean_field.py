@@ -1,6 +1,6 @@
 """The mean field against trained models, cell by cell, with nothing fitted and none left out.
 
-Run ``python benchmarks/mean_field.py`` (4 minutes on one core at n = 300). Predictions for every
+Run ``python benchmarks/mean_field.py`` (five minutes on one core). Predictions for every
 cell of benchmarks/mean_field_references.csv that is trained, beside the lowest loss of its runs and
 the local exponent between neighbouring widths. Results are stored in benchmarks/mean_field.json.
 """
@@ -26,7 +26,8 @@ def lowest_losses(path):
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             cell = (int(row["n"]), row["law"], float(row["E"]), int(row["m"]))
-            runs[cell][row["seed"], int(row["steps"])] = float(row["loss"])
+            key, loss = (row["seed"], int(row["steps"])), float(row["loss"])
+            runs[cell][key] = min(loss, runs[cell].get(key, loss))
     for cell, losses in runs.items():
         steps = sorted({key[1] for key in losses})
         doubled = losses.get(("0", steps[-1])), losses.get(("0", steps[0]))
