@@ -114,9 +114,9 @@ class InterferenceLoss:
         self.p = np.minimum(groups.p, _ALMOST_ONE)
         self.first, self.second = np.triu_indices(groups.count)
         # The pair that each ordered pair of groups is.
-        self._pair = np.empty((groups.count, groups.count), dtype=np.int64)
-        self._pair[self.first, self.second] = np.arange(len(self.first))
-        self._pair[self.second, self.first] = np.arange(len(self.first))
+        self.pair = np.empty((groups.count, groups.count), dtype=np.int64)
+        self.pair[self.first, self.second] = np.arange(len(self.first))
+        self.pair[self.second, self.first] = np.arange(len(self.first))
         # How many others of each group a feature sees.
         self.others = np.maximum(self.sizes[None, :] - np.eye(groups.count), 0.0)
         # v has the density Σ_e jump_e [v < end_e]: integrals over v are sums over ends.
@@ -217,7 +217,7 @@ class InterferenceLoss:
         """Return the larger of ln M(c) and ln M(-c) of each group (K,)."""
         largest = np.zeros(len(c))
         for sign in (1, -1):
-            x = _away_from_zero(sign * c[:, None, None] * y[self._pair])
+            x = _away_from_zero(sign * c[:, None, None] * y[self.pair])
             mean = sum(jump * np.exp(np.minimum(end * x, 300)) for end, jump in self.steps) / x
             factor = np.maximum(self.p * (mean @ self.weights - 1), -0.999)
             largest = np.maximum(largest, (self.others * np.log1p(factor)).sum(1))
@@ -247,7 +247,7 @@ class InterferenceLoss:
         # ⟨(x - v)²⟩, and of what is below 0 the part with no other active.
         v1, v2 = self.raw[1:3]
         e = gain - 1
-        y1, y2 = (y @ self.weights)[self._pair], (y * y @ self.weights)[self._pair]
+        y1, y2 = (y @ self.weights)[self.pair], (y * y @ self.weights)[self.pair]
         middle = (self.others * p * y1).sum(1) * v1
         spread = (self.others * (p * v2 * y2 - (p * v1 * y1) ** 2)).sum(1)
         line = e * e * v2 + 2 * e * v1 * b + b * b
@@ -272,7 +272,7 @@ class InterferenceLoss:
         by_y2 = active[:, None] * self.others * p * v2
         slope += by_y1[..., None] + 2 * by_y2[..., None] * mean.y
         dy = np.zeros_like(y)
-        np.add.at(dy, self._pair.ravel(), slope.reshape(-1, y.shape[1]))
+        np.add.at(dy, self.pair.ravel(), slope.reshape(-1, y.shape[1]))
         return float(loss), db, dgain, dy * self.weights
 
     def _product(self, mean: Complex) -> _Product:
@@ -289,11 +289,11 @@ class InterferenceLoss:
 
     def _transform(self, rule: _Rule, y: Array) -> _Transform:
         """Return the means of e^{±s y v}, by group whose integral it is and group of the other."""
-        y = _away_from_zero(y[self._pair])
+        y = _away_from_zero(y[self.pair])
         angle = rule.unit[:, None, None] * y
         growth = _ABSCISSA * angle
         weights = self.weights / y
-        plus = np.zeros((*self._pair.shape, rule.s.shape[1]), dtype=complex)
+        plus = np.zeros((*self.pair.shape, rule.s.shape[1]), dtype=complex)
         minus = np.zeros_like(plus)
         waves: list[tuple[Array, Array] | None] = []
         for end, jump in self.steps:
@@ -303,7 +303,7 @@ class InterferenceLoss:
                 waves.append(None)
                 continue
             wave = np.empty((*y.shape, 2, rule.s.shape[1]))
-            sums = np.empty((*self._pair.shape, 2, 2, rule.s.shape[1]))
+            sums = np.empty((*self.pair.shape, 2, 2, rule.s.shape[1]))
             size = np.exp(np.clip(end * growth, -60, 60))
             rise, fall = weights * size, weights / size
             sum_waves(end * angle, rise, fall, self._inner, wave, sums)

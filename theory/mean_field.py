@@ -27,6 +27,7 @@ from theory.frequencies import Frequencies
 from theory.mean_field_solution import MeanField
 from theory.one_thread import one_thread
 from theory.overlap_laws import DEGREES
+from theory.weak import weak_loss
 
 __all__ = ["ConvergenceError", "solve_mean_field"]
 
@@ -107,9 +108,9 @@ def solve_mean_field(
     with one_thread():
         live, coarse = _search_live(frequencies, m, groups, how)
         problem = Problem(group_features(frequencies, groups, live), float(m), **how)
-        found = problem.minimise(refine(*coarse, problem) if coarse else None)
-        best = problem.lagrangian(found) + _lost(frequencies, live, activation)
-        if live > m and best > _lost(frequencies, m, activation):
+        found = problem.minimise(refine(*coarse, problem))
+        best = problem.lagrangian(found) + float(weak_loss(frequencies, live, activation))
+        if live > m and best > weak_loss(frequencies, m, activation):
             # The m most frequent, orthogonal to each other, cost less.
             live = m
             problem = Problem(group_features(frequencies, groups, live), float(m), **how)
@@ -117,15 +118,9 @@ def solve_mean_field(
         return _report(problem, found, frequencies, live, size)
 
 
-def _lost(frequencies: Frequencies, live: int, activation: Activation) -> float:
-    """Return what the features beyond the live ones cost at their best constant output."""
-    tail = float(frequencies.tail_sum(live)), float(frequencies.tail_sum(live, power=2))
-    return float(activation.moment(2)) * tail[0] - float(activation.moment(1)) ** 2 * tail[1]
-
-
 def _search_live(
     frequencies: Frequencies, m: int, groups: int | None, how: dict[str, Any]
-) -> tuple[int, tuple[Problem, Minimum] | None]:
+) -> tuple[int, tuple[Problem, Minimum]]:
     """Return how many features are best kept alive, and a minimum of merged groups nearby.
 
     Minima are followed from few features upwards: from there on all are alive. Of all that were
@@ -138,8 +133,8 @@ def _search_live(
         problem = Problem(merge_groups(fine)[0], float(m), rough=True, **how)
         alike = below is not None and below[0].groups.count == problem.groups.count
         found = problem.minimise(below[1] if alike and below is not None else None)
-        total = problem.lagrangian(found) + _lost(frequencies, live, how["activation"])
-        seen.append((total, live, problem, found))
+        lost = float(weak_loss(frequencies, live, how["activation"]))
+        seen.append((problem.lagrangian(found) + lost, live, problem, found))
         rarest = float(frequencies.p[live - 1])
         worth = _worth(problem, found, rarest) / rarest
         return worth, problem, found
@@ -202,7 +197,7 @@ def _report(
     # The envelope theorem: at the optimum only what depends on m itself changes L.
     step = _STEP * m
     below, above = (problem.like(m=m + change).lagrangian(found) for change in (-step, step))
-    lost = _lost(frequencies, live, problem.activation)
+    lost = float(weak_loss(frequencies, live, problem.activation))
     level = max(fine.lagrangian(found), 0.0)
     loss = level + lost
     uncertainty = abs(level - problem.lagrangian(found)) + problem.slack(found)
@@ -242,18 +237,15 @@ def refine(coarse: Problem, found: Minimum, problem: Problem) -> Minimum:
     groups = problem.groups
     parent = merge_groups(groups)[1]
     laws, state, prices = coarse.laws, found.state, found.multipliers
-    K = laws.sizes.size
-    pair = np.empty((K, K), dtype=np.int64)
-    pair[laws.first, laws.second] = pair[laws.second, laws.first] = np.arange(len(laws.first))
     first, second = np.triu_indices(groups.count)
     moved = np.array([np.interp(problem.z, coarse.z, row) for row in state.D])
-    D = moved[pair[parent[first], parent[second]]]
+    D = moved[coarse.loss.pair[parent[first], parent[second]]]
     # A merged group's share of a positivity matrix falls to its members by their sizes.
     part = np.sqrt(groups.sizes / laws.sizes[parent])
     share = np.outer(part, part)
     positivity = [S[np.ix_(parent, parent)] * share for S in prices.positivity]
     budget = np.zeros(groups.count)
-    budget[np.searchsorted(parent, np.arange(K), side="right") - 1] = prices.budget
+    budget[np.searchsorted(parent, np.arange(len(laws.sizes)), side="right") - 1] = prices.budget
     return Minimum(
         State(state.r[parent], state.b[parent], D), Multipliers(budget, positivity), 0.0, 0.0, 0
     )
