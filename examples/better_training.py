@@ -88,11 +88,22 @@ def row_by_the_published_recipe():
     print(table.round(2).to_string(index=False))
 
 
+def large_models():
+    table = ss.reproduce("fig1").to_dataframe().rename(columns={"x": "m"})
+    print("\nLoss at n = 10240, strong superposition, fast recipe beside the published one:")
+    print(table[["curve", "m", "ours", "published", "ratio"]].round(4).to_string(index=False))
+    print("exponents from m = 32:")
+    for curve, part in table[table["m"] >= 32].groupby("curve", sort=False):
+        values = [ss.fit_exponent(part["m"], part[name]).value for name in ("ours", "published")]
+        print(f"{curve}: {values[0]:.2f}, published {values[1]:.2f}")
+
+
 def main():
     figure_7b()
     row_by_the_published_recipe()
     strong_exponents()
     representation()
+    large_models()
 
 
 if __name__ == "__main__":
