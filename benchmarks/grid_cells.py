@@ -1,6 +1,6 @@
 """How long the full grid takes: forty of its 1020 cells, drawn at random, on two processes.
 
-Run ``python benchmarks/grid_cells.py`` (five minutes). Their losses are set beside those of the
+Run ``python benchmarks/grid_cells.py`` (three minutes). Their losses are set beside those of the
 shipped grid, trained by the recipe as it was (rare_share=0, final_learning_rate=0.05): what showing
 rare features more often is worth over the grid. Results are stored in benchmarks/grid_cells.json.
 """
