@@ -40,14 +40,22 @@ _BY_NORM, _BY_OVERLAP, _BY_BUDGET = 4.0, 0.3, 0.1
 # Iterations of a round while norms are frozen and after, and the relative gain of one that ends it;
 # in a rough search; rounds; the largest penalty over the loss.
 _INNER, _INNER_ROUGH = (50, 100, 1e-9), (30, 60, 1e-7)
+# After so many rounds multipliers are nearly right, and rounds longer by this factor.
+_LATE, _LONGER = 6, 2.5
 _OUTER, _OUTER_ROUGH, _PENALTY = 60, 15, 10.0
+# Steps that the optimizer remembers: limits make its valleys narrow.
+_MEMORY = 60
 # What a rough search puts up with after its rounds; if it misses that it goes on.
 _ROUGHLY = 1e-2
 # What counts as settled: the largest violation of a limit, and the last relative change of the
 # loss, to first order corrected for the violation, and what a Newton step would gain of it.
 TOLERANCE, STILL, _GAIN = 1e-3, 2e-4, 1e-4
+# Or: all limits hold, and these last rounds have changed the loss by less than this.
+_LATELY, _SLOW = 5, 2e-3
 # How far the multipliers may still move, of their sum: derivatives hang on them to first order.
 _MOVED = 0.02
+# How much looser a rough search is.
+_LOOSE = 3.0
 # After the last round: what violations are worth, the last change and that gain together.
 _AT_LAST = 2e-2
 # By how much of the loss a finer rule may change it; the finest that is searched with.
@@ -62,10 +70,10 @@ class ConvergenceError(ArithmeticError):
 
 @dataclass
 class Multipliers:
-    """Of the budgets (K,), and of each positivity matrix."""
+    """Of the budgets (K,), and of the positivity matrices (6, K, K)."""
 
     budget: Array
-    positivity: list[Array]
+    positivity: Array
 
 
 class State(NamedTuple):
@@ -80,7 +88,7 @@ class Minimum(NamedTuple):
     """A constrained minimum: where, its multipliers, and how well its conditions hold.
 
     ``violation`` is the largest of any limit, ``residual`` what a Newton step would gain, relative
-    to the loss.
+    to the loss, or by how much the last rounds changed it where the search ended for that.
     """
 
     state: State
@@ -158,7 +166,7 @@ class Problem:
         finer = self.fine if fine is None else fine
         other = Problem(groups or self.groups, self.m if m is None else m, **self._how, fine=finer)
         if fine is None:
-            other.loss.scale = self.loss.scale
+            self.loss.share_rule(other.loss)
         return other
 
     def _measure(self, prices: Array, loss: float) -> None:
@@ -221,7 +229,7 @@ class Problem:
         """Return the loss without its limits."""
         return self.loss(state.r, state.b, self.z + state.D)
 
-    def limits(self, D: Array) -> tuple[Array, list[Array]]:
+    def limits(self, D: Array) -> tuple[Array, Array]:
         """Return budgets spent less 1 (K,), and the positivity matrices."""
         return self.laws.spent(D) - 1, self.laws.positivity(self.z + D)[0]
 
@@ -232,9 +240,7 @@ class Problem:
             budget, matrices = self.limits(found.state.D)
             prices = found.multipliers
             value += float(prices.budget @ budget)
-            value -= sum(
-                float(np.sum(S * B)) for S, B in zip(prices.positivity, matrices, strict=True)
-            )
+            value -= float(np.sum(prices.positivity * matrices))
         return value
 
     def augmented(self, x: Array, multipliers: Multipliers, penalty: float) -> tuple[float, Array]:
@@ -247,12 +253,8 @@ class Problem:
         force = np.maximum(prices + penalty * (laws.spent(state.D) - 1), 0.0)
         value = cost.loss + (force @ force - prices @ prices) / (2 * penalty)
         matrices, slopes = laws.positivity(self.z + state.D)
-        pushes = [
-            _positive_part(S - penalty * B)
-            for S, B in zip(multipliers.positivity, matrices, strict=True)
-        ]
-        for S, push in zip(multipliers.positivity, pushes, strict=True):
-            value += (np.sum(push**2) - np.sum(S**2)) / (2 * penalty)
+        pushes = _positive_part(multipliers.positivity - penalty * matrices)
+        value += (np.sum(pushes**2) - np.sum(multipliers.positivity**2)) / (2 * penalty)
         by_D = cost.t + laws.spent_slope(state.D, force) - laws.pull(pushes, slopes)
         return float(value), np.concatenate([cost.r, cost.b, by_D.ravel()]) / self._scale
 
@@ -264,17 +266,25 @@ class Problem:
         ConvergenceError
             If it does not settle.
         """
+        found = self._settle(near)
+        if near is not None and np.any(self.loss.deaf(found.state.r, found.state.b)):
+            # A step from elsewhere that was too long: rare features do not return from there.
+            found = min(found, self._settle(None), key=self.lagrangian)
+        return found
+
+    def _settle(self, near: Minimum | None) -> Minimum:
+        """Return the constrained minimum downhill from the start."""
         K = self.groups.count
         if near is None:
             state, prices = self.start()
-            multipliers = Multipliers(prices, [np.zeros((K, K)) for _ in DEGREES])
+            multipliers = Multipliers(prices, np.zeros((len(DEGREES), K, K)))
             x = self.join(state)
         else:
-            multipliers = Multipliers(near.multipliers.budget, list(near.multipliers.positivity))
+            multipliers = Multipliers(near.multipliers.budget, near.multipliers.positivity)
             x = self.join(near.state)
         least, raised = self.least, 1.0  # raised tenfold whenever violations stay
         penalty = max(self.cost(self.split(x)).loss, least)
-        before, worst_before, worst, change = np.inf, np.inf, np.inf, np.inf
+        worst_before, worst, change, history = np.inf, np.inf, np.inf, [np.inf]
         frozen = 0 if near else _FROZEN if self.optimised else 1
         for round_ in range(_OUTER):
             state = self.split(x)
@@ -283,20 +293,28 @@ class Problem:
             if self.optimised:
                 self._measure(multipliers.budget, unit)
                 x = self.join(state)
-            x = self._descend(x, multipliers, penalty, unit, round_ < frozen)
+            x = self._descend(x, multipliers, penalty, unit, round_, frozen)
             plain = max(self._sharpen(self.split(x), least), least)
             if round_ == 0:
                 penalty = plain
             worst, moved = self._update(x, multipliers, penalty) if self.optimised else (0.0, 0.0)
             found = Minimum(self.split(x), multipliers, worst, 0.0, round_ + 1)
             loss = self.lagrangian(found)
-            change = abs(loss - before) / max(loss, least)
+            history.append(loss)
+            change = abs(loss - history[-2]) / max(loss, least)
             found = found._replace(residual=self._residual(found) / max(loss, least))
-            settled = worst < TOLERANCE and change < STILL and moved < _MOVED
+            lately = history[-_LATELY:]
+            drift = (max(lately) - min(lately)) / max(loss, least)
+            loose = _LOOSE if self.rough else 1.0
+            settled = (
+                worst < TOLERANCE * loose and change < STILL * loose and moved < _MOVED * loose
+            )
             enough = self.rough and round_ + 1 >= _OUTER_ROUGH
             enough &= max(worst, change, found.residual) < _ROUGHLY
-            if round_ > frozen and ((settled and found.residual < _GAIN) or enough):
+            if round_ > frozen and ((settled and found.residual < _GAIN * loose) or enough):
                 return found
+            if len(lately) == _LATELY and worst < TOLERANCE and drift < _SLOW:
+                return found._replace(residual=max(found.residual, drift))
             if worst > max(0.9 * worst_before, TOLERANCE):
                 raised *= 10  # up to what random overlaps would cost
             elif worst < TOLERANCE:  # a lower penalty is easier to descend
@@ -305,7 +323,7 @@ class Problem:
             if worst > max(0.3 * worst_before, TOLERANCE):
                 penalty *= 3
             penalty = min(penalty, most)
-            before, worst_before = loss, worst
+            worst_before = worst
         unsure = self.slack(found) + (change + found.residual) * max(loss, least)
         if self.rough or unsure < max(_AT_LAST * loss, least):
             return found
@@ -328,10 +346,18 @@ class Problem:
         return better
 
     def _descend(
-        self, x: Array, multipliers: Multipliers, penalty: float, unit: float, frozen: bool
+        self,
+        x: Array,
+        multipliers: Multipliers,
+        penalty: float,
+        unit: float,
+        round_: int,
+        frozen: int,
     ) -> Array:
         """Minimise the augmented Lagrangian, in units in which the loss is about 1."""
         first, inner, gain = _INNER_ROUGH if self.rough and self.groups.count > 1 else _INNER
+        if round_ >= _LATE:
+            inner = round(inner * _LONGER)
         root = np.sqrt(unit)
 
         def scaled(y: Array) -> tuple[float, Array]:
@@ -343,10 +369,10 @@ class Problem:
             x / root,
             jac=True,
             method="L-BFGS-B",
-            bounds=self._bounds(frozen, root),
+            bounds=self._bounds(round_ < frozen, root),
             options={
-                "maxiter": first if frozen else inner,
-                "maxcor": 20,
+                "maxiter": first if round_ < frozen else inner,
+                "maxcor": _MEMORY,
                 "ftol": gain,
                 "gtol": 1e-12,
             },
@@ -357,13 +383,11 @@ class Problem:
     def _update(self, x: Array, multipliers: Multipliers, penalty: float) -> tuple[float, float]:
         """Move the multipliers; return the largest violation, and how far they moved."""
         budget, matrices = self.limits(self.split(x).D)
-        before = [multipliers.budget, *multipliers.positivity]
+        before = [multipliers.budget, multipliers.positivity]
         multipliers.budget = np.maximum(multipliers.budget + penalty * budget, 0.0)
-        worst = max(0.0, float(budget.max()))
-        for k, B in enumerate(matrices):
-            multipliers.positivity[k] = _positive_part(multipliers.positivity[k] - penalty * B)
-            worst = max(worst, -float(np.linalg.eigvalsh(B)[0]))
-        after = [multipliers.budget, *multipliers.positivity]
+        multipliers.positivity = _positive_part(multipliers.positivity - penalty * matrices)
+        worst = max(0.0, float(budget.max()), -float(np.linalg.eigvalsh(matrices).min()))
+        after = [multipliers.budget, multipliers.positivity]
         far = sum(float(np.abs(a - b).sum()) for a, b in zip(after, before, strict=True))
         size = sum(float(np.abs(a).sum()) for a in after)
         return worst, far / max(size, 1e-300)
@@ -374,9 +398,8 @@ class Problem:
             return 0.0
         budget, matrices = self.limits(found.state.D)
         prices = found.multipliers
-        return float(prices.budget @ np.abs(budget)) + sum(
-            abs(float(np.sum(S * B))) for S, B in zip(prices.positivity, matrices, strict=True)
-        )
+        paid = np.abs((prices.positivity * matrices).sum((1, 2)))
+        return float(prices.budget @ np.abs(budget) + paid.sum())
 
     def _residual(self, found: Minimum) -> float:
         """Return what a Newton step in the metric would gain of the Lagrangian."""
@@ -395,7 +418,8 @@ class Problem:
         return float(g @ g) / 2
 
 
-def _positive_part(matrix: Array) -> Array:
-    values, vectors = np.linalg.eigh(matrix)
-    part: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
+def _positive_part(matrices: Array) -> Array:
+    """Return the projections of symmetric matrices (…, K, K) on the positive cone."""
+    values, vectors = np.linalg.eigh(matrices)
+    part: Array = (vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
     return part

@@ -243,7 +243,7 @@ def refine(coarse: Problem, found: Minimum, problem: Problem) -> Minimum:
     # A merged group's share of a positivity matrix falls to its members by their sizes.
     part = np.sqrt(groups.sizes / laws.sizes[parent])
     share = np.outer(part, part)
-    positivity = [S[np.ix_(parent, parent)] * share for S in prices.positivity]
+    positivity = prices.positivity[:, parent[:, None], parent] * share
     budget = np.zeros(groups.count)
     budget[np.searchsorted(parent, np.arange(len(laws.sizes)), side="right") - 1] = prices.budget
     return Minimum(

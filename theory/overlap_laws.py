@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import roots_jacobi
 
-from theory.gegenbauer import evaluate_gegenbauer
+from theory.interference_kernels import gegenbauer_means
 
 Array = NDArray[np.float64]
 DEGREES = (1, 2, 3, 4, 5, 6)
@@ -92,35 +92,26 @@ class OverlapLaws:
         slope: Array = 2 * (force @ self.charge)[:, None] * self.weights * D
         return slope
 
-    def positivity(self, t: Array) -> tuple[list[Array], list[Array]]:
-        """Return the matrices B of each degree (K, K), and by t: of each pair's entry (pairs, Z).
+    def positivity(self, t: Array) -> tuple[Array, Array]:
+        """Return the matrices B of each degree (6, K, K), and by t: of each pair (6, pairs, Z).
 
         The derivative is that of B_gh, and for a pair within a group that of B_gg.
         """
         x = np.clip(t / np.sqrt(self.m), -1.0, 1.0)
-        values = evaluate_gegenbauer(self.m, DEGREES[-1], x.ravel())
-        # P_k' = k (k + m - 2)/(m - 1) times P_{k-1} of the sphere in R^(m+2).
-        slopes = evaluate_gegenbauer(self.m + 2, DEGREES[-1] - 1, x.ravel())
-        matrices, by_t = [], []
+        means, slopes = np.empty((len(DEGREES), len(x))), np.empty((len(DEGREES), *x.shape))
+        gegenbauer_means(self.m, x, self.weights, means, slopes)
         factor = self._root - self.same
-        for k in DEGREES:
-            mean = values[k].reshape(x.shape) @ self.weights
-            B = np.zeros((len(self.sizes), len(self.sizes)))
-            B[self.first, self.second] = B[self.second, self.first] = factor * mean
-            B[np.diag_indices_from(B)] += 1.0
-            matrices.append(B)
-            rate = k * (k + self.m - 2) / (self.m - 1) / np.sqrt(self.m)
-            slope = rate * slopes[k - 1].reshape(x.shape)
-            by_t.append(factor[:, None] * slope * self.weights)
-        return matrices, by_t
+        B = np.zeros((len(DEGREES), len(self.sizes), len(self.sizes)))
+        B[:, self.first, self.second] = B[:, self.second, self.first] = factor * means
+        B[:, np.arange(len(self.sizes)), np.arange(len(self.sizes))] += 1.0
+        slopes *= factor[:, None] / np.sqrt(self.m)
+        return B, slopes
 
-    def pull(self, pushes: list[Array], slopes: list[Array]) -> Array:
+    def pull(self, pushes: Array, slopes: Array) -> Array:
         """Return the derivative of Σ_k ⟨push_k, B^(k)⟩ with respect to t (pairs, Z).
 
         ``slopes`` are what ``positivity`` gave.
         """
         twice = np.where(self.same, 1.0, 2.0)
-        total = np.zeros_like(slopes[0])
-        for push, slope in zip(pushes, slopes, strict=True):
-            total += (twice * push[self.first, self.second])[:, None] * slope
+        total: Array = np.einsum("kp,kpz->pz", twice * pushes[:, self.first, self.second], slopes)
         return total

@@ -268,7 +268,7 @@ def test_gradient_of_the_augmented_lagrangian():
     rng = np.random.default_rng(0)
     state, prices = problem.start()
     rough = [rng.standard_normal((3, 3)) * 0.1 for _ in range(6)]
-    multipliers = constrained.Multipliers(prices + 0.1, [a @ a.T for a in rough])
+    multipliers = constrained.Multipliers(prices + 0.1, np.array([a @ a.T for a in rough]))
     problem._measure(prices, 0.1)
     x = problem.join(state) + 0.01 * rng.standard_normal(problem.join(state).size)
     way = rng.standard_normal(x.size)

@@ -84,12 +84,9 @@ def test_derivative_of_the_limits():
     D = 0.01 * rng.standard_normal((6, 9))  # |t| < √m: beyond, values are clipped
     way = rng.standard_normal(D.shape)
     step = 1e-6
-    pushes = [a @ a.T for a in rng.standard_normal((len(DEGREES), 3, 3))]
+    pushes = np.array([a @ a.T for a in rng.standard_normal((len(DEGREES), 3, 3))])
     slopes = laws.positivity(laws.z + D)[1]
-    ends = [
-        np.sum(np.array(pushes) * np.array(laws.positivity(laws.z + D + s * step * way)[0]))
-        for s in (-1, 1)
-    ]
+    ends = [np.sum(pushes * laws.positivity(laws.z + D + s * step * way)[0]) for s in (-1, 1)]
     change = (ends[1] - ends[0]) / (2 * step)
     assert np.sum(laws.pull(pushes, slopes) * way) == pytest.approx(change, rel=1e-6)
     force = rng.uniform(size=3)
