@@ -42,7 +42,7 @@ _BY_NORM, _BY_OVERLAP, _BY_BUDGET = 4.0, 0.3, 0.1
 _INNER, _INNER_ROUGH = (50, 100, 1e-9), (30, 60, 1e-7)
 # After so many rounds multipliers are nearly right, and rounds longer by this factor.
 _LATE, _LONGER = 6, 2.5
-_OUTER, _OUTER_ROUGH, _PENALTY = 60, 15, 10.0
+_OUTER, _OUTER_ROUGH, _PENALTY = (60, 20), 12, 10.0
 # Steps that the optimizer remembers: limits make its valleys narrow.
 _MEMORY = 60
 # What a rough search puts up with after its rounds; if it misses that it goes on.
@@ -51,15 +51,15 @@ _ROUGHLY = 1e-2
 # loss, to first order corrected for the violation, and what a Newton step would gain of it.
 TOLERANCE, STILL, _GAIN = 1e-3, 2e-4, 1e-4
 # Or: all limits hold, and these last rounds have changed the loss by less than this.
-_LATELY, _SLOW = 5, 2e-3
+_LATELY, _SLOW = 4, 2e-3
 # How far the multipliers may still move, of their sum: derivatives hang on them to first order.
 _MOVED = 0.02
 # How much looser a rough search is.
 _LOOSE = 3.0
 # After the last round: what violations are worth, the last change and that gain together.
 _AT_LAST = 2e-2
-# By how much of the loss a finer rule may change it; the finest that is searched with.
-_PRECISE, FINEST = 2e-3, 2
+# By how much of the loss a finer rule may change it; the finest that is searched with, and roughly.
+_PRECISE, FINEST, _FINEST_ROUGH = 2e-3, 3, 2
 # Share of the loss of learning nothing below which a loss is 0.
 _LEAST = 1e-6
 
@@ -286,7 +286,7 @@ class Problem:
         penalty = max(self.cost(self.split(x)).loss, least)
         worst_before, worst, change, history = np.inf, np.inf, np.inf, [np.inf]
         frozen = 0 if near else _FROZEN if self.optimised else 1
-        for round_ in range(_OUTER):
+        for round_ in range(_OUTER[self.rough]):
             state = self.split(x)
             self.loss.look_again(state.r, state.b, self.z + state.D)
             unit = max(self.cost(state).loss, least)
@@ -328,15 +328,16 @@ class Problem:
         if self.rough or unsure < max(_AT_LAST * loss, least):
             return found
         raise ConvergenceError(
-            f"the mean field at m = {self.m:g} with {K} groups did not settle in {_OUTER} rounds "
-            f"(violation {worst:.1g}, last change {change:.1g}, residual {found.residual:.1g}): "
+            f"the mean field at m = {self.m:g} with {K} groups did not settle in {_OUTER[0]} "
+            f"rounds (violation {worst:.1g}, last change {change:.1g}, "
+            f"residual {found.residual:.1g}): "
             "try another number of groups"
         )
 
     def _sharpen(self, state: State, least: float) -> float:
         """Return the loss; integrate more finely from here on if that changes it much."""
         plain = self.cost(state).loss
-        if self.fine == FINEST:
+        if self.fine == (_FINEST_ROUGH if self.rough else FINEST):
             return plain
         finer = self.like(fine=self.fine + 1)
         better = finer.cost(state).loss

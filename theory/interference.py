@@ -31,7 +31,7 @@ from theory.interference_kernels import integrate, see_one
 Array = NDArray[np.float64]
 # c in units of 1/scale; nodes in each stretch and octaves from 1 on, by how fine a rule is.
 _ABSCISSA = 4.0
-_RULES = ((8, 6), (16, 7), (32, 8), (48, 9))
+_RULES = ((8, 6), (16, 7), (32, 8), (48, 9), (72, 10))
 # ln M(±c) is at most this, so that little cancels.
 _LARGEST, _TOO_LARGE, _TOO_COARSE = 3.0, 6.0, 2.0
 # ln of the largest e^{c y v} of others that are not seen.

@@ -217,7 +217,7 @@ def test_another_law_of_v(skewed):
 
 
 def test_not_settling_is_an_error_that_says_what_to_try(monkeypatch):
-    monkeypatch.setattr(constrained, "_OUTER", 1)
+    monkeypatch.setattr(constrained, "_OUTER", (1, 1))
     with pytest.raises(ConvergenceError, match="did not settle .* try another number of groups"):
         solve_mean_field(SKEWED, 12)
 
