@@ -59,7 +59,7 @@ _LOOSE = 3.0
 # After the last round: what violations are worth, the last change and that gain together.
 _AT_LAST = 2e-2
 # By how much of the loss a finer rule may change it; the finest that is searched with, and roughly.
-_PRECISE, FINEST, _FINEST_ROUGH = 2e-3, 3, 2
+_PRECISE, FINEST, _FINEST_ROUGH = (3e-3, 1e-2), 3, 2
 # Share of the loss of learning nothing below which a loss is 0.
 _LEAST = 1e-6
 
@@ -341,7 +341,7 @@ class Problem:
             return plain
         finer = self.like(fine=self.fine + 1)
         better = finer.cost(state).loss
-        if abs(better - plain) <= _PRECISE * max(better, least):
+        if abs(better - plain) <= _PRECISE[self.rough] * max(better, least):
             return plain
         self.fine, self.loss = finer.fine, finer.loss
         return better
