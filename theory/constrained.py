@@ -11,8 +11,7 @@ multipliers, (·)₊ the positive part (of a matrix: its projection on the posit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from scipy.optimize import Bounds, minimize
 from theory.activation import Activation
 from theory.feature_groups import FeatureGroups
 from theory.interference import Cost, InterferenceLoss
+from theory.minimum import ConvergenceError, Minimum, Multipliers, State
 from theory.overlap_laws import DEGREES, OverlapLaws
 
 Array = NDArray[np.float64]
@@ -62,40 +62,6 @@ _AT_LAST = 2e-2
 _PRECISE, FINEST, _FINEST_ROUGH = (3e-3, 1e-2), 3, 2
 # Share of the loss of learning nothing below which a loss is 0.
 _LEAST = 1e-6
-
-
-class ConvergenceError(ArithmeticError):
-    """The constrained minimum was not found to the tolerance."""
-
-
-@dataclass
-class Multipliers:
-    """Of the budgets (K,), and of the positivity matrices (6, K, K)."""
-
-    budget: Array
-    positivity: Array
-
-
-class State(NamedTuple):
-    """Norms and biases (K,), and displacements D (pairs, Z)."""
-
-    r: Array
-    b: Array
-    D: Array
-
-
-class Minimum(NamedTuple):
-    """A constrained minimum: where, its multipliers, and how well its conditions hold.
-
-    ``violation`` is the largest of any limit, ``residual`` what a Newton step would gain, relative
-    to the loss, or by how much the last rounds changed it where the search ended for that.
-    """
-
-    state: State
-    multipliers: Multipliers
-    violation: float
-    residual: float
-    rounds: int
 
 
 class Problem:

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from theory.activation import UNIFORM, Activation
 from theory.checks import check_integer, read_only
-from theory.constrained import STILL, ConvergenceError, Minimum, Multipliers, Problem, State
+from theory.constrained import STILL, Problem
 from theory.feature_groups import FeatureGroups, group_features, merge_groups
 from theory.frequencies import Frequencies
 from theory.mean_field_solution import MeanField
+from theory.minimum import ConvergenceError, Minimum, Multipliers, State
 from theory.one_thread import one_thread
 from theory.overlap_laws import DEGREES
 from theory.weak import weak_loss

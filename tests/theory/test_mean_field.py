@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 import theory.constrained as constrained
 from theory.activation import UNIFORM, Activation
-from theory.constrained import ConvergenceError, Problem
+from theory.constrained import Problem
 from theory.feature_groups import FeatureGroups, group_features, merge_groups
 from theory.frequencies import Frequencies
 from theory.interference import InterferenceLoss
 from theory.mean_field import refine, solve_mean_field
+from theory.minimum import ConvergenceError, Multipliers
 from theory.overlap_laws import random_nodes
 from theory.theories import predict
 
@@ -216,6 +217,26 @@ def test_another_law_of_v(skewed):
         assert scaled.b == pytest.approx(size * skewed[16].b)
 
 
+def test_features_that_fell_dead_on_the_way_are_revived():
+    groups = group_features(Frequencies.power_law(300, alpha=1.0), 5)
+
+    def pose():
+        return Problem(groups, 30.0, UNIFORM, False, True)
+
+    best = pose().minimise()
+    r, b = best.state.r.copy(), best.state.b.copy()
+    r[-1], b[-1] = 0.75, -1.6
+    fallen = best._replace(state=best.state._replace(r=r, b=b))
+    problem = pose()
+    stuck = problem._settle(fallen)
+    assert problem.lagrangian(stuck) > 2 * problem.lagrangian(best)
+    assert list(np.flatnonzero(problem.loss.deaf(stuck.state.r, stuck.state.b))) == [len(b) - 1]
+    problem = pose()
+    assert problem.lagrangian(problem.minimise(fallen)) == pytest.approx(
+        problem.lagrangian(best), rel=3e-3
+    )
+
+
 def test_not_settling_is_an_error_that_says_what_to_try(monkeypatch):
     monkeypatch.setattr(constrained, "_OUTER", (1, 1))
     with pytest.raises(ConvergenceError, match="did not settle .* try another number of groups"):
@@ -268,7 +289,7 @@ def test_gradient_of_the_augmented_lagrangian():
     rng = np.random.default_rng(0)
     state, prices = problem.start()
     rough = [rng.standard_normal((3, 3)) * 0.1 for _ in range(6)]
-    multipliers = constrained.Multipliers(prices + 0.1, np.array([a @ a.T for a in rough]))
+    multipliers = Multipliers(prices + 0.1, np.array([a @ a.T for a in rough]))
     problem._measure(prices, 0.1)
     x = problem.join(state) + 0.01 * rng.standard_normal(problem.join(state).size)
     way = rng.standard_normal(x.size)
