@@ -1,0 +1,75 @@
+"""How long the mean field takes: one width with 8 or 14 groups, and a table of six widths.
+
+Run ``python benchmarks/mean_field_times.py`` (three minutes). Seconds of processor time for one
+prediction after the first, which compiles; the table is a wall clock over a pool of two processes,
+already started, and repeated in the opposite order: the losses must not change. Results are stored
+in benchmarks/mean_field_times.json.
+"""
+
+import json
+import platform
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+import superscale as ss
+from theory.mean_field import solve_mean_field
+from theory.one_thread import one_thread
+
+# (n, alpha, E, m), from few features kept to all of them, even to steep.
+SETTINGS = (
+    (1000, 0.5, 1.0, 20), (3000, 0.5, 0.3, 75), (1000, 1.0, 1.0, 10), (1000, 1.0, 1.0, 39),
+    (1000, 1.0, 1.0, 100), (300, 1.5, 1.0, 16), (1000, 1.5, 1.0, 50), (300, 2.0, 1.0, 16),
+    (1000, 2.0, 1.0, 50),
+)  # fmt: skip
+GROUPS = (8, 14)
+WIDTHS = [10, 15, 25, 39, 63, 100]
+
+
+def measure(n, alpha, E, m, groups):
+    """Solve once; return what it took."""
+    f = ss.Frequencies.power_law(n, alpha, density=E)
+    began = time.process_time()
+    found = solve_mean_field(f, m, groups=groups)
+    seconds = time.process_time() - began
+    return {
+        "n": n, "alpha": alpha, "E": E, "m": m, "groups": groups, "seconds": seconds,
+        "loss": found.loss, "uncertainty": found.uncertainty,
+    }  # fmt: skip
+
+
+def main():
+    words = ss.Frequencies.power_law(1000, alpha=1.0)
+    with one_thread():
+        for alpha in (0.0, 1.0):
+            solve_mean_field(ss.Frequencies.power_law(60, alpha), 10)
+        rows = []
+        for groups in GROUPS:
+            for setting in SETTINGS:
+                rows.append(measure(*setting, groups))
+                row = rows[-1]
+                print(f"{groups} groups, n = {row['n']}, alpha = {row['alpha']:g}, m = {row['m']}: "
+                      f"{row['seconds']:.1f} s", flush=True)  # fmt: skip
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        list(pool.map(solve_mean_field, [words] * 2, [99, 98]))  # both have started and compiled
+        began = time.perf_counter()
+        table = ss.predict(words, WIDTHS, theory="mean_field", executor=pool)
+        seconds = time.perf_counter() - began
+    reverse = ss.predict(words, WIDTHS[::-1], theory="mean_field").loss["mean_field"][::-1]
+    change = float(np.abs(reverse / table.loss["mean_field"] - 1).max())
+    print(f"{len(WIDTHS)} widths over two processes: {seconds:.1f} s; one by one in the opposite "
+          f"order they differ by {change:.1g}")  # fmt: skip
+    record = {
+        "command": "python benchmarks/mean_field_times.py",
+        "python": platform.python_version(),
+        "single": rows,
+        "six_widths": {"m": WIDTHS, "seconds": seconds, "change_in_opposite_order": change},
+    }
+    Path(__file__).with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
