@@ -18,6 +18,8 @@ from dead_features import dead_share
 import superscale as ss
 from theory.mean_field import solve_mean_field
 
+# All features are kept if those that are not hold so little of E.
+ALL_BUT = 0.05
 LARGE = {
     "power": ss.Frequencies.power_law(10_240, alpha=1.2),
     "exponential": ss.Frequencies.exponential(10_240, 400.0),
@@ -35,7 +37,7 @@ def predict(constants, f, m):
     """Return the mean field of all features, and of those that do not die by the law."""
     alone = solve_mean_field(f, m)
     row = {"mean_field": alone.loss, "live": alone.live, "predicted": alone.loss, "dead": None}
-    if alone.live == f.n:
+    if f.tail_sum(alone.live) <= ALL_BUT * f.density:
         dead = dead_share(constants, f, m)
         others, lost = thin(f, dead)
         row |= {"dead": lost, "predicted": lost + solve_mean_field(others, m).loss}

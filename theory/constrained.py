@@ -45,6 +45,8 @@ _LATE, _LONGER = 6, 2.5
 _OUTER, _OUTER_ROUGH, _PENALTY = (60, 20), 12, 10.0
 # Steps that the optimizer remembers: limits make its valleys narrow.
 _MEMORY = 60
+# By what multipliers fall that would pay more than the loss for limits nobody touches.
+_DEAR = 0.1
 # What a rough search puts up with after its rounds; if it misses that it goes on.
 _ROUGHLY = 1e-2
 # What counts as settled: the largest violation of a limit, and the last relative change of the
@@ -281,6 +283,10 @@ class Problem:
                 return found
             if len(lately) == _LATELY and worst < TOLERANCE and drift < _SLOW:
                 return found._replace(residual=max(found.residual, drift))
+            if worst < TOLERANCE and self.slack(found) > plain:
+                # Prices for what nobody wants: steps of the penalty would take them down slowly.
+                multipliers.budget = _DEAR * multipliers.budget
+                multipliers.positivity = _DEAR * multipliers.positivity
             if worst > max(0.9 * worst_before, TOLERANCE):
                 raised *= 10  # up to what random overlaps would cost
             elif worst < TOLERANCE:  # a lower penalty is easier to descend
