@@ -274,14 +274,15 @@ class Problem:
             lately = history[-_LATELY:]
             drift = (max(lately) - min(lately)) / max(loss, least)
             loose = _LOOSE if self.rough else 1.0
-            settled = (
-                worst < TOLERANCE * loose and change < STILL * loose and moved < _MOVED * loose
-            )
+            slow = len(lately) == _LATELY and worst < TOLERANCE and drift < _SLOW
+            paid = self.slack(found) < _AT_LAST * loose * max(loss, least)
+            settled = worst < TOLERANCE * loose and change < STILL * loose
+            settled &= paid and moved < _MOVED * loose
             enough = self.rough and round_ + 1 >= _OUTER_ROUGH
             enough &= max(worst, change, found.residual) < _ROUGHLY
             if round_ > frozen and ((settled and found.residual < _GAIN * loose) or enough):
                 return found
-            if len(lately) == _LATELY and worst < TOLERANCE and drift < _SLOW:
+            if slow and paid:
                 return found._replace(residual=max(found.residual, drift))
             if worst < TOLERANCE and self.slack(found) > plain:
                 # Prices for what nobody wants: steps of the penalty would take them down slowly.
@@ -302,8 +303,7 @@ class Problem:
         raise ConvergenceError(
             f"the mean field at m = {self.m:g} with {K} groups did not settle in {_OUTER[0]} "
             f"rounds (violation {worst:.1g}, last change {change:.1g}, "
-            f"residual {found.residual:.1g}): "
-            "try another number of groups"
+            f"residual {found.residual:.1g}): try another number of groups"
         )
 
     def _sharpen(self, state: State, least: float) -> float:
