@@ -284,7 +284,8 @@ class Problem:
                 return found
             if slow and paid:
                 return found._replace(residual=max(found.residual, drift))
-            if worst < TOLERANCE and self.slack(found) > plain:
+            idle = worst == 0 and worst_before == 0 and not paid
+            if idle or (worst < TOLERANCE and self.slack(found) > plain):
                 # Prices for what nobody wants: steps of the penalty would take them down slowly.
                 multipliers.budget = _DEAR * multipliers.budget
                 multipliers.positivity = _DEAR * multipliers.positivity

@@ -155,7 +155,7 @@ def test_as_wide_as_there_are_features_nothing_is_lost():
         assert found.mean_square_overlap < 1e-6
 
 
-@pytest.mark.parametrize(("m", "alpha"), [(55, 0.0), (55, 1.0)])
+@pytest.mark.parametrize(("m", "alpha"), [(55, 0.0), (55, 1.0), (59, 0.0)])
 def test_nearly_as_wide_as_there_are_features(m, alpha):
     found = solve_mean_field(Frequencies.power_law(60, alpha), m)
     assert found.live == 60 and found.loss < 2e-3 * NOTHING
