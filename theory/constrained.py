@@ -76,7 +76,7 @@ class Problem:
     optimised : bool
         Whether overlaps can be moved; if not they are Gaussian with the Welch variance.
     fine, rough : int, bool
-        How finely to integrate, 0 to 3; whether overlap laws have few nodes, to search quickly.
+        How finely to integrate, 0 to 4; whether overlap laws have few nodes, to search quickly.
     """
 
     def __init__(

@@ -12,9 +12,10 @@ feature costs
 An active one has x = r²v + b + S and costs ⟨(x - v)²⟩, a polynomial in the moments of S, less what
 of x lies below 0: ⟨ReLU(-x)²⟩ + 2 ⟨v ReLU(-x)⟩, which is the integral of
 2 e^{-sb} M(-s) [⟨e^{-s r² v}⟩/s³ + ⟨v e^{-s r² v}⟩/s²]. What no or one other active feature
-contributes is known in closed form and taken out of M; the rest is small. Each group has its own c,
-about the saddle of its integrand, and its own unit of ω: Gauss-Legendre rules from 0 to 1 and
-octave by octave above, so that cos and sin of one octave give those of the next.
+contributes is known in closed form and taken out of M, as if others that are all but orthogonal
+were silent; the rest is small. Each group has its own c, about the saddle of its integrand, and its
+own unit of ω: Gauss-Legendre rules from 0 to 1 and octave by octave above, so that cos and sin of
+one octave give those of the next.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class InterferenceLoss:
     one_hot : bool
         Whether exactly one feature is active at a time (Σ p <= 1), instead of each independently.
     fine : int
-        How finely to integrate, 0 to 3: by how much the loss changes shows how precise it is.
+        How finely to integrate, 0 to 4: by how much the loss changes shows how precise it is.
 
     Notes
     -----
