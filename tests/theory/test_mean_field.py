@@ -151,7 +151,8 @@ def test_other_starts_lead_to_the_same_minimum(skewed):
 def test_as_wide_as_there_are_features_nothing_is_lost():
     for f in (EVEN, SKEWED):
         found = solve_mean_field(f, 60)
-        assert 0 <= found.loss < 1e-8 and found.live == 60 and np.isnan(found.exponent)
+        # Below that share of learning nothing a loss counts as 0.
+        assert 0 <= found.loss < 1e-6 * NOTHING and found.live == 60 and np.isnan(found.exponent)
         assert found.mean_square_overlap < 1e-6
 
 
