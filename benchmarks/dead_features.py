@@ -85,9 +85,9 @@ def measure_crowd(f):
     return float(np.log(f.density) - share @ np.log(share))
 
 
-def dead_share(constants, f, m, batch=BATCH):
+def dead_share(constants, f, m):
     """Return the probability that each feature dies, b(0) ~ N(0, 1)."""
-    place = threshold(constants, m, batch * f.p, measure_crowd(f))
+    place = threshold(constants, m, BATCH * f.p, measure_crowd(f))
     return ndtr(place / np.sqrt(1 + np.exp(2 * constants[3])))
 
 

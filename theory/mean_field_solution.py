@@ -57,7 +57,8 @@ class MeanField:
         Largest violation of a limit (shares of a budget; eigenvalues of the positivity matrices).
     residual : float
         Of the conditions of a minimum (Karush, Kuhn and Tucker): what one more Newton step would
-        gain, relative to the loss.
+        gain, relative to the loss; or what the last rounds changed the loss by, if that is more
+        and the search ended because it stood still.
     rounds : int
         Of the search.
     """

@@ -38,7 +38,8 @@ class Minimum(NamedTuple):
     """A constrained minimum: where, its multipliers, and how well its conditions hold.
 
     ``violation`` is the largest of any limit, ``residual`` what a Newton step would gain, relative
-    to the loss, or by how much the last rounds changed it where the search ended for that.
+    to the loss; where the search ended because the loss stood still, at least what the last rounds
+    changed it by.
     """
 
     state: State
