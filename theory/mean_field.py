@@ -8,8 +8,9 @@ is minimised over norms r_g, biases b_g and the overlap laws that the geometry a
 
 Features so rare that they cost more alive than lost (⟨v²⟩ p_i - ⟨v⟩² p_i²) are left out: how many
 is found from the derivative of the minimum with respect to their number, on few merged groups
-first. With ``optimised=False`` the overlaps are Gaussian with the Welch variance: an isotropic
-frame that nobody arranged, which loses more.
+first. Where features cost less in antipodal pairs (theory/antipodal.py; of use at n < 3m) they are
+kept so: no smooth law is like that. With ``optimised=False`` the overlaps are Gaussian with the
+Welch variance: an isotropic frame that nobody arranged, which loses more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.activation import UNIFORM, Activation
+from theory.antipodal import Antipodal, antipodal_loss
 from theory.checks import check_integer, read_only
 from theory.constrained import STILL, Problem
 from theory.feature_groups import FeatureGroups, group_features, merge_groups
@@ -111,11 +113,9 @@ def solve_mean_field(
         problem = Problem(group_features(frequencies, groups, live), float(m), **how)
         found = problem.minimise(refine(*coarse, problem))
         best = problem.lagrangian(found) + float(weak_loss(frequencies, live, activation))
-        if live > m and best > weak_loss(frequencies, m, activation):
-            # The m most frequent, orthogonal to each other, cost less.
-            live = m
-            problem = Problem(group_features(frequencies, groups, live), float(m), **how)
-            found = problem.minimise()
+        pairs = antipodal_loss(frequencies, m, activation, one_hot)
+        if optimised and pairs.loss < (1 - _ALIKE) * best - problem.least:
+            return _report_pairs(pairs, m, frequencies, groups, activation, one_hot, size)
         return _report(problem, found, frequencies, live, size)
 
 
@@ -230,6 +230,47 @@ def _report(
         violation=found.violation,
         residual=found.residual,
         rounds=found.rounds,
+    )
+
+
+def _report_pairs(
+    pairs: Antipodal,
+    m: int,
+    frequencies: Frequencies,
+    groups: int | None,
+    activation: Activation,
+    one_hot: bool,
+    size: float,
+) -> MeanField:
+    """Return what is known of features in antipodal pairs, for v of the given size."""
+    kept = group_features(frequencies, groups, pairs.live)
+    share = (pairs.live - m) / (pairs.live * (pairs.live - 1) / 2)
+    z, weights = np.array([-np.sqrt(m), 0.0]), np.array([share, 1 - share])
+    slope = np.nan
+    if m < frequencies.n and pairs.loss > 0:
+        # Upwards: at the least width that holds all in pairs the loss has a step below.
+        wider = antipodal_loss(frequencies, m + 1, activation, one_hot)
+        slope = m * (1 - wider.loss / pairs.loss)
+    none = np.zeros(kept.count)
+    return MeanField(
+        m=m,
+        loss=size * size * pairs.loss,
+        lost=size * size * pairs.lost,
+        alone=0.0,
+        exponent=slope,
+        uncertainty=0.0,
+        groups=kept,
+        r=read_only(np.ones(kept.count)),
+        b=read_only(none.copy()),
+        z=read_only(z),
+        weights=read_only(weights),
+        t=read_only(np.broadcast_to(z, (kept.count, kept.count, 2)).copy()),
+        budget=read_only(np.full(kept.count, np.nan)),
+        prices=read_only(none.copy()),
+        active=(),
+        violation=0.0,
+        residual=0.0,
+        rounds=0,
     )
 
 

@@ -44,11 +44,13 @@ class MeanField:
         Norm and bias in each group.
     z, weights : ndarray, shape (Z,)
         Nodes of the law that scaled overlaps √m u·v have before they are moved: of random
-        directions, or Gaussian with the Welch mean square where overlaps are not optimised.
+        directions, or Gaussian with the Welch mean square where overlaps are not optimised. Two
+        where features are kept in antipodal pairs: -√m and 0.
     t : ndarray, shape (K, K, Z)
         Where each is moved to, for each pair of groups.
     budget : ndarray, shape (K,)
-        Share of their budget that the most frequent groups up to each one use, at most 1.
+        Share of their budget that the most frequent groups up to each one use, at most 1; NaN for
+        antipodal pairs, which go beyond it.
     prices : ndarray, shape (K,)
         What a larger budget would gain (its multiplier); 0 where it is not used up.
     active : tuple of int

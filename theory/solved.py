@@ -44,6 +44,7 @@ ASSUMPTIONS = {
         "averaged over groups the Gegenbauer matrices of degree 1 to 6 are positive semidefinite: "
         "a theorem, for any rows",
         _KEPT,
+        "or, if that costs less, features are kept in antipodal pairs, exactly (at n < 3m)",
         "norms are free: weight growth and decay (gamma) do not enter",
         _CHECKED,
     ),
