@@ -21,17 +21,19 @@ from theory.mean_field import solve_mean_field
 
 
 def lowest_losses(path):
-    """Return the lowest trained loss of each cell, and by how much twice the steps lower it."""
+    """Return the lowest trained loss of each cell, and by how much the last doubling lowered it."""
     runs = defaultdict(dict)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             cell = (int(row["n"]), row["law"], float(row["E"]), int(row["m"]))
-            key, loss = (row["seed"], int(row["steps"])), float(row["loss"])
-            runs[cell][key] = min(loss, runs[cell].get(key, loss))
+            key = (row["growth_rate"], row["rate"], row["seed"], int(row["steps"]))
+            runs[cell][key] = float(row["loss"])
     for cell, losses in runs.items():
-        steps = sorted({key[1] for key in losses})
-        doubled = losses.get(("0", steps[-1])), losses.get(("0", steps[0]))
-        still = 1 - doubled[0] / doubled[1] if len(steps) > 1 and all(doubled) else None
+        doubled = [(key[3], key) for key in losses if (*key[:3], key[3] // 2) in losses]
+        still = None
+        if doubled:
+            _, key = max(doubled)
+            still = 1 - losses[key] / losses[(*key[:3], key[3] // 2)]
         yield cell, min(losses.values()), still
 
 

@@ -11,6 +11,8 @@ multipliers, (·)₊ the positive part (of a matrix: its projection on the posit
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, minimize
 
 from theory.activation import Activation
+from theory.curvatures import Curvatures
 from theory.feature_groups import FeatureGroups
 from theory.interference import Cost, InterferenceLoss
 from theory.minimum import ConvergenceError, Minimum, Multipliers, State
@@ -34,21 +37,20 @@ _NORMS, _BIASES = (0.7, 1.5), (-2.4, 1.0)
 _START = 0.8
 # Rounds in which all have norm 1: rare features would die while overlaps are still random.
 _FROZEN = 3
-# Curvatures that the metric assumes: of the loss by r_g and b_g, over n_g p_g; of the loss by t,
-# over (p_g + p_h)/m; of the budgets, over the loss of random directions.
-_BY_NORM, _BY_OVERLAP, _BY_BUDGET = 4.0, 0.3, 0.1
 # Iterations of a round while norms are frozen and after, and the relative gain of one that ends it;
 # in a rough search; rounds; the largest penalty over the loss.
-_INNER, _INNER_ROUGH = (50, 100, 1e-9), (30, 60, 1e-7)
+_INNER, _INNER_ROUGH = (50, 100, 1e-11), (30, 60, 1e-8)
 # After so many rounds multipliers are nearly right, and rounds longer by this factor.
 _LATE, _LONGER = 6, 2.5
-_OUTER, _OUTER_ROUGH, _PENALTY = (60, 20), 12, 10.0
+_OUTER, _OUTER_ROUGH, _PENALTY = (60, 20), 6, 10.0
 # Steps that the optimizer remembers: limits make its valleys narrow.
-_MEMORY = 60
+_MEMORY = 40
 # By what multipliers fall that would pay more than the loss for limits nobody touches.
 _DEAR = 0.1
 # What a rough search puts up with after its rounds; if it misses that it goes on.
 _ROUGHLY = 1e-2
+# The last relative change of the loss at which it can be decided on.
+_NEARLY = 0.1
 # What counts as settled: the largest violation of a limit, and the last relative change of the
 # loss, to first order corrected for the violation, and what a Newton step would gain of it.
 TOLERANCE, STILL, _GAIN = 1e-3, 2e-4, 1e-4
@@ -115,6 +117,7 @@ class Problem:
             high.append(np.broadcast_to(most - self.z, self.shape).ravel())
         self._low, self._high = np.concatenate(low), np.concatenate(high)
         self._scale = np.ones_like(self._low)
+        self._curvatures = Curvatures(groups, self.laws, m)
 
     @property
     def least(self) -> float:
@@ -137,15 +140,6 @@ class Problem:
             self.loss.share_rule(other.loss)
         return other
 
-    def _measure(self, prices: Array, loss: float) -> None:
-        """Scale the optimizer's variables by the roots of assumed curvatures."""
-        laws, p = self.laws, self.groups.p
-        norms = np.sqrt(_BY_NORM * self.groups.sizes * p)
-        least = _BY_BUDGET * loss * np.maximum(laws.charge[-1], 1e-9)
-        budget = 2 * np.maximum(prices @ laws.charge, least)
-        by_t = np.sqrt((budget + self._by_overlap())[:, None] * laws.weights)
-        self._scale = np.concatenate([norms, norms, by_t.ravel()])
-
     def split(self, x: Array) -> State:
         """Return what the optimizer's variables stand for."""
         K = self.groups.count
@@ -167,7 +161,7 @@ class Problem:
         b = np.full(K, -min(0.3, 1 / np.sqrt(self.m)))
         if not self.optimised:
             return State(np.ones(K), b, np.zeros(self.shape)), np.zeros(K)
-        cost = self._by_overlap() / 2 + np.finfo(float).tiny
+        cost = self._curvatures.assumed / 2 + np.finfo(float).tiny
         unit = cost.sum()
 
         def dual(force: Array) -> tuple[float, Array]:
@@ -181,12 +175,6 @@ class Problem:
         share = _START * cost / (cost + unit * (force @ laws.charge))
         return State(np.ones(K), b, -share[:, None] * self.z), unit * force
 
-    def _by_overlap(self) -> Array:
-        """Return what the loss is assumed to curve by, by each pair's overlap (pairs,)."""
-        laws, p = self.laws, self.groups.p
-        curve: Array = _BY_OVERLAP * laws.pairs * (p[laws.first] + p[laws.second]) / self.m
-        return curve
-
     def _bounds(self, frozen: bool, root: float) -> Bounds:
         low, high = self._low.copy(), self._high.copy()
         if frozen:
@@ -196,6 +184,9 @@ class Problem:
     def cost(self, state: State) -> Cost:
         """Return the loss without its limits."""
         return self.loss(state.r, state.b, self.z + state.D)
+
+    def _slope_by_overlaps(self, state: State, D: Array) -> Array:
+        return self.cost(state._replace(D=D)).t
 
     def limits(self, D: Array) -> tuple[Array, Array]:
         """Return budgets spent less 1 (K,), and the positivity matrices."""
@@ -226,21 +217,32 @@ class Problem:
         by_D = cost.t + laws.spent_slope(state.D, force) - laws.pull(pushes, slopes)
         return float(value), np.concatenate([cost.r, cost.b, by_D.ravel()]) / self._scale
 
-    def minimise(self, near: Minimum | None = None) -> Minimum:
+    def minimise(
+        self, near: Minimum | None = None, decided: Callable[[Minimum], bool] | None = None
+    ) -> Minimum:
         """Return the constrained minimum, from random directions or from that of a like problem.
+
+        With ``decided`` the search ends early, where the loss is still a few per cent off, if that
+        says of what has been found that it will do.
 
         Raises
         ------
         ConvergenceError
             If it does not settle.
         """
-        found = self._settle(near)
-        if near is not None and np.any(self.loss.deaf(found.state.r, found.state.b)):
+        found = self._settle(near, decided)
+        if near is not None and not self.rough and self.is_deaf(found):
             # A step from elsewhere that was too long: rare features do not return from there.
-            found = min(found, self._settle(None), key=self.lagrangian)
+            found = min(found, self._settle(None, decided), key=self.lagrangian)
         return found
 
-    def _settle(self, near: Minimum | None) -> Minimum:
+    def is_deaf(self, found: Minimum) -> bool:
+        """Return whether some group hardly answers to its own features."""
+        return bool(np.any(self.loss.deaf(found.state.r, found.state.b)))
+
+    def _settle(
+        self, near: Minimum | None, decided: Callable[[Minimum], bool] | None = None
+    ) -> Minimum:
         """Return the constrained minimum downhill from the start."""
         K = self.groups.count
         if near is None:
@@ -259,7 +261,10 @@ class Problem:
             self.loss.look_again(state.r, state.b, self.z + state.D)
             unit = max(self.cost(state).loss, least)
             if self.optimised:
-                self._measure(multipliers.budget, unit)
+                if round_ >= frozen:
+                    by_D = partial(self._slope_by_overlaps, state)
+                    self._curvatures.probe(by_D, state.D)
+                self._scale = self._curvatures.scale(multipliers.budget, unit)
                 x = self.join(state)
             x = self._descend(x, multipliers, penalty, unit, round_, frozen)
             plain = max(self._sharpen(self.split(x), least), least)
@@ -282,6 +287,8 @@ class Problem:
             enough &= max(worst, change, found.residual) < _ROUGHLY
             if round_ > frozen and ((settled and found.residual < _GAIN * loose) or enough):
                 return found
+            if decided and round_ > frozen and change < _NEARLY and decided(found):
+                return found
             if slow and paid:
                 return found._replace(residual=max(found.residual, drift))
             idle = worst == 0 and worst_before == 0 and not paid
@@ -293,7 +300,7 @@ class Problem:
                 raised *= 10  # up to what random overlaps would cost
             elif worst < TOLERANCE:  # a lower penalty is easier to descend
                 raised = max(raised / 10, 1.0)
-            most = _PENALTY * max(min(raised * plain, float(self._by_overlap().sum())), plain)
+            most = _PENALTY * max(min(raised * plain, float(self._curvatures.assumed.sum())), plain)
             if worst > max(0.3 * worst_before, TOLERANCE):
                 penalty *= 3
             penalty = min(penalty, most)

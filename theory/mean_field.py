@@ -38,6 +38,11 @@ Array = NDArray[np.float64]
 # The search for the number of live features begins at so many times m, goes up by such factors,
 # and ends at this relative error.
 _FIRST, _JUMP, _CLOSE = 2, 3, 0.03
+# Of what a lost feature costs, by so much one that is clearly live, or not, costs less or more; and
+# by no more than that, or the search has a way to go.
+_CLEARLY, _AT_MOST = 0.25, 1.1
+# Where features died on the way up steps are halved, until they are so small.
+_SMALL = 1.15
 # The rarest features that are active in so small a share of E are lost.
 _NEVER = 1e-7
 # Rough minima are told apart by so much.
@@ -133,18 +138,28 @@ def _search_live(
         fine = group_features(frequencies, groups, live)
         problem = Problem(merge_groups(fine)[0], float(m), rough=True, **how)
         alike = below is not None and below[0].groups.count == problem.groups.count
-        found = problem.minimise(below[1] if alike and below is not None else None)
+        rarest = float(frequencies.p[live - 1])
+        nothing = problem.loss.raw[2] - problem.loss.raw[1] ** 2 * rarest
+
+        def worth(found: Minimum) -> float:
+            return _worth(problem, found, rarest) / rarest
+
+        found = problem.minimise(
+            below[1] if alike and below is not None else None,
+            lambda found: _CLEARLY * nothing < abs(worth(found)) < _AT_MOST * nothing,
+        )
         lost = float(weak_loss(frequencies, live, how["activation"]))
         seen.append((problem.lagrangian(found) + lost, live, problem, found))
-        rarest = float(frequencies.p[live - 1])
-        worth = _worth(problem, found, rarest) / rarest
-        return worth, problem, found
+        return worth(found), problem, found
 
     n = _worth_a_look(frequencies)
     low, high = min(max(m, 2), n), min(_FIRST * m, n)
     at_low, below = -1.0, None
     while True:
         worth, problem, found = solve(high, below)
+        if problem.is_deaf(found) and below is not None and high > _SMALL**2 * low:
+            high = round(np.sqrt(low * high))
+            continue
         if worth > 0:
             break
         low, at_low, below = high, worth, (problem, found)

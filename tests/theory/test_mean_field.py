@@ -305,7 +305,7 @@ def test_gradient_of_the_augmented_lagrangian():
     state, prices = problem.start()
     rough = [rng.standard_normal((3, 3)) * 0.1 for _ in range(6)]
     multipliers = Multipliers(prices + 0.1, np.array([a @ a.T for a in rough]))
-    problem._measure(prices, 0.1)
+    problem._scale = problem._curvatures.scale(prices, 0.1)
     x = problem.join(state) + 0.01 * rng.standard_normal(problem.join(state).size)
     way = rng.standard_normal(x.size)
     _, slope = problem.augmented(x, multipliers, 0.5)
