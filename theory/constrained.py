@@ -12,6 +12,7 @@ multipliers, (·)₊ the positive part (of a matrix: its projection on the posit
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -271,7 +272,7 @@ class Problem:
             if round_ == 0:
                 penalty = plain
             worst, moved = self._update(x, multipliers, penalty) if self.optimised else (0.0, 0.0)
-            found = Minimum(self.split(x), multipliers, worst, 0.0, round_ + 1)
+            found = Minimum(self.split(x), replace(multipliers), worst, 0.0, round_ + 1)
             loss = self.lagrangian(found)
             history.append(loss)
             change = abs(loss - history[-2]) / max(loss, least)
