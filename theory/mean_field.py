@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from theory.activation import UNIFORM, Activation
 from theory.antipodal import Antipodal, antipodal_loss
+from theory.between_groups import carry_over, split_groups
 from theory.checks import check_integer, read_only
 from theory.constrained import STILL, Problem
 from theory.feature_groups import FeatureGroups, group_features, merge_groups
 from theory.frequencies import Frequencies
 from theory.mean_field_solution import MeanField
-from theory.minimum import ConvergenceError, Minimum, Multipliers, State
+from theory.minimum import ConvergenceError, Minimum
 from theory.one_thread import one_thread
 from theory.overlap_laws import DEGREES
 from theory.weak import weak_loss
@@ -47,6 +48,8 @@ _SMALL = 1.15
 _NEVER = 1e-7
 # Rough minima are told apart by so much.
 _ALIKE = 2e-3
+# Into how many parts groups are split for the loss, and what of the difference may be wrong.
+_PARTS, _UNEVEN = 4, 0.2
 # A relative step in a group's size or in m, for derivatives.
 _STEP = 1e-3
 
@@ -116,7 +119,8 @@ def solve_mean_field(
     with one_thread():
         live, coarse = _search_live(frequencies, m, groups, how)
         problem = Problem(group_features(frequencies, groups, live), float(m), **how)
-        found = problem.minimise(refine(*coarse, problem))
+        merged = merge_groups(problem.groups)[1]
+        found = problem.minimise(carry_over(*coarse, problem, merged))
         best = problem.lagrangian(found) + float(weak_loss(frequencies, live, activation))
         pairs = antipodal_loss(frequencies, m, activation, one_hot)
         if optimised and pairs.loss < (1 - _ALIKE) * best - problem.least:
@@ -208,17 +212,28 @@ def _report(
 ) -> MeanField:
     """Return all that is known of a minimum, for v of the given size."""
     groups, m, state, prices = problem.groups, problem.m, found.state, found.multipliers
-    fine = problem.like(fine=problem.fine + 1)
-    cost = fine.cost(state)
+    lost = float(weak_loss(frequencies, live, problem.activation))
+    together = problem.lagrangian(found)
     # The envelope theorem: at the optimum only what depends on m itself changes L.
     step = _STEP * m
     below, above = (problem.like(m=m + change).lagrangian(found) for change in (-step, step))
-    lost = float(weak_loss(frequencies, live, problem.activation))
-    level = max(fine.lagrangian(found), 0.0)
+    slope = np.nan
+    if together + lost > problem.least:
+        slope = -(above - below) / (2 * step) * m / (together + lost)
+    # Features that differ within their groups lose less; where these are so small that nothing
+    # lies between them, not.
+    parts, parent = split_groups(frequencies, groups, _PARTS if groups.count > 1 else 1)
+    apart = problem.like(parts, fine=problem.fine)
+    spread = carry_over(problem, found, apart, parent)
+    plain = apart.lagrangian(spread)
+    if plain > together:
+        apart, spread, plain = problem, found, together
+    fine = apart.like(fine=problem.fine + 1)
+    cost = fine.cost(spread.state)
+    level = max(fine.lagrangian(spread), 0.0)
     loss = level + lost
-    uncertainty = abs(level - problem.lagrangian(found)) + problem.slack(found)
+    uncertainty = abs(level - plain) + _UNEVEN * abs(plain - together) + problem.slack(found)
     uncertainty += (STILL + found.residual) * loss
-    slope = -(above - below) / (2 * step) * m / loss if loss > problem.least else np.nan
     pairs = problem.z + state.D
     t = np.empty((groups.count, groups.count, pairs.shape[1]))
     laws = problem.laws
@@ -286,23 +301,4 @@ def _report_pairs(
         violation=0.0,
         residual=0.0,
         rounds=0,
-    )
-
-
-def refine(coarse: Problem, found: Minimum, problem: Problem) -> Minimum:
-    """Return the minimum of a problem's merged groups as a start for the problem itself."""
-    groups = problem.groups
-    parent = merge_groups(groups)[1]
-    laws, state, prices = coarse.laws, found.state, found.multipliers
-    first, second = np.triu_indices(groups.count)
-    moved = np.array([np.interp(problem.z, coarse.z, row) for row in state.D])
-    D = moved[coarse.loss.pair[parent[first], parent[second]]]
-    # A merged group's share of a positivity matrix falls to its members by their sizes.
-    part = np.sqrt(groups.sizes / laws.sizes[parent])
-    share = np.outer(part, part)
-    positivity = prices.positivity[:, parent[:, None], parent] * share
-    budget = np.zeros(groups.count)
-    budget[np.searchsorted(parent, np.arange(len(laws.sizes)), side="right") - 1] = prices.budget
-    return Minimum(
-        State(state.r[parent], state.b[parent], D), Multipliers(budget, positivity), 0.0, 0.0, 0
     )
