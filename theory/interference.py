@@ -190,7 +190,7 @@ class InterferenceLoss:
         return _ABSCISSA / np.minimum(found, _ABSCISSA / np.maximum(np.abs(b), 1e-9))
 
     def look_again(self, r: Array, b: Array, t: Array) -> None:
-        """Let go of the scale if a much smaller one would do for this state; see who is seen in it.
+        """Let go of a scale that is too small for this state, or much too large; see who is seen.
 
         Not in the middle of a descent: the loss would jump by what integration errs.
         """
@@ -198,8 +198,9 @@ class InterferenceLoss:
             return
         y = (r[self.first] * r[self.second] / np.sqrt(self.m))[:, None] * t
         coarse = np.abs(b) < self.scale / _TOO_COARSE
-        c = _TOO_COARSE * _ABSCISSA / self.scale
-        if np.any(coarse & (self._growth(c, y) < _LARGEST)):
+        c = _ABSCISSA / self.scale
+        small = self._growth(c, y) > _TOO_LARGE
+        if np.any(small | (coarse & (self._growth(_TOO_COARSE * c, y) < _LARGEST))):
             self.scale = None
         else:
             self._look(y, self.scale)
@@ -209,23 +210,25 @@ class InterferenceLoss:
     ) -> tuple[Array, Array]:
         """Return the integrals and their derivatives; by another scale if M is too large.
 
-        As ``theory.interference_kernels.integrate`` gives them.
+        As ``theory.interference_kernels.integrate`` gives them. The other scale is for once: a step
+        too far, from which a search returns, must not change the loss that it returns to.
         """
         parts, slope = np.empty((len(b), 5)), np.empty((*self.pair.shape, y.shape[1]))
         each = _away_from_zero(y[self.pair])
+        if self.scale is None:
+            self.scale = self._choose_rule(b, y)
+        scale = self.scale
         for _ in range(2):
-            if self.scale is None:
-                self.scale = self._choose_rule(b, y)
             integrate(
                 each, self.weights, self.ends, self.jumps, self.raw,
                 self.others, self.p, self.none, self.one,
                 b, gain, silent, active,
-                1 / self.scale, _ABSCISSA, self._inner, self._omega, self._domega,
+                1 / scale, _ABSCISSA, self._inner, self._omega, self._domega,
                 self._room, parts, slope,
             )  # fmt: skip
             if parts[:, 3:].max() < _TOO_LARGE:
                 break
-            self.scale = None
+            scale = self._find_scale(b, y)
         return parts, slope
 
     def _growth(self, c: Array, y: Array) -> Array:

@@ -161,7 +161,7 @@ def _search_live(
     at_low, below = -1.0, None
     while True:
         worth, problem, found = solve(high, below)
-        if problem.is_deaf(found) and below is not None and high > _SMALL**2 * low:
+        if problem.is_deaf(found) and high > _SMALL**2 * low:
             high = round(np.sqrt(low * high))
             continue
         if worth > 0:
