@@ -259,7 +259,6 @@ class Problem:
         frozen = 0 if near else _FROZEN if self.optimised else 1
         for round_ in range(_OUTER[self.rough]):
             state = self.split(x)
-            self.loss.look_again(state.r, state.b, self.z + state.D)
             unit = max(self.cost(state).loss, least)
             if self.optimised:
                 if round_ >= frozen:
@@ -268,11 +267,13 @@ class Problem:
                 self._scale = self._curvatures.scale(multipliers.budget, unit)
                 x = self.join(state)
             x = self._descend(x, multipliers, penalty, unit, round_, frozen)
-            plain = max(self._sharpen(self.split(x), least), least)
+            state = self.split(x)
+            self.loss.look_again(state.r, state.b, self.z + state.D)
+            plain = max(self._sharpen(state, least), least)
             if round_ == 0:
                 penalty = plain
             worst, moved = self._update(x, multipliers, penalty) if self.optimised else (0.0, 0.0)
-            found = Minimum(self.split(x), replace(multipliers), worst, 0.0, round_ + 1)
+            found = Minimum(state, replace(multipliers), worst, 0.0, round_ + 1)
             loss = self.lagrangian(found)
             history.append(loss)
             change = abs(loss - history[-2]) / max(loss, least)

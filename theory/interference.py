@@ -33,8 +33,9 @@ Array = NDArray[np.float64]
 # c in units of 1/scale; nodes in each stretch and octaves from 1 on, by how fine a rule is.
 _ABSCISSA = 4.0
 _RULES = ((8, 6), (16, 7), (32, 8), (48, 9), (72, 10))
-# ln M(±c) is at most this, so that little cancels.
-_LARGEST, _TOO_LARGE, _TOO_COARSE = 3.0, 6.0, 2.0
+# ln M(±c) is at most the first, so that little cancels; between descents up to the second will do,
+# within one up to the third.
+_LARGEST, _ENOUGH, _TOO_LARGE, _TOO_COARSE = 3.0, 5.0, 6.0, 2.0
 # ln of the largest e^{c y v} of others that are not seen.
 _UNSEEN = 0.03
 _ALMOST_ONE = 1 - 1e-9
@@ -199,7 +200,7 @@ class InterferenceLoss:
         y = (r[self.first] * r[self.second] / np.sqrt(self.m))[:, None] * t
         coarse = np.abs(b) < self.scale / _TOO_COARSE
         c = _ABSCISSA / self.scale
-        small = self._growth(c, y) > _TOO_LARGE
+        small = self._growth(c, y) > _ENOUGH
         if np.any(small | (coarse & (self._growth(_TOO_COARSE * c, y) < _LARGEST))):
             self.scale = None
         else:

@@ -72,7 +72,8 @@ def solve_mean_field(
     m : int
         Width, 2 <= m <= n.
     groups : int, optional
-        How many groups of features (see ``group_features``).
+        How many groups of features share norms, biases and overlap laws (see ``group_features``);
+        the loss is that of four parts of each, interpolated.
     activation : Activation
         The law of v.
     one_hot : bool

@@ -37,9 +37,11 @@ class MeanField:
         Local exponent -d ln L / d ln m, from the derivative of the optimum; NaN where the loss is
         less than a millionth of what learning nothing loses.
     uncertainty : float
-        Numerical, of ``loss``: of the integrals, and of limits that hold to a tolerance only.
+        Numerical, of ``loss``: of the integrals, of what lies between groups, and of limits that
+        hold to a tolerance only.
     groups : FeatureGroups
-        The features kept, in K groups; ``groups.n`` are live.
+        The features kept, in K groups; ``groups.n`` are live. ``r``, ``b`` and ``t`` are theirs;
+        ``loss`` and ``alone`` are of features that differ within them.
     r, b : ndarray, shape (K,)
         Norm and bias in each group.
     z, weights : ndarray, shape (Z,)

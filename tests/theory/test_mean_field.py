@@ -157,9 +157,12 @@ def test_the_number_of_groups_hardly_matters():
     few, many = (solve_mean_field(f, 16, groups=count) for count in (8, 14))
     assert few.loss == pytest.approx(many.loss, rel=8e-3)
     assert abs(few.loss - many.loss) < few.uncertainty
-    problems = [Problem(found.groups, 16.0, UNIFORM, False, True) for found in (few, many)]
-    plain = [problem.lagrangian(problem.minimise()) for problem in problems]
-    assert plain[0] > 1.02 * plain[1]
+    plain = []
+    for found in (few, many):
+        loss = InterferenceLoss(found.groups, found.m, found.weights, UNIFORM, fine=3)
+        t = found.t[np.triu_indices(found.groups.count)]
+        plain.append(loss(found.r, found.b, t).loss + found.lost)
+    assert plain[0] > 1.03 * few.loss and few.loss < plain[1] < plain[0] / 1.02
 
 
 def test_as_wide_as_there_are_features_nothing_is_lost():
@@ -262,7 +265,7 @@ def test_features_that_fell_dead_on_the_way_are_revived():
     assert list(np.flatnonzero(problem.loss.deaf(stuck.state.r, stuck.state.b))) == [len(b) - 1]
     problem = pose()
     assert problem.lagrangian(problem.minimise(fallen)) == pytest.approx(
-        problem.lagrangian(best), rel=3e-3
+        problem.lagrangian(best), rel=6e-3
     )
 
 
