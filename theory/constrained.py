@@ -42,7 +42,7 @@ _FROZEN = 3
 # in a rough search; rounds; the largest penalty over the loss.
 _INNER, _INNER_ROUGH = (50, 100, 1e-11), (30, 60, 1e-8)
 # After so many rounds multipliers are nearly right, and rounds longer by this factor.
-_LATE, _LONGER = 6, 2.5
+_LATE, _LONGER = 8, 2.5
 _OUTER, _OUTER_ROUGH, _PENALTY = (60, 20), 6, 10.0
 # Steps that the optimizer remembers: limits make its valleys narrow.
 _MEMORY = 40

@@ -35,7 +35,7 @@ _ABSCISSA = 4.0
 _RULES = ((8, 6), (16, 7), (32, 8), (48, 9), (72, 10))
 # ln M(±c) is at most the first, so that little cancels; between descents up to the second will do,
 # within one up to the third.
-_LARGEST, _ENOUGH, _TOO_LARGE, _TOO_COARSE = 3.0, 5.0, 6.0, 2.0
+_LARGEST, _ENOUGH, _TOO_LARGE, _TOO_COARSE = 3.0, 4.0, 6.0, 2.0
 # ln of the largest e^{c y v} of others that are not seen.
 _UNSEEN = 0.03
 _ALMOST_ONE = 1 - 1e-9
@@ -103,6 +103,7 @@ class InterferenceLoss:
         self.ends, self.jumps = ends[jumps != 0], jumps[jumps != 0]
         self.raw = np.array([float(activation.moment(k)) for k in range(7)])
         self.scale: Array | None = None
+        self._far: Array | None = None
         self.seen: NDArray[np.bool_] | None = None
         nodes, octaves = _RULES[fine]
         x, w = np.polynomial.legendre.leggauss(nodes)
@@ -195,6 +196,7 @@ class InterferenceLoss:
 
         Not in the middle of a descent: the loss would jump by what integration errs.
         """
+        self._far = None
         if self.scale is None or self.one_hot:
             return
         y = (r[self.first] * r[self.second] / np.sqrt(self.m))[:, None] * t
@@ -211,15 +213,15 @@ class InterferenceLoss:
     ) -> tuple[Array, Array]:
         """Return the integrals and their derivatives; by another scale if M is too large.
 
-        As ``theory.interference_kernels.integrate`` gives them. The other scale is for once: a step
-        too far, from which a search returns, must not change the loss that it returns to.
+        As ``theory.interference_kernels.integrate`` gives them. The other scale is for such states
+        alone: a step too far, from which a search returns, must not change what it returns to.
         """
         parts, slope = np.empty((len(b), 5)), np.empty((*self.pair.shape, y.shape[1]))
         each = _away_from_zero(y[self.pair])
         if self.scale is None:
             self.scale = self._choose_rule(b, y)
         scale = self.scale
-        for _ in range(2):
+        for attempt in range(3):
             integrate(
                 each, self.weights, self.ends, self.jumps, self.raw,
                 self.others, self.p, self.none, self.one,
@@ -229,7 +231,9 @@ class InterferenceLoss:
             )  # fmt: skip
             if parts[:, 3:].max() < _TOO_LARGE:
                 break
-            scale = self._find_scale(b, y)
+            if attempt or self._far is None:
+                self._far = self._find_scale(b, y)
+            scale = self._far
         return parts, slope
 
     def _growth(self, c: Array, y: Array) -> Array:
