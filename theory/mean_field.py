@@ -122,11 +122,11 @@ def solve_mean_field(
         problem = Problem(group_features(frequencies, groups, live), float(m), **how)
         merged = merge_groups(problem.groups)[1]
         found = problem.minimise(carry_over(*coarse, problem, merged))
-        best = problem.lagrangian(found) + float(weak_loss(frequencies, live, activation))
+        smooth = _report(problem, found, frequencies, live, size)
         pairs = antipodal_loss(frequencies, m, activation, one_hot)
-        if optimised and pairs.loss < (1 - _ALIKE) * best - problem.least:
+        if optimised and size * size * pairs.loss < (1 - _ALIKE) * smooth.loss - problem.least:
             return _report_pairs(pairs, m, frequencies, groups, activation, one_hot, size)
-        return _report(problem, found, frequencies, live, size)
+        return smooth
 
 
 def _search_live(
