@@ -6,7 +6,8 @@ recipe). In those runs the rarest feature kept goes as
 
     B p_N = κ gamma² l(N),    l(N) = L(N) / Σ_{i<=N} p_i,
 
-B the batch and L(N) the mean-field loss of the N most frequent features alone: normalised steps
+B the batch and L(N) the mean-field loss of the N most frequent features alone, not in antipodal
+pairs, which training with decay does not come to: normalised steps
 have noise ∝ √(p l), a feature pulls on its norm ∝ p. κ is the median over points with N >= 1.5 m,
 the one constant; N is then solved for at every point. Results are stored in
 benchmarks/weight_decay.json.
@@ -29,7 +30,7 @@ def interference(N, m, known):
     if (N, m) not in known:
         few = ss.Frequencies.from_probabilities(np.array(FREQUENCIES.p[:N]))
         try:
-            known[N, m] = solve_mean_field(few, m).loss / few.density
+            known[N, m] = solve_mean_field(few, m, antipodal=False).loss / few.density
         except ConvergenceError:
             known[N, m] = 0.0
     return known[N, m]

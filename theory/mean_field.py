@@ -62,6 +62,7 @@ def solve_mean_field(
     activation: Activation = UNIFORM,
     one_hot: bool = False,
     optimised: bool = True,
+    antipodal: bool = True,
 ) -> MeanField:
     """Minimise the mean-field loss at one width.
 
@@ -80,6 +81,9 @@ def solve_mean_field(
         Whether exactly one feature is active at a time (E <= 1), rather than each independently.
     optimised : bool
         Whether overlaps are optimised; if not they are Gaussian with the Welch variance.
+    antipodal : bool
+        Whether features are kept in antipodal pairs where that costs less; not without
+        ``optimised``.
 
     Returns
     -------
@@ -123,8 +127,10 @@ def solve_mean_field(
         merged = merge_groups(problem.groups)[1]
         found = problem.minimise(carry_over(*coarse, problem, merged))
         smooth = _report(problem, found, frequencies, live, size)
+        if not (optimised and antipodal):
+            return smooth
         pairs = antipodal_loss(frequencies, m, activation, one_hot)
-        if optimised and size * size * pairs.loss < (1 - _ALIKE) * smooth.loss - problem.least:
+        if size * size * pairs.loss < (1 - _ALIKE) * smooth.loss - problem.least:
             return _report_pairs(pairs, m, frequencies, groups, activation, one_hot, size)
         return smooth
 

@@ -237,6 +237,7 @@ def test_two_features_to_a_dimension_are_antipodal_pairs():
     assert found.mean_square_overlap == pytest.approx(1 / 299)
     assert solve_mean_field(f, 100).loss == pytest.approx(0.01751, rel=0.08)
     assert solve_mean_field(f, 150, optimised=False).loss > 2 * found.loss
+    assert 2 * found.loss < solve_mean_field(f, 150, antipodal=False).loss < 4 * found.loss
 
 
 def test_another_law_of_v(skewed):
