@@ -1,6 +1,6 @@
 """How far trained overlaps are moved, against the budget that the mean field gives them.
 
-Run ``python benchmarks/budgets.py`` (five minutes on one core). Models of 300 features, equal and
+Run ``python benchmarks/budgets.py`` (ten minutes on one core). Models of 300 features, equal and
 exponential, are trained as the references of benchmarks/mean_field_references.py are; the squared
 Wasserstein distance of their overlaps, group by group, from those of random directions is what a
 law must have moved, at least. Over all pairs it is compared with n m/2, and the loss with the
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from mean_field_cells import frequencies
-from mean_field_references import RATES, SECOND, STEPS
+from mean_field_references import RATES, STEPS, train_twice
 from scipy.special import betaincinv
 
 import superscale as ss
@@ -51,14 +51,11 @@ def share_of_budget(W, frequencies):
 
 
 def main():
-    growth, rate = RATES[N]
     rows = []
     for law, E in LAWS:
         f = frequencies(law, N, E)
         for m in WIDTHS:
-            grown = ss.train(f, m, recipe="fast", seed=0, learning_rate=growth)
-            second = {"steps": STEPS, "learning_rate": rate, **SECOND}
-            run = ss.train(f, m, recipe="fast", seed=0, model=grown.model, **second)
+            _, run = train_twice(f, m, 0, RATES[N], STEPS)
             found = solve_mean_field(f, m)
             row = {
                 "law": law, "E": E, "m": m,

@@ -1,7 +1,7 @@
 """Trained losses at the settings of benchmarks/mean_field_cells.csv, as low as training gets.
 
-Run ``python benchmarks/mean_field_references.py 300`` (or 1000, 3000: the n to train; minutes, two
-hours, eight hours on 2 cores; a second number sets how many processes). Each model is trained from
+Run ``python benchmarks/mean_field_references.py 300`` (or 1000, 3000: the n to train; hours on 2
+cores, at n = 3000 a night; a second number sets how many processes). Each model is trained from
 three seeds: the fast recipe (weight growth, small batches), then 24 000 steps without weight decay
 at batch 512; the first seed again with the second phase doubled, and doubled again while that
 lowers the loss by 1 % or more. Losses are exact (``population_loss``). Finished models stay in
@@ -23,8 +23,8 @@ SECOND = {
     "batch": 512,
     "late_fraction": 0.0,
 }
-# Learning rates of the growth and of the second phase: the highest that lose no features (twice as
-# high ones lose many), or the loss of steep frequencies hardly converges.
+# Learning rates of the growth and of the second phase. Higher ones bring steep frequencies further
+# in as many steps; too high ones lose rare features.
 RATES = {300: (1e-2, 5e-3), 1000: (1e-2, 5e-3), 3000: (5e-3, 2e-3)}
 STEEP = {"1.5": (1e-2, 5e-3), "2": (1e-2, 1e-2), "exponential": (1e-2, 5e-3)}  # n = 3000
 STEPS, LONGEST = 24_000, 192_000
@@ -40,13 +40,19 @@ def choose_rates(cell):
     return dict(zip(("growth_rate", "rate"), map(str, rates), strict=True))
 
 
+def train_twice(f, m, seed, rates, steps):
+    """Return what growth and the second phase make of a model, by the learning rates of both."""
+    growth, rate = rates
+    grown = ss.train(f, m, recipe="fast", seed=seed, learning_rate=growth)
+    second = {"steps": steps, "learning_rate": rate, **SECOND}
+    return grown, ss.train(f, m, recipe="fast", seed=seed, model=grown.model, **second)
+
+
 def measure(job):
-    """Train one model in two phases."""
+    """Train one model in two phases; return the row that is stored of it."""
     f = frequencies(job["law"], int(job["n"]), float(job["E"]))
-    m, seed = int(job["m"]), int(job["seed"])
-    grown = ss.train(f, m, recipe="fast", seed=seed, learning_rate=float(job["growth_rate"]))
-    second = {"steps": int(job["steps"]), "learning_rate": float(job["rate"]), **SECOND}
-    run = ss.train(f, m, recipe="fast", seed=seed, model=grown.model, **second)
+    rates = float(job["growth_rate"]), float(job["rate"])
+    grown, run = train_twice(f, int(job["m"]), int(job["seed"]), rates, int(job["steps"]))
     return {
         **job,
         "grown": f"{ss.population_loss(grown.model, f, rtol=1e-4).loss:.6g}",

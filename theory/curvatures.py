@@ -2,7 +2,7 @@
 
 Use ``Curvatures(groups, laws, m)`` inside theory/constrained.py: ``scale`` gives the factors of the
 optimizer's variables, ``probe`` learns from gradients what the loss curves by with overlaps of each
-pair of groups. That varies by 10^4 between pairs where frequencies are steep: rare features with
+pair of groups. That varies by orders of magnitude where frequencies are steep: rare features with
 large thresholds hardly feel what lies below these.
 """
 

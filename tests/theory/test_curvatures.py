@@ -55,6 +55,7 @@ def test_probing_finds_what_a_mean_field_loss_curves_by():
             move[pair, node] = step
             up, down = (problem.cost(state._replace(D=state.D + s * move)).t for s in (1, -1))
             exact += abs(up - down)[pair, node] / (2 * step)
+        # Four probes a round: a metric needs the order of magnitude.
         assert exact / 2.5 < found[pair] < 2.5 * exact
 
 
