@@ -18,8 +18,8 @@ from mean_field_references import RATES, STEPS, train_twice
 from scipy.special import betaincinv
 
 import superscale as ss
-from theory.feature_groups import group_features
-from theory.mean_field import solve_mean_field
+from theory.mean_field.groups import group_features
+from theory.mean_field.solve import solve_mean_field
 
 N = 300
 WIDTHS = (150, 100, 75, 60, 50, 40, 30, 20)

@@ -26,7 +26,7 @@ from scipy.optimize import minimize
 from scipy.special import log_ndtr, ndtr
 
 import superscale as ss
-from empirical.training import start
+from empirical.training.train import start
 
 BATCH, GAMMA = 2048, -0.55555556
 # n, alpha, E, m, seed, learning rate, gamma: the first block is fitted, the second shown beside it.

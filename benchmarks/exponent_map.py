@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import superscale as ss
-from theory.mean_field import ConvergenceError, solve_mean_field
+from theory.mean_field.solve import ConvergenceError, solve_mean_field
 
 N = 1000
 ALPHAS = [k / 4 for k in range(9)]

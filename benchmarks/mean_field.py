@@ -17,7 +17,7 @@ import numpy as np
 from mean_field_cells import frequencies
 from threadpoolctl import threadpool_limits
 
-from theory.mean_field import solve_mean_field
+from theory.mean_field.solve import solve_mean_field
 
 
 def lowest_losses(path):

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from numerics.matrix import open_matrix
-from numerics.overlaps import overlaps
-from numerics.unit_rows import mean_square_overlap
+from numerics.overlaps.statistics import overlaps
+from numerics.overlaps.unit_rows import mean_square_overlap
+from numerics.tensors.row_matrix import open_matrix
 
 N, M = 50_257, 768
 BLOCK = 8192
@@ -52,8 +52,8 @@ def seconds(task, *arguments):
 
 MEMORY = r"""
 import pathlib, re, sys, time
-from numerics.matrix import open_matrix
-from numerics.unit_rows import mean_square_overlap
+from numerics.tensors.row_matrix import open_matrix
+from numerics.overlaps.unit_rows import mean_square_overlap
 def peak():
     text = pathlib.Path("/proc/self/status").read_text()
     return re.search(r"VmHWM:\s*(\d+)", text)[1]

@@ -21,9 +21,9 @@ import mpmath as mp
 import numpy as np
 import scipy
 
-from numerics.pack import pack
-from numerics.packing import Packing
-from theory.packing_bounds import bounds
+from numerics.packings.packing import Packing
+from numerics.packings.search import pack
+from theory.bounds.packing_bounds import bounds
 
 TABLE = Path(__file__).parents[1] / "tests" / "data" / "real_lines.csv"
 # The table gives 12 digits, or about 10: how close the same packing is, and how far a better one.

@@ -15,9 +15,9 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from empirical.training import train
-from numerics.monte_carlo import monte_carlo_loss
-from numerics.population_loss import population_loss
+from empirical.training.train import train
+from numerics.loss.exact import population_loss
+from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.toy_model import ToyModel
 from theory.frequencies import Frequencies
 
@@ -92,7 +92,7 @@ def measure_tolerances(model, f):
 MEMORY = r"""
 import pathlib, re, sys, time
 import numpy as np
-from numerics.population_loss import population_loss
+from numerics.loss.exact import population_loss
 from numerics.toy_model import ToyModel
 from theory.frequencies import Frequencies
 n, m = 10_000, 100

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 import superscale as ss
-from empirical.power_law_errors import measure_influence, resample
-from empirical.profile import Profile
+from empirical.scaling_laws.profile_likelihood import Profile
+from empirical.scaling_laws.resampling import measure_influence, resample
 
 SETS, RESAMPLES, LEVEL = 1000, 299, 0.95
 

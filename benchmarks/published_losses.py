@@ -16,7 +16,7 @@ import numpy as np
 from dead_features import dead_share
 
 import superscale as ss
-from theory.mean_field import solve_mean_field
+from theory.mean_field.solve import solve_mean_field
 
 # All features are kept if those that are not hold so little of E.
 ALL_BUT = 0.05

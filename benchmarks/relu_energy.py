@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from numerics.descent import descend
-from numerics.pair_energies import relu_energy
+from numerics.packings.descent import descend
+from numerics.packings.energies import relu_energy
 
 N, M, B = 1000, 100, -0.1
 ITERATIONS = 150

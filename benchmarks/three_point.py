@@ -16,8 +16,8 @@ import clarabel
 import cvxpy as cp
 import numpy as np
 
-from theory.gegenbauer import evaluate_gegenbauer
-from theory.one_active import interference_loss
+from theory.bounds.gegenbauer import evaluate_gegenbauer
+from theory.regimes.one_active import interference_loss
 
 # n, m, and walls h √m on both sides of where linear programming proves nothing.
 CASES = (

@@ -30,9 +30,9 @@ SHARDS = {
 MEASURE = r"""
 import json, pathlib, re, sys, threading, time
 import numpy as np
-from numerics.matrix import RowMatrix
-from numerics.unit_rows import mean_square_overlap
-from empirical.unembedding import open_unembedding
+from numerics.tensors.row_matrix import RowMatrix
+from numerics.overlaps.unit_rows import mean_square_overlap
+from empirical.unembeddings.unembedding import open_unembedding
 if sys.argv[3] == "pytorch":
     import torch
 

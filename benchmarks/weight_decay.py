@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import superscale as ss
-from theory.mean_field import ConvergenceError, solve_mean_field
+from theory.mean_field.solve import ConvergenceError, solve_mean_field
 
 BATCH, FULL = 2048, 1.5
 FREQUENCIES = ss.Frequencies.power_law(1000, alpha=1.0)

@@ -60,24 +60,68 @@ def test_the_rule_rejects_what_it_should():
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_modules_open_with_what_to_use_when(room):
+def test_modules_open_with_a_docstring(room):
     for path in sorted((ROOT / room).rglob("*.py")):
-        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-        assert doc and ("Use " in doc or path.name == "cli.py"), path
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_folder_holds_a_dozen_modules_at_most(room):
+    for folder in (ROOT / room, *(p for p in (ROOT / room).rglob("*") if p.is_dir())):
+        modules = [p.name for p in folder.glob("*.py") if p.name != "__init__.py"]
+        assert len(modules) <= 12, (folder, modules)
+
+
+def nodes(tree):
+    """Walk over what runs: not into ``if TYPE_CHECKING`` blocks."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from nodes(node)
 
 
 def imported_modules(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             yield node.module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
 
+def circle(imported):
+    """Return modules that import each other in a circle, or nothing."""
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return path[path.index(name) :]
+        if name in done:
+            return []
+        path.append(name)
+        found = next((c for other in sorted(imported.get(name, ())) if (c := visit(other))), [])
+        path.pop()
+        done.add(name)
+        return found
+
+    return next((c for name in sorted(imported) if (c := visit(name))), [])
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    imported = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): set(imported_modules(path))
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+    }
+    assert not circle(imported)
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c"]
+    assert not circle({"a": {"b", "c"}, "b": {"c"}})
+
+
 def test_no_compiled_module_calls_another():
     """A cached kernel does not notice a change in another file: it would go on with the old."""
     files = {
-        f"{room}.{path.stem}": set(imported_modules(path))
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): set(imported_modules(path))
         for room in ROOMS
         for path in (ROOT / room).rglob("*.py")
     }

@@ -74,7 +74,7 @@ class Prediction:
 
     Examples
     --------
-    >>> from theory.theories import predict
+    >>> from theory.registry import predict
     >>> prediction = predict(Frequencies.power_law(1000, alpha=1.0), m=[10, 100])
     >>> prediction.loss["weak"].round(3)
     array([0.81 , 0.409])
@@ -142,7 +142,7 @@ class Prediction:
 
         Examples
         --------
-        >>> from theory.theories import predict
+        >>> from theory.registry import predict
         >>> f = Frequencies.power_law(1000, alpha=1.5)
         >>> predict(f, 10).expression("weak", of="exponent", limit="leading").subs({"alpha": 1.5})
         0.500000000000000
@@ -162,7 +162,7 @@ class Prediction:
 
         Examples
         --------
-        >>> from theory.theories import predict
+        >>> from theory.registry import predict
         >>> f = Frequencies.power_law(1000, alpha=1.5)
         >>> print(predict(f, 10).latex("strong_skewed", of="exponent"))
         2 \alpha - 2
@@ -191,7 +191,7 @@ class Prediction:
 
         Examples
         --------
-        >>> from theory.theories import predict
+        >>> from theory.registry import predict
         >>> predict(Frequencies.linear(100), [10], theory="weak").to_dataframe().round(3)
             m theory   loss  exponent
         0  10   weak  1.072      0.22

@@ -2,9 +2,9 @@
 
 import pytest
 
-from empirical.measured import load_measured
+from empirical.comparisons.shipped import load_measured
 from theory.frequencies import Frequencies
-from theory.mean_field import solve_mean_field
+from theory.mean_field.solve import solve_mean_field
 
 
 @pytest.mark.parametrize("m", [25, 63])

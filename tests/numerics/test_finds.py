@@ -6,8 +6,8 @@ from pathlib import Path
 import mpmath as mp
 import pytest
 
-from numerics.packing import Packing
-from theory.packing_bounds import bounds
+from numerics.packings.packing import Packing
+from theory.bounds.packing_bounds import bounds
 
 ROOT = Path(__file__).parents[2]
 FINDS = sorted((ROOT / "benchmarks" / "finds").glob("*.npz"))

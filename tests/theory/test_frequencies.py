@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from theory.frequencies import Frequencies
-from theory.zipf import fit_zipf
+from theory.rank_frequency.zipf_exponent import fit_zipf
 
 
 @st.composite

@@ -6,8 +6,8 @@ import sympy as sp
 
 from theory.activation import Activation
 from theory.frequencies import Frequencies
-from theory.theories import predict
-from theory.weak import weak_exponent, weak_loss
+from theory.regimes.weak import weak_exponent, weak_loss
+from theory.registry import predict
 
 WORDS = Frequencies.power_law(1000, 1.0)
 STEEP = Frequencies.power_law(1000, 1.75)

@@ -1,0 +1,265 @@
+"""The loss between proofs: certified bound <= optimised <= trained <= random directions.
+
+Use ``bracket_loss(n, m)`` for equally frequent features, one active at a time: how much of the loss
+is unavoidable, and how much is left to better directions than training finds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
+
+from empirical.training.train import train
+from numerics.packings.descent import descend
+from numerics.packings.energies import relu_energy
+from numerics.packings.starts import random_start
+from theory.bounds.loss_bounds import bound_one_active_loss
+from theory.checks import check_integer, check_widths
+from theory.frequencies import Frequencies
+from theory.regimes.one_active import self_loss
+
+Array = NDArray[np.float64]
+
+# Rounds of some steps of the directions, then norm and bias, and the gain below which they end:
+# to the end of each, r and b would settle where the first directions want them.
+_ROUNDS, _SETTLED = 60, 3e-4
+_ITERATIONS = 40
+
+
+@dataclass(frozen=True)
+class BracketRow:
+    """One width: L/E with one active feature, for a common norm and bias.
+
+    Attributes
+    ----------
+    m : int
+        Width.
+    certified : float
+        No directions are better, proved.
+    optimised, trained, random : float
+        Directions found by descent, by training the toy model, and drawn at random.
+    vacuous_from : float
+        Wall h √m from which on nothing is proved of the interference; infinite if not met.
+    norms, biases : mapping of str to float
+        r and b at which each of the four was found: the best for it, unless given.
+    """
+
+    m: int
+    certified: float
+    optimised: float
+    trained: float
+    random: float
+    vacuous_from: float
+    norms: dict[str, float]
+    biases: dict[str, float]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether certified <= optimised <= trained <= random."""
+        return self.certified <= self.optimised <= self.trained <= self.random
+
+
+@dataclass(frozen=True, eq=False)
+class Bracket:
+    """Certified, optimised, trained and random losses, width by width.
+
+    Attributes
+    ----------
+    n : int
+        Features.
+    rows : tuple of BracketRow
+        By width.
+    vectors : tuple of ndarray
+        The optimised directions, n x m, one for each row.
+    settings : mapping
+        What repeats it.
+    """
+
+    n: int
+    rows: tuple[BracketRow, ...]
+    vectors: tuple[Array, ...]
+    settings: dict[str, Any]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each width."""
+        kinds = ("certified", "optimised", "trained", "random")
+        return pd.DataFrame(
+            [
+                {"n": self.n, "m": row.m}
+                | {kind: getattr(row, kind) for kind in kinds}
+                | {"vacuous_from": row.vacuous_from, "ordered": row.ordered}
+                | {f"r_{kind}": row.norms[kind] for kind in kinds}
+                | {f"b_{kind}": row.biases[kind] for kind in kinds}
+                for row in self.rows
+            ]
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the four against m, log-log; return the axes."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        m = [row.m for row in self.rows]
+        for kind, style in zip(
+            ("random", "trained", "optimised", "certified"), "^os_", strict=True
+        ):
+            ax.loglog(m, [getattr(row, kind) for row in self.rows], f"{style}-", label=kind)
+        ax.legend()
+        ax.set(
+            xlabel="m", ylabel="L/E, one active feature", title=f"n = {self.n}, equal frequencies"
+        )
+        return ax
+
+    def __str__(self) -> str:
+        columns = ["m", "certified", "optimised", "trained", "random", "vacuous_from"]
+        return self.to_dataframe()[columns].to_string(index=False, float_format="{:.4g}".format)
+
+
+def bracket_loss(
+    n: int,
+    m: ArrayLike,
+    r: float | None = None,
+    b: float | None = None,
+    *,
+    seed: int = 0,
+    density: float = 0.1,
+    steps: int = 5000,
+    batch: int = 256,
+    progress: Callable[[int, int], None] | None = None,
+) -> Bracket:
+    """Bracket the one-active-feature loss of n equally frequent features in m dimensions.
+
+    All four losses are L/E = B(r², b) + (1/n) Σ_{i≠j} A(r² u_i·u_j, b) (arXiv 2505.10465, eq. 8),
+    for the directions u_i of each kind and the common r and b <= 0 that suit it best, or given.
+
+    Parameters
+    ----------
+    n : int
+        Features.
+    m : int or array_like of int
+        Widths, 2 <= m <= n.
+    r, b : float, optional
+        Norm and bias of all rows; both, or neither.
+    seed : int
+        Of training and of the random directions, which are where the optimised ones start.
+    density : float
+        E in training: small, so that features are active one by one.
+    steps, batch : int
+        Of training (b starts at 0).
+    progress : callable, optional
+        Called as progress(widths done, widths).
+
+    Returns
+    -------
+    Bracket
+        With the optimised directions.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of range, or r without b.
+
+    Examples
+    --------
+    >>> bracket = bracket_loss(20, 5, steps=500)
+    >>> bracket.rows[0].ordered
+    True
+    """
+    n, seed = check_integer("n", n, 2), check_integer("seed", seed, 0)
+    widths = [int(width) for width in dict.fromkeys(check_widths(m, n).tolist())]
+    if min(widths) < 2:
+        raise ValueError("m = 1 is not allowed: directions need m >= 2")
+    given = None if r is None or b is None else (r, b)
+    frequencies = Frequencies.power_law(n, 0.0, density)
+    rows, found = [], []
+    for done, width in enumerate(widths):
+        bound = bound_one_active_loss(n, width, r, b)  # it says what is wrong with r and b
+        run = train(frequencies, width, seed=seed, steps=steps, batch=batch, bias_start="zero")
+        W = np.asarray(run.model.W, dtype=np.float64)
+        norms = np.linalg.norm(W, axis=1)
+        trained = W / norms[:, None]
+        random = random_start(n, width, np.random.default_rng(seed))
+        middle = (float(np.median(norms)), min(float(np.median(run.model.b)), 0.0))
+        ends = {
+            "trained": (trained, *_fit(trained, middle, given)),
+            "random": (random, *_fit(random, middle, given)),
+        }
+        # From random directions and from those of training: what is better is the optimised.
+        both = [_optimise(U, given or at, given) for U, _, at in ends.values()]
+        ends["optimised"] = min(both, key=lambda end: end[1])
+        losses = {kind: end[1] for kind, end in ends.items()}
+        at = {kind: end[2] for kind, end in ends.items()} | {"certified": (bound.r, bound.b)}
+        rows.append(
+            BracketRow(
+                m=width,
+                certified=bound.value,
+                vacuous_from=bound.vacuous_from * math.sqrt(width),
+                norms={kind: float(x[0]) for kind, x in at.items()},
+                biases={kind: float(x[1]) for kind, x in at.items()},
+                **losses,
+            )
+        )
+        found.append(ends["optimised"][0])
+        if progress is not None:
+            progress(done + 1, len(widths))
+    settings = {"n": n, "m": widths, "r": r, "b": b, "seed": seed, "density": density}
+    return Bracket(n, tuple(rows), tuple(found), settings | {"steps": steps, "batch": batch})
+
+
+def _loss(U: Array, r: float, b: float) -> float:
+    """L/E of unit rows U with a common norm and bias."""
+    n = len(U)
+    pairs, _ = relu_energy(U, np.full(n, r), np.full(n, b), np.full(n, 1 / n))
+    return float(self_loss(r * r, b)) + pairs
+
+
+def _fit(
+    U: Array, near: tuple[float, float], given: tuple[float, float] | None
+) -> tuple[float, tuple[float, float]]:
+    """Return the loss at the best r and b <= 0, and these; or at those given."""
+    if given is not None:
+        return _loss(U, *given), given
+    result = minimize(
+        lambda x: _loss(U, math.exp(x[0]), -math.exp(x[1])),
+        [math.log(near[0]), math.log(max(-near[1], 1e-3))],
+        method="Nelder-Mead",
+        options={"xatol": 1e-3, "fatol": 1.0, "maxfev": 100},
+    )
+    at = (math.exp(result.x[0]), -math.exp(result.x[1]))
+    flat = (at[0], 0.0)
+    return min((_loss(U, *x), x) for x in (at, flat))
+
+
+def _optimise(
+    U: Array, at: tuple[float, float], given: tuple[float, float] | None
+) -> tuple[Array, float, tuple[float, float]]:
+    """Descend in the directions and fit norm and bias in turn, until neither gains.
+
+    In single precision, whose error of an energy is far below what a round may still gain.
+    """
+    n, best = len(U), (U, _loss(U, *at), at)
+    weights, V = np.full(n, 1 / n), U.astype(np.float32)
+    for _ in range(_ROUNDS):
+        norms, biases = np.full(n, at[0]), np.full(n, at[1])
+
+        def energy(X: Array, norms: Array = norms, biases: Array = biases) -> tuple[float, Array]:
+            return relu_energy(X, norms, biases, weights)
+
+        V = descend(V, energy, _ITERATIONS)
+        moved = V.astype(np.float64)
+        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+        loss, at = _fit(moved, at, given)
+        settled = loss > best[1] * (1 - _SETTLED)
+        if loss < best[1]:
+            best = (moved, loss, at)
+        if settled:
+            break
+    return best

@@ -1,0 +1,230 @@
+"""Theory beside experiment, as a value: rows of predicted and measured, exponents, a picture.
+
+Use ``empirical.comparisons.trained.compare`` (trained models) or
+``empirical.comparisons.published.compare_reference`` (published measurements) to make a
+``Comparison``; this module says what one can be asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from empirical.scaling_laws.exponent_fit import FittedExponent
+from empirical.training.run import TrainingRun
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonRow:
+    """One setting: what each theory predicts and what was measured.
+
+    Attributes
+    ----------
+    curve : str
+        Which series the row belongs to.
+    m : int or None
+        Width; None where the quantity is not about one width.
+    density : float
+        Activation density E.
+    alpha : float or None
+        Exponent of the frequencies, if they follow a power law.
+    predicted : mapping of str to float
+        By theory name; only theories that give this quantity here.
+    measured, stderr : float
+        Mean over seeds and its standard error (NaN if unknown).
+    seeds : tuple of int
+        Seeds that finished; empty for published data.
+    details : mapping of str to float
+        Further measurements on the trained models (means over seeds).
+    """
+
+    curve: str
+    m: int | None
+    density: float
+    alpha: float | None
+    predicted: Mapping[str, float]
+    measured: float
+    stderr: float
+    seeds: tuple[int, ...]
+    details: Mapping[str, float]
+
+    def ratio(self, theory: str) -> float:
+        """Return measured / predicted."""
+        predicted = self.predicted[theory]
+        return self.measured / predicted if predicted else math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Predictions beside measurements.
+
+    Attributes
+    ----------
+    rows : tuple of ComparisonRow
+        One for each setting.
+    exponents : mapping
+        exponents[curve][name] for each theory and for "measured": the log-log slope over the same
+        widths; for theories that claim an exponent without a loss, the claim.
+    settings : mapping
+        What repeats the comparison.
+    quantity : str
+        What is compared: "loss", "exponent", "mean_square_overlap" or "phi_one".
+    x : {"m", "density", "alpha"}
+        What varies along a curve.
+    runs : tuple of TrainingRun
+        The trained models behind the rows.
+    failures : tuple of str
+        Runs that did not finish, and why.
+    """
+
+    rows: tuple[ComparisonRow, ...]
+    exponents: Mapping[str, Mapping[str, FittedExponent]]
+    settings: Mapping[str, Any]
+    quantity: str = "loss"
+    x: str = "m"
+    runs: tuple[TrainingRun, ...] = ()
+    failures: tuple[str, ...] = ()
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """Names of the series, in order."""
+        return tuple(dict.fromkeys(row.curve for row in self.rows))
+
+    @property
+    def theories(self) -> tuple[str, ...]:
+        """Names of the theories that predict the compared quantity, in order."""
+        return tuple(dict.fromkeys(name for row in self.rows for name in row.predicted))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each setting: predicted, measured, and measured / predicted."""
+        records = []
+        for row in self.rows:
+            record: dict[str, Any] = {"curve": row.curve, "m": row.m, "E": row.density}
+            record["alpha"] = row.alpha
+            for name in self.theories:
+                record[name] = row.predicted.get(name, math.nan)
+            record |= {"measured": row.measured, "stderr": row.stderr}
+            record["seeds"] = len(row.seeds) or math.nan  # published data name none
+            for name in self.theories:
+                has = name in row.predicted
+                record[f"measured/{name}"] = row.ratio(name) if has else math.nan
+            records.append(record | dict(row.details))
+        return pd.DataFrame(records)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain values for JSON; NaN becomes None.
+
+        ``exponents`` are those of the first curve; ``exponents_by_curve`` has all of them.
+        """
+        rows = [
+            {
+                "curve": row.curve,
+                "m": row.m,
+                "density": row.density,
+                "alpha": row.alpha,
+                "predicted": {name: _number(value) for name, value in row.predicted.items()},
+                "measured": _number(row.measured),
+                "stderr": _number(row.stderr),
+                "seeds": list(row.seeds),
+                "details": {name: _number(value) for name, value in row.details.items()},
+            }
+            for row in self.rows
+        ]
+        by_curve = {
+            curve: {
+                name: {"value": _number(fit.value), "stderr": _number(fit.stderr)}
+                for name, fit in fits.items()
+            }
+            for curve, fits in self.exponents.items()
+        }
+        record = {
+            "quantity": self.quantity,
+            "rows": rows,
+            "exponents": next(iter(by_curve.values()), {}),
+            "settings": dict(self.settings),
+        }
+        if len(by_curve) > 1:
+            record["exponents_by_curve"] = by_curve
+        if self.failures:
+            record["failures"] = list(self.failures)
+        return record
+
+    def __str__(self) -> str:
+        table = self.to_dataframe().dropna(axis=1, how="all")
+        lines = [table.to_string(index=False, float_format=lambda value: f"{value:.4g}")]
+        for curve, fits in self.exponents.items():
+            shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())
+            lines.append(f"exponents, {curve}: {shown}")
+        return "\n".join([*lines, *self.failures])
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().dropna(axis=1, how="all").to_html(index=False))
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw measured points and predicted lines; return the axes.
+
+        Exponents that come without a loss are drawn as dotted lines whose height is fitted to the
+        measured points, and the legend says so.
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots(figsize=(7, 5))
+        frame = self.to_dataframe()
+        column = {"m": "m", "density": "E", "alpha": "alpha"}[self.x]
+        styles = dict(zip(self.theories, ("-", "--", "-.", ":", (0, (1, 3))), strict=False))
+        for number, curve in enumerate(self.curves):
+            color = f"C{number % 10}"
+            part = frame[frame["curve"] == curve].sort_values(column)
+            error = part["stderr"].to_numpy() if part["stderr"].notna().any() else None
+            ax.errorbar(
+                part[column],
+                part["measured"],
+                error,
+                fmt="o",
+                color=color,
+                label=f"measured, {curve}",
+            )
+            for name in self.theories:
+                line = "k" if len(self.curves) == 1 else color
+                ax.plot(part[column], part[name], ls=styles[name], color=line)
+            if self.quantity == "loss" and self.x == "m" and len(self.curves) == 1:
+                self._plot_slopes(ax, part)
+        for name in self.theories:
+            ax.plot([], [], ls=styles[name], color="k", label=name)
+        scale = "linear" if self.quantity == "exponent" else "log"
+        xlabel = {"m": "width m", "density": "activation density E", "alpha": "alpha"}[self.x]
+        ax.set(
+            xscale="log" if self.x == "m" else "linear",
+            yscale=scale,
+            xlabel=xlabel,
+            ylabel=self.quantity.replace("_", " "),
+        )
+        made = self.settings.get("frequencies", {})
+        if made:
+            shown = ", ".join(f"{name} = {value}" for name, value in made.items() if name != "law")
+            ax.set_title(f"{made['law'].replace('_', ' ')}: {shown}", fontsize="medium")
+        ax.legend(fontsize="small")
+        return ax
+
+    def _plot_slopes(self, ax: Any, part: pd.DataFrame) -> None:
+        good = part[part["measured"] > 0]
+        if len(good) < 2:
+            return
+        log_m, log_loss = np.log(good["m"].astype(float)), np.log(good["measured"])
+        for name, fit in next(iter(self.exponents.values())).items():
+            if name in self.theories or name == "measured":
+                continue
+            height = float((log_loss + fit.value * log_m).mean())
+            line = np.exp(height - fit.value * log_m)
+            label = f"slope {fit.value:g} ({name}, height fitted)"
+            ax.plot(good["m"], line, ls=":", color="gray", label=label)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

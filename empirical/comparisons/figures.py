@@ -1,0 +1,359 @@
+"""The published figures again: our trained models beside the published points.
+
+Use ``reproduce("fig3")`` for a ``Reproduction`` with a table of differences and the figure; figures
+are fig1, fig3, fig4, fig5, fig6 and fig7 (numbers of version 1 of arXiv 2505.10465). They are drawn
+from the shipped measurements; with ``store=`` from models that are trained, or found, there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from empirical.comparisons.published import SOURCE, load_reference
+from empirical.comparisons.shipped import is_shipped, load_measured, measure_grid
+from empirical.progress import Report
+from empirical.scaling_laws.exponent_fit import try_fit
+from empirical.sweeps.result import SweepRow
+
+_COLUMNS = ["panel", "recipe", "curve", "x", "ours", "published"]
+Tables = dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One panel of a figure: what it shows, against what, and how its axes are drawn."""
+
+    name: str
+    quantity: str
+    x: str
+    logarithmic: str = ""  # which axes: "", "x", "y", "xy"
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """Our measurements beside the published ones.
+
+    Attributes
+    ----------
+    figure : str
+        "fig1" … "fig7".
+    panels : tuple of Panel
+        What is shown.
+    table : DataFrame
+        A row for each point: panel, recipe, curve, x, ours, published (NaN where there is none),
+        difference (ours - published) and ratio (ours / published).
+    missing : tuple of str
+        Measurements that belong to it and are not shipped: their panels or points are left out.
+    source : str
+        Where the published points come from.
+    """
+
+    figure: str
+    panels: tuple[Panel, ...]
+    table: pd.DataFrame
+    missing: tuple[str, ...] = ()
+    source: str = SOURCE
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the table of differences."""
+        return self.table.copy()
+
+    def summary(self) -> pd.DataFrame:
+        """Return, for each panel and recipe, how many points and how far ours are from theirs."""
+        rows = []
+        for (panel, recipe), part in self.table.groupby(["panel", "recipe"], sort=False):
+            both = part.dropna(subset=["ours", "published"])
+            rows.append(
+                {
+                    "panel": panel,
+                    "recipe": recipe,
+                    "points": len(part),
+                    "published": len(both),
+                    "median_difference": both["difference"].median(),
+                    "largest_difference": both["difference"].abs().max(),
+                    "median_ratio": both["ratio"].median(),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the panels: published points open, ours filled; return the axes.
+
+        With ``ax`` (one Axes), only the first panel is drawn.
+        """
+        if ax is not None:
+            _draw(self.panels[0], self.table, ax)
+            return ax
+        import matplotlib.pyplot as plt
+
+        _, axes = plt.subplots(
+            1, len(self.panels), figsize=(5 * len(self.panels), 4.2), squeeze=False
+        )
+        for panel, place in zip(self.panels, axes[0], strict=True):
+            _draw(panel, self.table, place)
+        axes[0, 0].figure.tight_layout()
+        return axes[0]
+
+    def __str__(self) -> str:
+        without = f"; without {', '.join(self.missing)} (not shipped)" if self.missing else ""
+        return f"{self.figure}: {len(self.table)} points, {self.source}{without}"
+
+
+def _draw(panel: Panel, table: pd.DataFrame, ax: Any) -> None:
+    part = table[table["panel"] == panel.name]
+    curves = list(dict.fromkeys(part["curve"]))
+    import matplotlib as mpl
+
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, max(len(curves), 1)))
+    styles = {"fast": ("o", "-"), "paper": ("s", ":")}
+    for colour, curve in zip(colours, curves, strict=True):
+        points = part[part["curve"] == curve]
+        for recipe, ours in points.groupby("recipe", sort=False):
+            marker, line = styles.get(str(recipe), ("^", "--"))
+            ax.plot(ours["x"], ours["ours"], marker + line, ms=3, lw=0.8, color=colour)
+        published = points.drop_duplicates("x")
+        ax.plot(published["x"], published["published"], "o", mfc="none", ms=6, color=colour)
+    for recipe, (marker, line) in styles.items():
+        if (part["recipe"] == recipe).any():
+            ax.plot([], [], marker + line, ms=3, color="k", label=f"ours, {recipe} recipe")
+    if part["published"].notna().any():
+        ax.plot([], [], "o", mfc="none", ms=6, color="k", label="published")
+    if len(curves) <= 6:
+        for colour, curve in zip(colours, curves, strict=True):
+            ax.plot([], [], "-", color=colour, label=curve)
+    ax.legend(fontsize="x-small")
+    ax.set(xlabel=panel.x, ylabel=panel.quantity, title=panel.name)
+    if "x" in panel.logarithmic:
+        ax.set_xscale("log")
+    if "y" in panel.logarithmic:
+        ax.set_yscale("log")
+
+
+def reproduce(
+    figure: str,
+    store: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    progress: bool | Report = False,
+) -> Reproduction:
+    """Set our measurements beside a published figure.
+
+    Parameters
+    ----------
+    figure : str
+        fig1 (loss against m, three frequency laws, n = 10240), fig3 (share of rows with norm above
+        1/2), fig4 (exponents over alpha and gamma), fig5 (weak superposition: trained loss against
+        the frequencies that were lost), fig6 (strong superposition: rows with norm above 1,
+        overlaps, exponents), fig7 (activation density).
+    store : path, optional
+        Folder of finished runs: models that it lacks are trained (hours for a whole figure).
+        Without one, the shipped measurements are used.
+    workers, progress
+        As in ``sweep``, where a store is given.
+
+    Returns
+    -------
+    Reproduction
+        Table of differences, and the figure.
+
+    Raises
+    ------
+    ValueError
+        For an unknown figure, or one of which no measurement is shipped.
+    """
+    if figure not in _FIGURES:
+        raise ValueError(f"no figure {figure!r}: there are {', '.join(_FIGURES)}")
+    names, panels, build = _FIGURES[figure]
+    missing = () if store is not None else tuple(x for x in names if not is_shipped(x))
+    if len(missing) == len(names):
+        raise ValueError(f"{', '.join(names)} of {figure} are not shipped: make them, with a store")
+    tables: Tables = {}
+    for name in names:
+        if name in missing:
+            tables[name] = pd.DataFrame(columns=list(SweepRow.__annotations__))
+        elif store is None:
+            tables[name] = load_measured(name)
+        else:
+            tables[name] = measure_grid(name, store, workers, progress).to_dataframe()
+    table = pd.DataFrame(build(tables), columns=_COLUMNS)
+    table["difference"] = table["ours"] - table["published"]
+    table["ratio"] = table["ours"] / table["published"]
+    drawn = tuple(panel for panel in panels if (table["panel"] == panel.name).any())
+    return Reproduction(figure, drawn, table, missing)
+
+
+Rows = list[tuple[str, str, str, float, float, float]]
+
+
+def _rows(table: pd.DataFrame) -> list[Any]:
+    return list(table.itertuples())
+
+
+def _near(table: pd.DataFrame, column: str, **place: float) -> float:
+    """Return the published value at a place of the grid, NaN if there is none."""
+    found = np.ones(len(table), dtype=bool)
+    for name, value in place.items():
+        found &= np.isclose(table[name].astype(float), value, rtol=1e-4, atol=1e-6)
+    return float(table[column][found].iloc[0]) if found.any() else float("nan")
+
+
+def _figure_1(tables: Tables) -> Rows:
+    published = load_reference("fig1_toy_loss")
+    laws = {"power_law": "power", "exponential:400": "exponential", "linear": "linear"}
+    rows: Rows = []
+    for row in _rows(pd.concat(tables.values())):
+        law = laws[row.frequencies]
+        theirs = published[published["distribution"] == law]
+        kind = "strong" if row.gamma < 0 else "weak"
+        value = _near(theirs, "loss", weight_decay=row.gamma, m=row.m)
+        rows.append((f"1{'d' if row.gamma < 0 else 'b'}: {kind}", row.recipe, law, row.m, row.loss,
+                     value))  # fmt: skip
+    return rows
+
+
+def _figure_3(tables: Tables) -> Rows:
+    published = load_reference("fig3_phi")
+    panel_a, panel_b = (published[published["panel"] == name] for name in "ab")
+    grid = tables["grid"]
+    rows: Rows = []
+    for row in _rows(pd.concat([grid[grid["alpha"] == 1], tables["row_paper"]])):
+        value = _near(panel_a, "phi_half", gamma=row.gamma, m=row.m)
+        rows.append(("3a: alpha = 1", row.recipe, f"m = {row.m}", row.gamma, row.phi_half, value))
+    for row in _rows(grid[grid["m"] == 39]):
+        value = _near(panel_b, "phi_half", gamma=row.gamma, alpha=row.alpha)
+        curve = f"gamma = {row.gamma:.2g}"
+        rows.append(("3b: m = 39", row.recipe, curve, row.alpha, row.phi_half, value))
+    return rows
+
+
+def _cells(grid: pd.DataFrame) -> list[Any]:
+    return list(grid.groupby(["gamma", "alpha"]))
+
+
+def _exponent(losses: pd.DataFrame) -> float:
+    fit = try_fit(losses["m"], losses["loss"])
+    return float("nan") if fit is None else fit.value
+
+
+def _figure_4(tables: Tables) -> Rows:
+    published = load_reference("fig4_exponents")
+    published = published[published["quantity"] == "alpha_m"]
+    rows: Rows = []
+    for (gamma, alpha), part in _cells(tables["grid"]):
+        value = _near(published, "value", gamma=gamma, alpha=alpha)
+        curve = f"gamma = {gamma:.2g}"
+        rows.append(("4b: exponent alpha_m", "fast", curve, alpha, _exponent(part), value))
+    return rows
+
+
+def _figure_5(tables: Tables) -> Rows:
+    """Weak superposition has no published points: trained loss beside what was lost."""
+    rows: Rows = []
+    grid = tables["grid"]
+    for row in _rows(grid[grid["gamma"] > 0.5]):
+        curve = f"gamma = {row.gamma:.2g}"
+        nothing = float("nan")
+        rows.append(
+            ("5a: against lost rows", row.recipe, curve, row.lost_rows_loss, row.loss, nothing)
+        )
+        rows.append(
+            ("5b: against lost ranks", row.recipe, curve, row.lost_ranks_loss, row.loss, nothing)
+        )
+    return rows
+
+
+def _figure_6(tables: Tables) -> Rows:
+    published = load_reference("fig6_strong")
+    grid = tables["grid"]
+    strong = grid[np.isclose(grid["gamma"], -1)]
+    rows: Rows = []
+    phi = published[published["quantity"] == "phi_1"]
+    for row in _rows(strong):
+        value = _near(phi, "value", alpha=row.alpha, m=row.m)
+        curve = f"alpha = {row.alpha:g}"
+        rows.append(("6c: rows with norm above 1", row.recipe, curve, row.m, row.phi_one, value))
+    for bound in ("min", "max"):
+        theirs = published[published["quantity"] == f"mean_square_overlap_{bound}_over_alpha"]
+        for m, part in list[Any](strong.groupby("m")):
+            ours = float(getattr(part["overlap_one"], bound)())
+            value = _near(theirs, "value", m=m)
+            curve = f"{bound} over alpha"
+            rows.append(("6d: mean squared overlap", "fast", curve, m, ours, value))
+    theirs = published[published["quantity"] == "alpha_m"]
+    for (gamma, alpha), part in _cells(grid):
+        value = _near(theirs, "value", gamma=gamma, alpha=alpha)
+        if np.isfinite(value) and gamma < 0:
+            curve = f"gamma = {gamma:.2g}"
+            rows.append(("6e: exponent alpha_m", "fast", curve, alpha, _exponent(part), value))
+    return rows
+
+
+def _figure_7(tables: Tables) -> Rows:
+    published = load_reference("fig7_density")
+    panel_a, panel_b = (published[published["panel"] == name] for name in "ab")
+    rows: Rows = []
+    for row in _rows(tables["density"]):
+        value = _near(panel_a, "loss", gamma=row.gamma, E=row.E)
+        rows.append(("7a: m = 63", row.recipe, f"gamma = {row.gamma:.2g}", row.E, row.loss, value))
+    names = ("density_widths", "density_widths_paper", "seeds")
+    widths = pd.concat([tables[name] for name in names]).drop_duplicates(
+        ["recipe", "E", "m", "seed"]
+    )
+    means = widths.groupby(["recipe", "E", "m"])["loss"].mean().reset_index()  # over seeds
+    for row in _rows(means):
+        value = _near(panel_b, "loss", E=row.E, m=row.m)
+        rows.append(("7b: gamma = -0.56", row.recipe, f"E = {row.E:.3g}", row.m, row.loss, value))
+    return rows
+
+
+_FIGURES: dict[str, tuple[tuple[str, ...], tuple[Panel, ...], Callable[[Tables], Rows]]] = {
+    "fig1": (
+        ("large_power", "large_others", "large_power_weak", "large_others_weak"),
+        (Panel("1b: weak", "loss", "width m", "xy"), Panel("1d: strong", "loss", "width m", "xy")),
+        _figure_1,
+    ),
+    "fig3": (
+        ("grid", "row_paper"),
+        (
+            Panel("3a: alpha = 1", "share of rows with norm > 1/2", "weight decay gamma"),
+            Panel("3b: m = 39", "share of rows with norm > 1/2", "exponent alpha"),
+        ),
+        _figure_3,
+    ),
+    "fig4": (
+        ("grid",),
+        (Panel("4b: exponent alpha_m", "exponent alpha_m", "exponent alpha"),),
+        _figure_4,
+    ),
+    "fig5": (
+        ("grid",),
+        (
+            Panel("5a: against lost rows", "trained loss", "loss of the rows lost", "xy"),
+            Panel("5b: against lost ranks", "trained loss", "loss of the ranks lost", "xy"),
+        ),
+        _figure_5,
+    ),
+    "fig6": (
+        ("grid",),
+        (
+            Panel("6c: rows with norm above 1", "share of rows with norm > 1", "width m", "x"),
+            Panel("6d: mean squared overlap", "mean squared overlap", "width m", "xy"),
+            Panel("6e: exponent alpha_m", "exponent alpha_m", "exponent alpha"),
+        ),
+        _figure_6,
+    ),
+    "fig7": (
+        ("density", "density_widths", "density_widths_paper", "seeds"),
+        (
+            Panel("7a: m = 63", "loss", "activation density E", "y"),
+            Panel("7b: gamma = -0.56", "loss", "width m", "xy"),
+        ),
+        _figure_7,
+    ),
+}

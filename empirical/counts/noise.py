@@ -1,0 +1,105 @@
+"""The noise of counts at their ranks: how far between stretches of text, and what ranking adds.
+
+Use ``fit_noise(blocks, counts)`` for how much more counts vary than independent draws would,
+``choose_last_rank`` and ``find_excess`` for the ranks that can be used and for how much their
+counts owe to being ranked. ``compare_zipf`` puts them together.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import linregress
+
+from theory.rank_frequency.fits import RankLawFit, maximise
+from theory.rank_frequency.laws import RankLaw
+from theory.rank_frequency.zipf_exponent import SMALLEST_COUNT, estimate_rank_excess, ranks_continue
+
+Array = NDArray[np.float64]
+
+FEWEST_RANKS = 6  # twice the parameters of the broken power law
+
+
+def dispersions(parts: Array) -> Array:
+    """Return the variance of each count between blocks over that of independent draws."""
+    counts, share = parts.sum(axis=0), parts.sum(axis=1) / parts.sum()
+    square = np.sum((parts - np.outer(share, counts)) ** 2, axis=0)
+    return np.divide(square, counts, out=np.ones_like(counts), where=counts > 0) / (
+        1 - share @ share
+    )
+
+
+def block_covariance(fit: RankLawFit, parts: Array) -> Array:
+    """Return the covariance of a fit's theta from how much the scores of blocks differ.
+
+    The sandwich estimate (White, Econometrica 50, 1, 1982) with blocks of text as the sample: it
+    holds though words come in bursts, and though the law is not quite right.
+
+    Parameters
+    ----------
+    fit : RankLawFit
+        A fit to the sum of the blocks.
+    parts : ndarray, shape (k, last - first + 1)
+        Counts of each block at the ranks fitted, k >= 2.
+    """
+    scores = fit.score(parts)
+    totals = parts.sum(axis=1, keepdims=True)
+    scores = scores - totals * scores.sum(axis=0) / totals.sum()
+    return fit.covariance @ scores.T @ scores @ fit.covariance * len(parts) / (len(parts) - 1)
+
+
+def fit_noise(parts: Array, falling: Array) -> tuple[float, float]:
+    """Return (φ at a count of 1, κ) of the dispersion φ ∝ count^κ between blocks; (1, 0) without.
+
+    A line through means over ranks that double, down to the smallest count that is of use.
+    """
+    usable = int(np.sum(falling >= SMALLEST_COUNT))
+    edges = [0, *(2**k for k in range(2, 60) if 2**k < usable), usable]
+    if not len(parts) or len(edges) < 3:
+        return 1.0, 0.0
+    values = dispersions(parts)
+    means = [
+        (np.log(falling[low:high].mean()), np.log(values[low:high].mean()))
+        for low, high in itertools.pairwise(edges)
+    ]
+    line = linregress(*np.transpose(means))
+    growth = float(np.clip(line.slope, 0, 1))
+    x, y = np.mean(means, axis=0)
+    return math.exp(y - growth * x), growth
+
+
+def noise_at(c: ArrayLike, noise: tuple[float, float]) -> Array:
+    """Return φ at these counts."""
+    return np.maximum(1.0, noise[0] * np.maximum(c, 1) ** noise[1])
+
+
+def choose_last_rank(falling: Array, noise: tuple[float, float]) -> int:
+    """Return the last rank where a count is large against its noise and the list goes on.
+
+    Where the text is too bursty for any rank, counts are held against independent draws only; where
+    they are small even so, all positive ones are used.
+    """
+    for spread in (noise_at(falling, noise), np.ones(falling.size)):
+        # The list goes on by the noise of this rank; half an exponent is assumed.
+        width = np.sqrt(spread / np.maximum(falling, 1)) / 0.5
+        goes_on = np.arange(1, falling.size + 1) * (1 + width) <= falling.size
+        good = np.flatnonzero((falling >= SMALLEST_COUNT * spread) & goes_on)
+        if good.size and good[-1] + 1 >= FEWEST_RANKS:
+            return int(good[-1]) + 1
+    positive = int(np.sum(falling > 0))
+    return positive if positive >= FEWEST_RANKS else falling.size
+
+
+def find_excess(c: Array, first: int, last: int, n: int, noise: tuple[float, float]) -> Array:
+    """Return by how much the counts exceed those of their ranks; zeros where that is not known."""
+    laws: tuple[RankLaw, ...] = ("zipf_mandelbrot", "broken_power_law")
+    best = max((maximise(law, c, first) for law in laws), key=lambda fit: fit.log_likelihood)
+    slope, spread = best.exponent(best.ranks), noise_at(c, noise)
+    known = ranks_continue(float(c[-1]), float(slope[-1]), last, n, float(spread[-1]))
+    if not known or np.any(c * slope**2 < spread):
+        return np.zeros(c.size)
+    growth = noise[1] if spread[-1] > 1 else 0.0
+    return np.minimum(estimate_rank_excess(slope, spread, growth), c)

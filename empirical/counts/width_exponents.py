@@ -1,0 +1,236 @@
+"""What a fitted exponent of the counts does to the predicted exponent of the loss against width.
+
+Use ``predict_width_exponents(compare_zipf(counts), m=[100, 1000])``: the weak theory's local
+exponents for the counts themselves beside those for each fitted law. Token counts have alpha near
+1, where the exponent alpha - 1 of an endless list is near 0 and no real vocabulary is near endless:
+the local exponent at the width in question is what matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from empirical.counts.zipf_comparison import ZipfComparison
+from theory.checks import check_integer, check_widths, read_only
+from theory.frequencies import Frequencies
+from theory.rank_frequency.laws import RankLaw, rank_frequencies
+from theory.registry import predict
+
+Array = NDArray[np.float64]
+
+COUNTS = "counts"
+
+_SAMPLES = 200  # of the bootstrap: they tell a standard error to 5 per cent
+
+
+@dataclass(frozen=True, eq=False)
+class WidthExponents:
+    """Local exponents -d ln L / d ln m of the weak theory, for the counts and for each fitted law.
+
+    Attributes
+    ----------
+    m : ndarray of int, shape (k,)
+        Widths.
+    n : int
+        Features: those that were counted at least once, unless another n was asked for.
+    loss, exponent, stderr : mapping of str to ndarray of shape (k,)
+        Keyed by "counts" and the laws. Errors come from those of the fits (by their first
+        derivatives), and for the counts from a bootstrap over the stretches of text (NaN without
+        blocks).
+    tail : mapping of str to (float, float)
+        Exponent by which each law goes on for ever, with its standard error; less 1 it is the
+        exponent of the loss of an endless list, where that is above 0.
+    quantile : float
+        Standard errors to either side in a 95 % interval.
+    notes : tuple of str
+        What was left out, and what was extrapolated.
+    """
+
+    m: NDArray[np.int64]
+    n: int
+    loss: Mapping[str, Array]
+    exponent: Mapping[str, Array]
+    stderr: Mapping[str, Array]
+    tail: Mapping[str, tuple[float, float]]
+    quantile: float
+    notes: tuple[str, ...]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each law and width, with a 95 % interval.
+
+        ``endless`` is alpha - 1, the weak exponent of the law if it had no last feature (0 or
+        below: then the loss falls by no power of m at all); ``endless_stderr`` its error.
+        """
+        rows = []
+        for law, exponent in self.exponent.items():
+            alpha, error = self.tail.get(law, (math.nan, math.nan))
+            for k, width in enumerate(self.m):
+                value, stderr = float(exponent[k]), float(self.stderr[law][k])
+                rows.append(
+                    {
+                        "law": law,
+                        "m": int(width),
+                        "loss": float(self.loss[law][k]),
+                        "exponent": value,
+                        "stderr": stderr,
+                        "low": value - self.quantile * stderr,
+                        "high": value + self.quantile * stderr,
+                        "endless": alpha - 1,
+                        "endless_stderr": error,
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw local exponents against m; dotted, alpha - 1 of each law; return the axes."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        for k, (law, exponent) in enumerate(self.exponent.items()):
+            color = "k" if law == COUNTS else f"C{k - 1}"
+            ax.errorbar(
+                self.m,
+                exponent,
+                np.nan_to_num(self.quantile * self.stderr[law]),
+                fmt="o-",
+                ms=4,
+                capsize=2,
+                color=color,
+                label=law,
+            )
+            if law in self.tail:
+                ax.axhline(self.tail[law][0] - 1, ls=":", lw=0.8, color=color)
+        ax.set(xscale="log", xlabel="width m", ylabel="local exponent of the weak loss")
+        ax.legend(fontsize="small")
+        return ax
+
+    def __str__(self) -> str:
+        table = self.to_dataframe().drop(columns=["low", "high"])
+        text = table.to_string(index=False, float_format=lambda value: f"{value:.4g}")
+        return "\n".join([text, *(f"note: {note}" for note in self.notes)])
+
+
+def predict_width_exponents(
+    comparison: ZipfComparison,
+    m: ArrayLike,
+    n: int | None = None,
+    *,
+    rng: np.random.Generator | int = 0,
+) -> WidthExponents:
+    """Predict how the loss falls with width, from the counts and from each law fitted to them.
+
+    Parameters
+    ----------
+    comparison : ZipfComparison
+        What ``compare_zipf`` found.
+    m : int or array_like of int
+        Widths, 1 <= m < n.
+    n : int, optional
+        Features of the laws (default: as many as were counted at least once). A law goes on by
+        itself where it was not fitted.
+    rng : numpy.random.Generator or int
+        Draws the blocks for the errors of the counts' exponents; a number is a seed.
+
+    Returns
+    -------
+    WidthExponents
+        Losses, local exponents and their errors, side by side.
+
+    Raises
+    ------
+    ValueError
+        For widths outside 1..n - 1, n included, or above the number of features counted.
+
+    Examples
+    --------
+    >>> from empirical.counts.zipf import compare_zipf
+    >>> counts = np.random.default_rng(0).poisson(1e6 / np.arange(1, 2001))
+    >>> found = predict_width_exponents(compare_zipf(counts, (1, 1000)), m=100)
+    >>> {law: float(value[0].round(2)) for law, value in found.exponent.items()}
+    {'counts': 0.33, 'zipf': 0.33, 'zipf_mandelbrot': 0.33, 'broken_power_law': 0.33}
+    """
+    positive = int(np.sum(comparison.counts > 0))
+    size = positive if n is None else check_integer("n", n, 2)
+    widths = check_widths(m, min(size, positive) - 1)
+    law_frequencies = {COUNTS: Frequencies.from_counts(comparison.counts)}
+    errors = {COUNTS: _bootstrap(comparison, widths, np.random.default_rng(rng))}
+    tail, notes = {}, []
+    for law, fit in comparison.fits.items():
+        try:
+            law_frequencies[law] = _list(fit.law, fit.theta, size, fit.first)
+            errors[law] = _propagate(comparison, fit.law, widths, size)
+        except ValueError as error:
+            law_frequencies.pop(law, None)
+            notes.append(f"{law} left out: {error}")
+            continue
+        name = "alpha_tail" if law == "broken_power_law" else "alpha"
+        tail[law] = (fit.values[name], comparison.errors(law)[name])
+    if comparison.first > 1 or comparison.last < size:
+        notes.append(
+            f"the laws were fitted at ranks {comparison.first} to {comparison.last} and go on from "
+            f"there over 1 to {size}: compare them with the counts before they are believed"
+        )
+    weak = {
+        law: predict(frequencies, widths, theory="weak")
+        for law, frequencies in law_frequencies.items()
+    }
+    return WidthExponents(
+        read_only(widths),
+        size,
+        MappingProxyType({law: read_only(one.loss["weak"]) for law, one in weak.items()}),
+        MappingProxyType({law: read_only(one.exponent["weak"]) for law, one in weak.items()}),
+        MappingProxyType({law: read_only(error) for law, error in errors.items() if law in weak}),
+        MappingProxyType(tail),
+        comparison.quantile,
+        tuple(notes),
+    )
+
+
+def _list(law: RankLaw, theta: Array, n: int, first: int) -> Frequencies:
+    """Return a law as a list of frequencies, so that its slope is taken as that of counts is."""
+    return Frequencies.from_probabilities(rank_frequencies(law, theta, n, first).p)
+
+
+def _exponents(frequencies: Frequencies, m: NDArray[np.int64]) -> Array:
+    return predict(frequencies, m, theory="weak").exponent["weak"]
+
+
+def _propagate(comparison: ZipfComparison, law: RankLaw, m: NDArray[np.int64], n: int) -> Array:
+    """Return standard errors of a law's local exponents, from the covariance of its parameters."""
+    fit, covariance = comparison[law], comparison.covariance[law]
+    slopes = []
+    for j in range(fit.theta.size):
+        step = np.zeros(fit.theta.size)
+        step[j] = 1e-4 * max(1.0, abs(fit.theta[j]))
+        up, down = (
+            _exponents(_list(law, fit.theta + sign * step, n, fit.first), m) for sign in (1, -1)
+        )
+        slopes.append((up - down) / (2 * step[j]))
+    slope = np.array(slopes)
+    return np.sqrt(np.sum(slope * (covariance @ slope), axis=0))
+
+
+def _bootstrap(comparison: ZipfComparison, m: NDArray[np.int64], rng: np.random.Generator) -> Array:
+    """Return standard errors of the counts' exponents, by drawing blocks of text with replacement.
+
+    The exponent at m hangs on the m-th largest count, an order statistic, for which leaving out one
+    block at a time (the jackknife) would not do.
+    """
+    k = len(comparison.blocks)
+    if comparison.errors_from != "blocks":
+        return np.full(m.shape, np.nan)
+    values = []
+    for _ in range(_SAMPLES):
+        sample = Frequencies.from_counts(rng.multinomial(k, np.full(k, 1 / k)) @ comparison.blocks)
+        # Features of the blocks that were not drawn leave the list.
+        values.append(_exponents(sample, np.minimum(m, sample.n - 1)))
+    return np.std(values, axis=0, ddof=1)

@@ -1,0 +1,205 @@
+"""Which law do counts follow? Zipf, Zipf–Mandelbrot or a broken power law, by likelihood.
+
+Use ``compare_zipf(counts, ranks=(first, last))``; hand it what ``count_tokens`` returned, and its
+errors come from differences between stretches of the text, which hold for words that come in
+bursts. ``predict_width_exponents`` says what the fits mean for the loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import linregress
+
+from empirical.counts.noise import (
+    FEWEST_RANKS,
+    block_covariance,
+    choose_last_rank,
+    dispersions,
+    find_excess,
+    fit_noise,
+)
+from empirical.counts.token_counts import TokenCounts
+from empirical.counts.zipf_comparison import ZipfComparison
+from theory.checks import check_finite, read_only
+from theory.rank_frequency.fits import maximise
+from theory.rank_frequency.laws import PARAMETERS
+from theory.rank_frequency.zipf_exponent import select_ranks
+
+Array = NDArray[np.float64]
+
+_FEWEST_BLOCKS = 8
+
+
+def compare_zipf(
+    counts: ArrayLike | TokenCounts,
+    ranks: tuple[int, int | None] = (1, None),
+    *,
+    blocks: ArrayLike | None = None,
+) -> ZipfComparison:
+    """Fit the three laws to counts at ranks first..last and compare them by likelihood.
+
+    Ranks are read off the same counts, which lifts the i-th largest count by half an occurrence or
+    so and would by itself make the richer laws win; where the lift is known
+    (``estimate_rank_excess``), it is taken off before the fits, and a note says by how much that
+    moves the exponent.
+
+    Parameters
+    ----------
+    counts : array_like of shape (n,), or TokenCounts
+        Occurrences: whole numbers >= 0, in any order; zeros (of features known to exist) take the
+        last ranks.
+    ranks : (int, int or None)
+        First and last rank. None stands for the last rank whose count is large enough for that
+        correction (10 times its variance over that of independent draws).
+    blocks : array_like, shape (k, n), optional
+        The same counts in k >= 8 stretches of text, for errors that hold when words come in bursts;
+        those of ``TokenCounts`` are used by themselves.
+
+    Returns
+    -------
+    ZipfComparison
+        The fits, a table, a plot.
+
+    Raises
+    ------
+    ValueError
+        For counts that are negative or not whole, a range outside the list or with fewer than 6
+        positive counts, and blocks that do not sum to the counts.
+
+    Examples
+    --------
+    >>> i = np.arange(1, 2001)
+    >>> found = compare_zipf(np.random.default_rng(0).poisson(1e6 / (i + 3) ** 1.2), (1, 1000))
+    >>> found.preferred
+    'zipf_mandelbrot'
+    >>> {name: round(value, 2) for name, value in found["zipf_mandelbrot"].values.items()}
+    {'alpha': 1.2, 'q': 3.02}
+    """
+    if isinstance(counts, TokenCounts):
+        blocks = counts.blocks if blocks is None and len(counts.blocks) else blocks
+        counts = counts.counts
+    array = check_finite("counts", counts)
+    broken = array[array != np.floor(array)]
+    if broken.size:
+        raise ValueError(
+            f"counts contain {broken[0]:g}: likelihoods compare whole numbers of occurrences "
+            "(multiply relative frequencies by the size of the text, and round)"
+        )
+    order = np.argsort(-array, kind="stable")
+    parts = _check_blocks(blocks, array)[:, order]
+    notes = []
+    if 0 < len(parts) < _FEWEST_BLOCKS:
+        notes.append(f"{len(parts)} blocks are too few to size errors by (8 or more): not used")
+        parts = parts[:0]
+    falling = array[order]
+    noise = fit_noise(parts, falling)
+    try:
+        low, high = ranks
+    except (TypeError, ValueError):
+        raise TypeError(f"ranks = {ranks!r} is no range: give (first, last)") from None
+    if high is None:
+        high = choose_last_rank(falling, noise)
+        if 1 <= high < low + FEWEST_RANKS - 1 <= falling.size:
+            raise ValueError(
+                f"counts are large against their noise up to rank {high} only: give a lower first "
+                f"rank than {low}, or the last rank"
+            )
+    c, first, last = select_ranks(array, (low, high))
+    if np.sum(c > 0) < FEWEST_RANKS:
+        raise ValueError(
+            f"{np.sum(c > 0)} positive counts from rank {first} to {last} are too few to compare "
+            f"laws: give ranks that hold {FEWEST_RANKS} or more"
+        )
+    excess = find_excess(c, first, last, array.size, noise)
+    fits = {law: maximise(law, c - excess, first) for law in PARAMETERS}
+    if excess.any():
+        zipf = fits["zipf"]
+        moved = float((zipf.covariance @ zipf.score(excess))[0])
+        notes.append(
+            "ranks are read off the same counts: their lift of about "
+            f"{excess[-1]:.2g} occurrences was taken off (it would move Zipf's alpha by "
+            f"{moved:+.2g})"
+        )
+    else:
+        notes.append(
+            "ranks are read off the same counts, and the lift that this gives them is not known at "
+            f"the last rank (count {c[-1]:g}): richer laws may win by it alone; end at a lower rank"
+        )
+    for law, fit in fits.items():
+        if fit.at_bound:
+            notes.append(
+                f"{law}: q = {fit.values['q']:.3g} is an end of its range: no q between fits best"
+            )
+    result = ZipfComparison(
+        read_only(falling),
+        read_only(parts),
+        first,
+        last,
+        MappingProxyType({str(law): fit for law, fit in fits.items()}),
+        MappingProxyType({}),
+        "blocks" if len(parts) else "dispersion",
+        max(1.0, float(dispersions(parts[:, first - 1 : last]).mean())) if len(parts) else 1.0,
+        read_only(excess),
+        _least_squares(c, first),
+        (),
+    )
+    return _finish(result, notes)
+
+
+def _finish(result: ZipfComparison, notes: list[str]) -> ZipfComparison:
+    """Add what needs the fits: covariances, the overdispersion without blocks, its note."""
+    misfit = {law: result.dispersion(law) for law in result.fits}
+    least = min(misfit.values())
+    spread = result.overdispersion
+    covariance = {}
+    for law, fit in result.fits.items():
+        if result.errors_from == "blocks":
+            parts = result.blocks[:, result.first - 1 : result.last]
+            covariance[law] = block_covariance(fit, parts)
+        else:
+            covariance[law] = fit.covariance * max(1.0, misfit[law])
+        if np.isnan(covariance[law]).any():
+            notes.append(
+                f"{law}: the likelihood is flat in one of its parameters (no break or q can be "
+                "told): no errors"
+            )
+    if result.errors_from == "dispersion":
+        spread = max(1.0, least)
+        notes.append(
+            "errors hold the misfit as if it were noise; texts in blocks (count_tokens) give "
+            "errors that hold for words that come in bursts"
+        )
+    if least > 2 * (result.overdispersion if result.errors_from == "blocks" else 1.0):
+        notes.append(
+            f"no law fits within the noise (dispersion {least:.3g} at best): the exponents "
+            "describe these ranks, and depend on the range chosen by more than their errors"
+        )
+    return replace(
+        result,
+        covariance=MappingProxyType(covariance),
+        overdispersion=spread,
+        notes=tuple(notes),
+    )
+
+
+def _check_blocks(blocks: ArrayLike | None, counts: Array) -> Array:
+    if blocks is None:
+        return np.zeros((0, counts.size))
+    parts = np.asarray(blocks, dtype=np.float64)
+    if parts.ndim != 2 or parts.shape[1] != counts.size:
+        raise ValueError(f"blocks have shape {parts.shape}: give (blocks, {counts.size})")
+    if np.any(parts < 0) or np.any(parts.sum(axis=0) != counts):
+        raise ValueError("the blocks do not sum to the counts: give the counts of all the text")
+    return parts[parts.sum(axis=1) > 0]
+
+
+def _least_squares(c: Array, first: int) -> tuple[float, float]:
+    ranks = np.arange(first, first + c.size)[c > 0]
+    if np.ptp(c[c > 0]) == 0:
+        return 0.0, 0.0
+    line = linregress(np.log(ranks), np.log(c[c > 0]))
+    return float(-line.slope), float(line.stderr)

@@ -1,0 +1,210 @@
+"""Laws of frequency against rank side by side: likelihoods, errors, a table and a picture.
+
+Use ``compare_zipf`` to get a ``ZipfComparison``; this module says what one can be asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from theory.rank_frequency.fits import RankLawFit
+from theory.rank_frequency.laws import PARAMETERS
+
+Array = NDArray[np.float64]
+
+LEAST_SQUARES = "zipf, log-log least squares (comparison only)"
+
+
+@dataclass(frozen=True, eq=False)
+class ZipfComparison:
+    """The laws side by side, each at its largest likelihood.
+
+    Attributes
+    ----------
+    counts : ndarray, shape (n,)
+        All counts in falling order, zeros included.
+    blocks : ndarray, shape (k, n)
+        Counts of stretches of the text in the same order; k = 0 without them.
+    first, last : int
+        Ranks that were fitted.
+    fits : mapping of str to RankLawFit
+        By law: zipf, zipf_mandelbrot, broken_power_law.
+    covariance : mapping of str to ndarray
+        Covariance of each fit's theta with the overdispersion in it, see ``errors_from``.
+    errors_from : str
+        "blocks": from the differences between stretches of the text (sandwich; White, Econometrica
+        50, 1, 1982). "dispersion": the observed information over Pearson's chi-square per degree of
+        freedom (quasi-likelihood; Wedderburn, Biometrika 61, 439, 1974), which is a size only,
+        since misfit is no noise.
+    overdispersion : float
+        φ in the QBIC, at least 1: the variance of counts between stretches over that of independent
+        draws; without blocks, the least of the laws' ``dispersion``.
+    excess : ndarray
+        What was taken off the counts at ranks first..last, because the ranks come from the same
+        counts (``estimate_rank_excess``); zeros where that correction does not hold.
+    least_squares : (float, float)
+        Exponent and standard error of a straight line through logarithms of positive counts. It
+        gives every rank the same weight, so the rare ones decide, and its error takes the ranks for
+        independent: a comparison only.
+    notes : tuple of str
+        What to know before the numbers are believed.
+    """
+
+    counts: Array
+    blocks: Array
+    first: int
+    last: int
+    fits: Mapping[str, RankLawFit]
+    covariance: Mapping[str, Array]
+    errors_from: str
+    overdispersion: float
+    excess: Array
+    least_squares: tuple[float, float]
+    notes: tuple[str, ...]
+
+    def __getitem__(self, law: str) -> RankLawFit:
+        if law not in self.fits:
+            raise ValueError(f"law {law!r} is not here: give {', '.join(self.fits)}")
+        return self.fits[law]
+
+    @property
+    def window(self) -> Array:
+        """The counts at ranks first..last, as they are."""
+        return self.counts[self.first - 1 : self.last]
+
+    @property
+    def preferred(self) -> str:
+        """The law with the least QBIC."""
+        return min(self.fits, key=self.qbic)
+
+    def errors(self, law: str) -> dict[str, float]:
+        """Return the standard errors of a law's parameters, with overdispersion."""
+        return self[law].errors(self.covariance[law])
+
+    @property
+    def quantile(self) -> float:
+        """Standard errors to either side in a 95 % interval: Student's, by blocks, or normal."""
+        freedom = len(self.blocks) - 1 if self.errors_from == "blocks" else math.inf
+        return float(student.ppf(0.975, freedom))
+
+    def dispersion(self, law: str) -> float:
+        """Return Pearson's chi-square per degree of freedom; 1 or less if the law is right."""
+        fit = self[law]
+        expected = fit.total * fit.p
+        square = np.sum((self.window - self.excess - expected) ** 2 / expected)
+        return float(square / (expected.size - 1 - fit.theta.size))
+
+    def aic(self, law: str) -> float:
+        """Return 2 k - 2 ln L, for counts that were drawn independently."""
+        return 2 * self[law].theta.size - 2 * self[law].log_likelihood
+
+    def bic(self, law: str) -> float:
+        """Return k ln N - 2 ln L, with N occurrences."""
+        return self[law].theta.size * math.log(self[law].total) - 2 * self[law].log_likelihood
+
+    def qbic(self, law: str) -> float:
+        """Return k ln N - 2 ln L / φ: the BIC with an overdispersion φ.
+
+        After the QAIC of K. P. Burnham and D. R. Anderson, Model Selection and Multimodel Inference
+        (2002), section 2.5.
+        """
+        fit = self[law]
+        return fit.theta.size * math.log(fit.total) - 2 * fit.log_likelihood / self.overdispersion
+
+    def lead(self, law: str, over: str) -> tuple[float, float]:
+        """Return ln L of one law less that of another, with its standard error over the blocks.
+
+        Several standard errors from 0, it is more than a burst in the text (Vuong, Econometrica 57,
+        307, 1989, with stretches of text as the sample). The error is NaN without blocks.
+        """
+        one, other = self[law], self[over]
+        gap = one.log_likelihood - other.log_likelihood
+        if self.errors_from != "blocks" or law == over:
+            return gap, 0.0 if law == over else math.nan
+        ratio = np.log(one.p) - np.log(other.p)
+        blocks = self.blocks[:, self.first - 1 : self.last]
+        totals = blocks.sum(axis=1)
+        parts = blocks @ ratio
+        parts = parts - totals * parts.sum() / totals.sum()
+        return gap, float(np.sqrt((parts @ parts) * len(parts) / (len(parts) - 1)))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each law, and one for least squares, which is a comparison only.
+
+        ``stderr`` columns have the overdispersion in them, ``alpha_multinomial_stderr`` has not.
+        """
+        rows = []
+        best = self.preferred
+        for law, fit in self.fits.items():
+            errors = self.errors(law)
+            row: dict[str, Any] = {"law": law, "method": "maximum likelihood"}
+            for name in PARAMETERS["broken_power_law"] + ("q",):
+                row[name] = fit.values.get(name, math.nan)
+                row[f"{name}_stderr"] = errors.get(name, math.nan)
+            row["alpha_multinomial_stderr"] = fit.errors()["alpha"]
+            behind, error = self.lead(best, law)
+            row |= {"log_likelihood": fit.log_likelihood, "parameters": fit.theta.size}
+            row |= {"aic": self.aic(law), "bic": self.bic(law), "qbic": self.qbic(law)}
+            row |= {"behind": behind, "behind_stderr": error, "dispersion": self.dispersion(law)}
+            rows.append(row)
+        alpha, error = self.least_squares
+        rows.append(
+            {"law": LEAST_SQUARES, "method": "least squares", "alpha": alpha, "alpha_stderr": error}
+        )
+        return pd.DataFrame(rows)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw counts against rank and the fits, dotted beyond their ranks; return the axes."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots(figsize=(7, 5))
+        positive = self.counts[self.counts > 0]
+        ranks = np.arange(1, positive.size + 1)
+        ax.plot(ranks, positive, ".", ms=3, color="0.6", label="counts")
+        ax.axvspan(self.first, self.last, color="0.95", zorder=0, label="ranks fitted")
+        for k, (law, fit) in enumerate(self.fits.items()):
+            shown = ", ".join(f"{name} {value:.3g}" for name, value in fit.values.items())
+            scale = fit.total * fit.p[0]
+            ax.plot(fit.ranks, scale * fit.p / fit.p[0], color=f"C{k}", label=f"{law}: {shown}")
+            if self.first == 1 and self.last < positive.size:
+                # The law goes on, at the same height.
+                beyond = fit.frequencies(positive.size).p
+                height = scale / beyond[0]
+                ax.plot(ranks[self.last :], height * beyond[self.last :], ":", color=f"C{k}")
+        alpha, _ = self.least_squares
+        x, y = np.log(np.arange(self.first, self.last + 1)), self.window
+        middle = np.log(y[y > 0]).mean() + alpha * x[y > 0].mean()
+        line = np.exp(middle - alpha * x)
+        ax.plot(np.exp(x), line, "k--", lw=0.8, label=f"least squares (comparison): {alpha:.3g}")
+        ax.set(xscale="log", yscale="log", xlabel="rank i", ylabel="count")
+        ax.set_ylim(bottom=0.5 * positive.min())
+        ax.legend(fontsize="small")
+        return ax
+
+    def __str__(self) -> str:
+        lines = [
+            f"Ranks {self.first} to {self.last} of {self.counts.size}, "
+            f"{self.window.sum():.0f} occurrences; overdispersion {self.overdispersion:.3g}"
+        ]
+        for law, fit in self.fits.items():
+            errors = self.errors(law)
+            shown = ", ".join(
+                f"{name} {value:.4g} ± {errors[name]:.2g}" for name, value in fit.values.items()
+            )
+            gap, error = self.lead(law, self.preferred)
+            behind = "preferred" if law == self.preferred else f"ln L {gap:+.4g}"
+            if error > 0:
+                behind += f" ± {error:.2g}"
+            lines.append(f"{law}: {shown} ({behind}, dispersion {self.dispersion(law):.3g})")
+        alpha, error = self.least_squares
+        lines.append(f"{LEAST_SQUARES}: alpha {alpha:.4g} ± {error:.2g}")
+        return "\n".join([*lines, *(f"note: {text}" for text in self.notes)])

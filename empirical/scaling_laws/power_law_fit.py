@@ -1,0 +1,322 @@
+"""The result of a power-law fit: the law, what is certain about it, and what follows from it.
+
+Use the methods of ``PowerLawFit``: ``interval``, ``bootstrap``, ``influence``, ``test_alpha``,
+``compare``, ``forecast`` and ``width_for``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from empirical.scaling_laws.forecast import Forecast, WidthForecast, forecast_losses, forecast_width
+from empirical.scaling_laws.law_comparison import LawComparison, compare_laws
+from empirical.scaling_laws.loss_points import LossPoints
+from empirical.scaling_laws.profile_likelihood import Interval, Parts, Profile
+from empirical.scaling_laws.resampling import (
+    Bootstrap,
+    ExponentTest,
+    Influence,
+    measure_influence,
+    resample,
+)
+from empirical.scaling_laws.variable_projection import Projection, Solution
+from theory.checks import check_finite, check_real
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+By = Literal["points", "residuals", "clusters"]
+
+
+@dataclass(frozen=True, eq=False)
+class PowerLawFit:
+    """L = C m^-alpha + floor: the best law of all, with its errors one call away.
+
+    Attributes
+    ----------
+    alpha : float
+        The exponent; 0 where a logarithm fits best (then C and the floors are infinite).
+    stderr : float
+        Standard error of alpha from the curvature at the best law, for independent errors; NaN
+        for a robust fit or as many parameters as points. ``interval`` is the better answer.
+    coefficients : dict
+        C of each group: the same for all if there are floors.
+    floors : dict
+        Floor of each group; empty if there are none.
+    rss : float
+        Weighted sum of squares; for a robust fit the sum of Huber's losses of the log residuals.
+    r_squared : float
+        1 - RSS/sum of squares about the groups' means (what m explains, not what groups do).
+    dof : int
+        Points less parameters.
+    residual_std : float
+        Estimated standard deviation of a point of weight 1; NaN if dof is 0.
+    floor : bool
+        Whether the law has floors.
+    huber : float or None
+        Threshold of a robust fit.
+    warnings : tuple of str
+        What to know before using the numbers.
+    points : LossPoints
+        The data.
+
+    Examples
+    --------
+    >>> from empirical.scaling_laws.power_law import fit_power_law
+    >>> fit = fit_power_law([8, 16, 32, 64, 128], [2.52, 1.49, 1.01, 0.74, 0.63])
+    >>> print(f"{fit.alpha:.2f}, floor {fit.floors['all']:.2f}")
+    1.02, floor 0.51
+    """
+
+    alpha: float
+    stderr: float
+    coefficients: dict[str, float]
+    floors: dict[str, float]
+    rss: float
+    r_squared: float
+    dof: int
+    residual_std: float
+    floor: bool
+    huber: float | None
+    warnings: tuple[str, ...]
+    points: LossPoints = field(repr=False)
+    projection: Projection = field(repr=False)
+    best: Solution = field(repr=False)
+    profile: Profile = field(repr=False)
+
+    @property
+    def coefficient(self) -> float:
+        """C, where all groups have the same."""
+        values = set(self.coefficients.values())
+        if len(values) > 1:
+            raise ValueError("each group has a C of its own without floors: see coefficients")
+        return values.pop()
+
+    def predict(self, m: ArrayLike, group: object = None) -> NDArray[np.float64]:
+        """Return the loss of the law at widths m > 0, in one group."""
+        number = self.points.find_group(group)
+        widths = check_finite("m", np.atleast_1d(np.asarray(m, dtype=np.float64)))
+        if np.any(widths <= 0):
+            raise ValueError(f"m = {widths.min():g} is not allowed: give widths above 0")
+        return np.array(
+            [self.projection.predict(self.best, math.log(x), number)[0] for x in widths]
+        )
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """Return the profile-likelihood interval of alpha, for independent errors.
+
+        An end that the data do not set is 0 (a logarithm fits as well: no floor can be named) or
+        inf (only the smallest width differs), and is marked open. With errors that points of one
+        model share, use ``bootstrap(by="clusters")``.
+
+        Raises
+        ------
+        ValueError
+            For a robust fit, or as many parameters as points.
+        """
+        return self.profile.region(level)
+
+    def floor_interval(self, group: object = None, level: float = 0.95) -> Interval:
+        """Return the profile-likelihood interval of a group's floor."""
+        number = self.points.find_group(group)
+        if not self.floor:
+            raise ValueError("the law was fitted without floors: fit with floor=True")
+        region = self.interval(level)
+        low, high = self.profile.bounds(region, level, Parts(number, "floor"))
+        return Interval(low, high, level, "profile", math.isinf(low), math.isinf(high))
+
+    def bootstrap(
+        self,
+        by: By = "points",
+        samples: int = 999,
+        rng: np.random.Generator | int = 0,
+    ) -> Bootstrap:
+        """Fit again to resampled data.
+
+        Parameters
+        ----------
+        by : {"points", "residuals", "clusters"}
+            Resample points within each group; residuals about the best law (equal variances); or
+            whole clusters, which keeps what their points share.
+        samples : int
+            Number of resamples.
+        rng : numpy.random.Generator or int
+            Source of randomness.
+
+        Returns
+        -------
+        Bootstrap
+            The refitted exponents, with ``interval(level)`` and ``stderr``.
+
+        Raises
+        ------
+        ValueError
+            For another word, or clusters that were not given.
+        """
+        return resample(self.projection, self.points, self.best, self.dof, by, samples, rng)
+
+    def influence(self, by: Literal["points", "clusters"] = "points") -> Influence:
+        """Fit again without each point, or each cluster; also the jackknife's standard error."""
+        return measure_influence(self.projection, self.points, self.best, self.stderr, by)
+
+    def test_alpha(
+        self, value: float = 1.0, by: Literal["points", "clusters"] = "points"
+    ) -> ExponentTest:
+        """Test two-sided whether alpha could be ``value``.
+
+        By points: the profile-likelihood F test (chi-square if errors are known). By clusters: t
+        from the jackknife over clusters.
+        """
+        value = check_real("value", value)
+        if self.floor and value < 0:
+            raise ValueError(f"value = {value:g} is not allowed: with a floor alpha is at least 0")
+        if by == "clusters":
+            return self.influence("clusters").test(value, self.alpha)
+        if by != "points":
+            raise ValueError(f"by = {by!r} is not allowed: give points or clusters")
+        statistic, p = self.profile.statistic(value), self.profile.p_value(value)
+        method = "chi-square of the profile" if self.points.known else "F of the profile"
+        return ExponentTest(value, self.alpha, statistic, p, None if self.points.known else
+                            self.dof, method)  # fmt: skip
+
+    def compare(self) -> LawComparison:
+        """Compare with no floor, an exponential and a logarithm, by AICc."""
+        return compare_laws(self.points)
+
+    def forecast(
+        self,
+        m: ArrayLike,
+        group: object = None,
+        level: float = 0.95,
+        bootstrap: Bootstrap | None = None,
+        n: int | None = None,
+    ) -> Forecast:
+        """Forecast the loss at widths that were not trained.
+
+        Parameters
+        ----------
+        m : array_like
+            Widths.
+        group : optional
+            Name of a group; all groups by default.
+        level : float
+            Nominal coverage of the intervals.
+        bootstrap : Bootstrap, optional
+            Take the intervals from its laws rather than from the profile likelihood.
+        n : int, optional
+            Number of features (vocabulary): from m = n on nothing needs to interfere, and the
+            law must have broken.
+
+        Returns
+        -------
+        Forecast
+            Loss, the interval of the law, and the wider one of a new point.
+        """
+        groups = self.points.groups if group is None else (str(group),)
+        numbers = [self.points.find_group(name) for name in groups]
+        return forecast_losses(self, m, numbers, level, bootstrap, n)
+
+    def width_for(
+        self,
+        loss: float,
+        group: object = None,
+        level: float = 0.95,
+        bootstrap: Bootstrap | None = None,
+        n: int | None = None,
+    ) -> WidthForecast:
+        """Return the width at which the law reaches a loss, with an interval.
+
+        The width is inf, with the reason, where the loss is not above the floor.
+        """
+        number = self.points.find_group(group)
+        return forecast_width(self, loss, number, level, bootstrap, n)
+
+    def residuals(self) -> pd.DataFrame:
+        """Return the points in the order given: what was measured, fitted, and the difference."""
+        points, fitted = self.points, self.projection.fitted(self.best)[0]
+        columns = {
+            "label": points.labels,
+            "group": [points.groups[k] for k in points.index],
+            "m": points.m,
+            "loss": points.loss,
+            "fitted": fitted,
+            "residual": points.loss - fitted,
+        }
+        return points.in_given_order(columns)
+
+    def to_dataframe(self, level: float = 0.95) -> pd.DataFrame:
+        """Return a row for each parameter, with its profile-likelihood interval (NaN if none)."""
+        rows: list[dict[str, Any]] = []
+        names = self.points.groups
+
+        def add(name: str, group: str, value: float, parts: Parts | None) -> None:
+            low, high = math.nan, math.nan
+            if region is not None:
+                low, high = region.low, region.high
+                if parts is not None:
+                    low, high = self.profile.bounds(region, level, parts)
+            rows.append(
+                {"parameter": name, "group": group, "value": value, "low": low, "high": high}
+            )
+
+        try:
+            region = self.interval(level)
+        except ValueError:
+            region = None
+        add("alpha", "", self.alpha, None)
+        shared = names[:1] if self.floor else names
+        for k, name in enumerate(shared):
+            group = "" if self.floor else name
+            add("C", group, self.coefficients[name], Parts(k, "coefficient"))
+        for k, name in enumerate(self.floors):
+            add("floor", name, self.floors[name], Parts(k, "floor"))
+        return pd.DataFrame(rows)
+
+    def __str__(self) -> str:
+        law = "C m^-alpha + floor" if self.floor else "C m^-alpha"
+        count = f", {len(self.points.groups)} groups" if len(self.points.groups) > 1 else ""
+        lines = [f"L = {law}: alpha = {self.alpha:.4f} ± {self.stderr:.2g}"]
+        if self.huber is not None:
+            lines = [f"L = {law}, Huber {self.huber:g}: alpha = {self.alpha:.4f}"]
+        lines[0] += f" ({self.points.size} points{count}, R² = {self.r_squared:.4f})"
+        try:
+            shared = self.points.clusters is not None
+            hint = '; where clusters share errors, see bootstrap("clusters")' if shared else ""
+            lines.append(f"alpha {self.interval()}, for independent errors{hint}")
+        except ValueError as error:
+            lines.append(f"no interval: {error}")
+        return "\n".join(lines + [f"warning: {text}" for text in self.warnings])
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the part of the loss above the floor against m, on logarithmic axes."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots(figsize=(7, 5))
+        points, finite = self.points, math.isfinite(self.best.slope[0, 0]) and self.alpha > 0
+        span = np.geomspace(points.m.min(), points.m.max(), 100)
+        below = 0
+        for k, name in enumerate(points.groups):
+            base = self.floors.get(name, 0.0) if finite else 0.0
+            part = points.index == k
+            height = points.loss[part] - base
+            below += int(np.sum(height <= 0))
+            mark = "osv^"[k // 10 % 4]  # colours repeat after ten
+            ax.plot(points.m[part], np.where(height > 0, height, np.nan), mark, ms=4, color=f"C{k}",
+                    label=name if len(points.groups) > 1 else "measured")  # fmt: skip
+            if k == 0 or not (self.floor and finite):
+                ax.plot(span, self.predict(span, name) - base, "k-" if finite else f"C{k}-", lw=1)
+        shown = "loss - floor" if self.floor and finite else "loss"
+        ax.set(xscale="log", yscale="log", xlabel="width m", ylabel=shown)
+        title = f"alpha = {self.alpha:.3f}"
+        if below:
+            title += f"; not drawn, at or below the floor: {below}"
+        ax.set_title(title, fontsize="medium")
+        ax.legend(fontsize="x-small", ncols=2 if len(points.groups) > 6 else 1)
+        return ax

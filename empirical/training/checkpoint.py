@@ -1,0 +1,85 @@
+"""Training that can stop: the whole state in one file, and back.
+
+Use through ``train(..., checkpoint=path)``. The file holds W, b, both moments of Adam, the state
+of the batch generator and the history, so that a resumed run repeats an undisturbed one bit for
+bit on the CPU.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from empirical.files import write_atomically
+from empirical.training.run import read_record
+from theory.frequencies import Frequencies
+
+_FORMAT = "superscale.Checkpoint/1"
+
+State = dict[str, NDArray[np.float32]]
+
+
+@dataclass
+class Progress:
+    """How far training has come: steps done, history, and the sum of losses not yet recorded."""
+
+    step: int = 0
+    window: float = 0.0
+    seconds: float = 0.0
+    recorded_steps: list[int] = field(default_factory=list)
+    recorded_losses: list[float] = field(default_factory=list)
+
+
+def save_checkpoint(
+    path: Path,
+    settings: dict[str, Any],
+    frequencies: Frequencies,
+    state: State,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> None:
+    """Write the whole state of a run, atomically."""
+    tensors: dict[str, NDArray[Any]] = {"p": np.array(frequencies.p), **state}
+    record = {
+        "format": _FORMAT,
+        "settings": settings,
+        "generator": rng.bit_generator.state,
+        "progress": vars(progress),
+    }
+    write_atomically(path, save(tensors, metadata={"superscale": json.dumps(record)}))
+
+
+def load_checkpoint(
+    path: Path,
+    settings: dict[str, Any],
+    frequencies: Frequencies,
+    rng: np.random.Generator,
+) -> tuple[State, Progress]:
+    """Return the saved arrays and progress, and bring the generator to its saved state, in place.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a checkpoint, or belongs to a run of other settings (names them).
+    """
+    tensors, record = read_record(path, _FORMAT)
+    saved = record["settings"]
+    changed = [name for name in {**saved, **settings} if saved.get(name) != settings.get(name)]
+    if changed:
+        name = changed[0]
+        raise ValueError(
+            f"{path} belongs to another run ({name} = {saved.get(name)!r} there, "
+            f"{settings.get(name)!r} here): give another checkpoint file, or the same settings"
+        )
+    if not np.array_equal(tensors["p"], frequencies.p):
+        raise ValueError(f"{path} belongs to a run on other frequencies: give another file")
+    progress = Progress(**record["progress"])
+    rng.bit_generator.state = record["generator"]
+    del tensors["p"]
+    return tensors, progress

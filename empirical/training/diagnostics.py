@@ -1,0 +1,188 @@
+"""Look inside a trained toy model: which features it represents, which are dead, how they overlap.
+
+Use ``measure(model, frequencies)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from numerics.loss.monte_carlo import LossEstimate, monte_carlo_loss
+from numerics.overlaps.unit_rows import mean_square_overlap
+from numerics.toy_model import ToyModel
+from theory.activation import UNIFORM, Activation
+from theory.checks import read_only
+from theory.directions import welch_mean_square
+from theory.frequencies import Frequencies
+from theory.regimes.weak import lost_loss, weak_loss
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What a trained model represents, and what it loses.
+
+    Attributes
+    ----------
+    n, m : int
+        Shape of the model.
+    norms : ndarray, shape (n,)
+        Row norms ‖W_i‖.
+    dead : ndarray of bool, shape (n,)
+        Features whose output never fires: not on any fresh sample, and not for their own input
+        alone at its largest.
+    loss, stderr : float
+        Sampled loss and its standard error.
+    dead_loss : float
+        Expected loss at dead features, exactly Σ ⟨v²⟩ p_i over them.
+    lost_rows_loss : float
+        Weak-superposition loss of the rows with norm below 1/2: Σ (⟨v²⟩ p_i - ⟨v⟩² p_i²).
+    lost_ranks_loss : float
+        The published form: the same sum over the ranks above phi_half n instead.
+    overlap_half, overlap_one : float
+        Mean squared overlap among rows with norm above 1/2, and above 1 (NaN below two rows).
+    """
+
+    n: int
+    m: int
+    norms: NDArray[np.float64]
+    dead: NDArray[np.bool_]
+    loss: float
+    stderr: float
+    dead_loss: float
+    lost_rows_loss: float
+    lost_ranks_loss: float
+    overlap_half: float
+    overlap_one: float
+
+    @property
+    def phi_half(self) -> float:
+        """φ_1/2, the share of rows with norm above 1/2 (represented features)."""
+        return float(np.mean(self.norms > 0.5))
+
+    @property
+    def phi_one(self) -> float:
+        """φ_1, the share of rows with norm above 1 (strongly represented features)."""
+        return float(np.mean(self.norms > 1.0))
+
+    @property
+    def dead_fraction(self) -> float:
+        """Share of dead features."""
+        return float(np.mean(self.dead))
+
+    @property
+    def welch(self) -> float:
+        """Least mean squared overlap of as many rows as have norm above 1/2."""
+        represented = int(np.sum(self.norms > 0.5))
+        return float(welch_mean_square(represented, self.m)) if represented > 1 else 0.0
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the scalar results as a table of one row."""
+        record: dict[str, Any] = {
+            name: value for name, value in vars(self).items() if name not in ("norms", "dead")
+        }
+        for name in ("phi_half", "phi_one", "dead_fraction", "welch"):
+            record[name] = getattr(self, name)
+        return pd.DataFrame([record])
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the row norm of each feature against its rank, dead ones marked; return the axes."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        rank = np.arange(1, self.n + 1)
+        ax.plot(rank[~self.dead], self.norms[~self.dead], ".", label="live")
+        ax.plot(rank[self.dead], self.norms[self.dead], "x", label="dead")
+        ax.set(xscale="log", xlabel="feature rank i", ylabel="row norm |W_i|")
+        ax.legend()
+        return ax
+
+
+def measure(
+    model: ToyModel,
+    frequencies: Frequencies,
+    samples: int = 2**14,
+    rng: np.random.Generator | int = 0,
+    activation: Activation = UNIFORM,
+) -> Measurement:
+    """Measure a trained model.
+
+    Parameters
+    ----------
+    model : ToyModel
+        W and b.
+    frequencies : Frequencies
+        What it was trained on.
+    samples : int
+        Fresh samples for the loss and for "never fires".
+    rng : Generator or int
+        Source of randomness, or a seed.
+    activation : Activation
+        The law of v.
+
+    Returns
+    -------
+    Measurement
+        Represented, lost and dead features; overlaps.
+
+    Raises
+    ------
+    ValueError
+        If the model and the frequencies differ in n.
+
+    Examples
+    --------
+    >>> f = Frequencies.power_law(20, alpha=1.0)
+    >>> result = measure(ToyModel(np.eye(20, 5), np.zeros(20)), f)
+    >>> result.phi_half, result.dead_fraction
+    (0.25, 0.75)
+    """
+    estimate = monte_carlo_loss(model, frequencies, samples, rng, activation)
+    norms = model.norms
+    dead = dead_features(model, estimate, activation)
+    represented = norms > 0.5
+    return Measurement(
+        n=model.n,
+        m=model.m,
+        norms=read_only(norms),
+        dead=read_only(dead),
+        loss=estimate.loss,
+        stderr=estimate.stderr,
+        dead_loss=float(activation.moment(2)) * float(frequencies.p[dead].sum()),
+        lost_rows_loss=lost_loss(frequencies.p[~represented], activation),
+        lost_ranks_loss=float(weak_loss(frequencies, int(represented.sum()), activation)),
+        overlap_half=overlap_among(model.W[represented]),
+        overlap_one=overlap_among(model.W[norms > 1.0]),
+    )
+
+
+def dead_features(
+    model: ToyModel, estimate: LossEstimate, activation: Activation = UNIFORM
+) -> NDArray[np.bool_]:
+    """Return which outputs never fire: on no sample of ``estimate``, and not for their own input.
+
+    Examples
+    --------
+    >>> f = Frequencies.power_law(3, alpha=1.0)
+    >>> model = ToyModel(np.eye(3), np.array([0.0, -1.0, -5.0]))
+    >>> dead_features(model, monte_carlo_loss(model, f, 1000))
+    array([False, False,  True])
+    """
+    silent_alone = model.b + activation.high * model.norms**2 <= 0
+    return silent_alone & ~estimate.fired
+
+
+def overlap_among(rows: NDArray[np.float64]) -> float:
+    """Return the mean squared overlap of these rows, NaN below two.
+
+    Examples
+    --------
+    >>> overlap_among(np.array([[1.0, 0.0], [1.0, 1.0]]))
+    0.5
+    """
+    return mean_square_overlap(rows) if len(rows) > 1 else float("nan")

@@ -1,0 +1,275 @@
+"""Compiled training steps on one core: of the features only active ones are drawn and encoded.
+
+Use through ``empirical.training.train.train``, which checks what goes in; ``take_steps`` draws
+batches, computes gradients and updates the model, as many steps as it is given rates for. The plain
+forms of the same are ``FeatureSampler.draw``, ``loss_and_gradients`` and ``RowAdamW`` (torch); it
+draws the same batches from the same generator.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+# numba's own model of division (an error for / 0) would keep loops from using vector registers:
+# error_model="numpy".
+# Output entries (sample x feature) worked on at a time, as many as stay near the core, and samples
+# at least, or products of matrices are slow.
+_BLOCK, _SAMPLES = 1 << 17, 32
+# Once trained, few outputs are above 0. They are looked for among so many
+# samples at a time, unless the peaks above 0 are more than this share: then products of whole
+# matrices are quicker.
+_FEW, _DENSE = 8, 0.15
+
+
+@nb.njit(cache=True)
+def draw_active(tables, batch, low, high, rng):  # type: ignore[no-untyped-def]
+    """Draw the active entries of a batch; see ``numerics.sampling`` for how and why.
+
+    Returns sample, feature and value of each, sorted by sample, then feature, and the weight of
+    each sample.
+    """
+    head, cumulative, share, rare, odds = tables
+    n = head.size + cumulative.size
+    events = 0
+    if cumulative.size:
+        events = rng.poisson(batch * cumulative[-1])
+    cells = np.empty(events + batch * (head.size + (share > 0)), np.int64)
+    if cumulative.size:
+        at = rng.random(events)
+        row = rng.integers(0, batch, size=events)
+        for a in range(events):
+            feature = np.searchsorted(cumulative, at[a] * cumulative[-1], side="right") + head.size
+            cells[a] = row[a] * n + min(feature, n - 1)
+    count = events
+    for sample in range(batch if head.size else 0):
+        for feature in range(head.size):
+            if rng.random() < head[feature]:
+                cells[count] = sample * n + feature
+                count += 1
+    if share > 0:
+        first = count
+        for sample in range(batch):
+            if rng.random() < share:
+                cells[count] = sample * n
+                count += 1
+        for a in range(first, count):
+            cells[a] += np.searchsorted(rare, rng.random(), side="right")
+    cells = np.sort(cells[:count])
+    kept = 0
+    for a in range(count):  # each cell once
+        if a == 0 or cells[a] != cells[a - 1]:
+            cells[kept] = cells[a]
+            kept += 1
+    cells = cells[:kept]
+    sample, value = cells // n, np.empty(kept, np.float32)
+    for a in range(kept):
+        value[a] = low + (high - low) * rng.random()
+    feature, weight = cells - sample * n, np.ones(batch, np.float32)
+    if share > 0:
+        seen = np.zeros(batch)
+        for a in range(kept):
+            seen[sample[a]] += odds[feature[a]]
+        for s in range(batch):
+            weight[s] = 1 / (1 - share + share * seen[s])
+    return sample, feature, value, weight
+
+
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
+def _find_peaks(output, b, peaks):  # type: ignore[no-untyped-def]
+    """Fill the largest pre-activation among every few samples, by feature; count those above 0.
+
+    ``output`` (sample x feature) holds W hidden, without b.
+    """
+    samples, n = output.shape
+    groups, count = (samples + _FEW - 1) // _FEW, 0
+    for group in range(groups):
+        top, first = peaks[group], group * _FEW
+        for i in range(n):
+            top[i] = output[first, i]
+        for s in range(first + 1, min(first + _FEW, samples)):
+            row = output[s]
+            for i in range(n):
+                top[i] = max(top[i], row[i])
+        for i in range(n):
+            top[i] += b[i]
+            count += top[i] > 0
+    return count
+
+
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
+def _list_outputs(output, b, weight, peaks, sample_of, feature_of, error_of):  # type: ignore[no-untyped-def]
+    """List the outputs w y > 0 by sample and feature; return how many there are, and Σ w y²."""
+    samples, n = output.shape
+    count, square = 0, 0.0
+    for group in range((samples + _FEW - 1) // _FEW):
+        for i in range(n):
+            if peaks[group, i] > 0:
+                for s in range(group * _FEW, min((group + 1) * _FEW, samples)):
+                    y = output[s, i] + b[i]
+                    if y > 0:
+                        sample_of[count], feature_of[count] = s, i
+                        error_of[count] = weight[s] * y
+                        square += weight[s] * y * y
+                        count += 1
+    return count, square
+
+
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
+def _rectify(output, b, weight, grad_b):  # type: ignore[no-untyped-def]
+    """Turn pre-activations into outputs w y; return Σ w y², add Σ_samples w y."""
+    loss = 0.0
+    for s in range(output.shape[0]):
+        row, square = output[s], np.float32(0)
+        for i in range(row.size):
+            y = max(row[i] + b[i], np.float32(0))
+            row[i] = weight[s] * y
+            grad_b[i] += row[i]
+            square += row[i] * y
+        loss += square
+    return loss
+
+
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
+def _leave_out_empty(sample, weight, b, grad_b):  # type: ignore[no-untyped-def]
+    """Take out the samples without an entry, number the others anew; return what those lose.
+
+    Theirs is y = ReLU(b): no product is needed. Changes ``sample`` and ``weight``, adds to
+    ``grad_b``.
+    """
+    at, count, empty = -1, -1, np.float32(0)
+    for a in range(sample.size):
+        if sample[a] != at:
+            for s in range(at + 1, sample[a]):
+                empty += weight[s]
+            at, count = sample[a], count + 1
+            weight[count] = weight[at]
+        sample[a] = count
+    for s in range(at + 1, weight.size):
+        empty += weight[s]
+    loss = 0.0
+    for i in range(b.size):
+        y = max(b[i], np.float32(0))
+        grad_b[i] += empty * y
+        loss += empty * y * y
+    return loss
+
+
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
+def gradients(W, b, sample, feature, value, weight, grad_W, grad_b):  # type: ignore[no-untyped-def]
+    """Fill the gradients of ½ Σ_samples w Σ_i (y_i - x_i)²; return Σ_samples w Σ_i (y_i - x_i)².
+
+    The active entries must be sorted by sample.
+    """
+    n, m = W.shape
+    grad_W[:], grad_b[:] = 0, 0
+    sample, weight = sample.copy(), weight.copy()
+    loss = _leave_out_empty(sample, weight, b, grad_b)
+    batch = sample[-1] + 1 if sample.size else 0
+    hidden, grad_hidden = np.zeros((batch, m), np.float32), np.zeros((batch, m), np.float32)
+    for a in range(sample.size):
+        loss += weight[sample[a]] * value[a] * value[a]
+        for k in range(m):
+            hidden[sample[a], k] += value[a] * W[feature[a], k]
+    most = min(batch, max(_SAMPLES, _BLOCK // n))
+    output, peaks = np.empty((most, n), np.float32), np.empty((most, n), np.float32)
+    columns = np.ascontiguousarray(W.T)
+    sample_of = np.empty(output.size + sample.size, np.int32)
+    feature_of, error_of = np.empty_like(sample_of), np.empty(sample_of.size, np.float32)
+    first = 0
+    # Σ (y - x)² = Σ_active x² + Σ y² - 2 Σ_active x y; the gradient is y - x where the ReLU is on.
+    # All of it is weighted by sample.
+    for low in range(0, batch, most):
+        high = min(low + most, batch)
+        part = output[: high - low]
+        np.dot(hidden[low:high], columns, part)
+        dense, count = _find_peaks(part, b, peaks) * _FEW > _DENSE * part.size, 0
+        if dense:
+            loss += _rectify(part, b, weight[low:high], grad_b)
+        else:
+            count, square = _list_outputs(
+                part, b, weight[low:high], peaks, sample_of, feature_of, error_of
+            )
+            loss += square
+        while first < sample.size and sample[first] < high:
+            s, i, wx = sample[first] - low, feature[first], weight[sample[first]] * value[first]
+            y = part[s, i] if dense else part[s, i] + b[i]
+            if y > 0:
+                if dense:  # the weight is in part
+                    loss -= 2 * value[first] * y
+                    part[s, i] -= wx
+                    grad_b[i] -= wx
+                else:
+                    loss -= 2 * wx * y
+                    sample_of[count], feature_of[count], error_of[count] = s, i, -wx
+                    count += 1
+            first += 1
+        for a in range(count):
+            grad_b[feature_of[a]] += error_of[a]
+        if dense:
+            np.dot(part, W, grad_hidden[low:high])
+            share = np.dot(part.T, hidden[low:high])
+            for i in range(n):
+                for k in range(m):
+                    grad_W[i, k] += share[i, k]
+        for a in range(count):
+            s, i, error = low + sample_of[a], feature_of[a], error_of[a]
+            for k in range(m):
+                grad_W[i, k] += error * hidden[s, k]
+                grad_hidden[s, k] += error * W[i, k]
+    for a in range(sample.size):
+        for k in range(m):
+            grad_W[feature[a], k] += value[a] * grad_hidden[sample[a], k]
+    return loss
+
+
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
+def decay_rows(W, rate, decay):  # type: ignore[no-untyped-def]
+    """Pull W to zero (decay > 0) or its rows to length 1 (decay < 0)."""
+    for i in range(W.shape[0]):
+        keep = np.float32(1 - rate * decay)
+        if decay < 0:
+            square = np.float32(0)
+            for k in range(W.shape[1]):
+                square += W[i, k] * W[i, k]
+            keep = np.float32(1 - rate * decay * (1 / math.sqrt(square) - 1 if square > 0 else 0.0))
+        for k in range(W.shape[1]):
+            W[i, k] *= keep
+
+
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
+def update(x, g, first, second, step, rate, scale, betas, eps):  # type: ignore[no-untyped-def]
+    """Take one step of Adam on a flat x, with gradient ``scale`` g."""
+    fresh, fresh_square = np.float32(1 - betas[0]), np.float32(1 - betas[1])
+    size = np.float32(rate / (1 - betas[0] ** step))
+    root = np.float32(1 / math.sqrt(1 - betas[1] ** step))
+    factor, tiny = np.float32(scale), np.float32(eps)
+    for a in range(x.size):
+        slope = factor * g[a]
+        first[a] += fresh * (slope - first[a])
+        second[a] += fresh_square * (slope * slope - second[a])
+        x[a] -= size * first[a] / (np.sqrt(second[a]) * root + tiny)
+
+
+@nb.njit(cache=True)
+def take_steps(  # type: ignore[no-untyped-def]
+    W, b, first_W, second_W, first_b, second_b, rates, bias_rates, done,
+    batch, decay, scale, betas, eps, tables, low, high, rng,
+):  # fmt: skip
+    """Take one step for each rate, in place; return the batch losses.
+
+    ``done`` steps were taken before; the moments of W are flat.
+    """
+    losses, scale = np.empty(rates.size), scale * 2 / batch
+    grad_W, grad_b = np.empty_like(W), np.empty_like(b)
+    for k in range(rates.size):
+        sample, feature, value, weight = draw_active(tables, batch, low, high, rng)
+        loss = gradients(W, b, sample, feature, value, weight, grad_W, grad_b)
+        losses[k] = loss / batch
+        step = done + k + 1
+        decay_rows(W, rates[k], decay)
+        update(W.ravel(), grad_W.ravel(), first_W, second_W, step, rates[k], scale, betas, eps)
+        update(b, grad_b, first_b, second_b, step, bias_rates[k], scale, betas, eps)
+    return losses

@@ -1,0 +1,205 @@
+"""A finished training run: the model, its loss, its history, and one file that holds them all.
+
+Use ``TrainingRun.save`` and ``TrainingRun.load``; runs come from
+``empirical.training.train.train``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from empirical.files import write_atomically
+from numerics.toy_model import ToyModel
+from theory.activation import Activation
+from theory.checks import read_only
+from theory.frequencies import Frequencies
+
+_FORMAT = "superscale.TrainingRun/2"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """A trained toy model with what was measured on it.
+
+    Attributes
+    ----------
+    model : ToyModel
+        Trained W (n x m) and b (n).
+    frequencies : Frequencies
+        What it was trained on.
+    loss, stderr : float
+        Loss on fresh samples (float64, summed over features) and its standard error.
+    samples : int
+        How many fresh samples that took.
+    dead : ndarray of bool, shape (n,)
+        Features whose output never fired: on no fresh sample, and not for their own input alone at
+        its largest.
+    steps, losses : ndarray, shape (k,)
+        History: step numbers, and the training loss averaged over the steps up to each.
+    seconds : float
+        Wall-clock time of the training, all resumed parts together.
+    settings : mapping
+        Every argument of ``train`` that shaped the result.
+
+    Examples
+    --------
+    >>> from empirical.training.train import train
+    >>> run = train(Frequencies.power_law(20, alpha=1.0), m=5, batch=32, steps=100)
+    >>> run.model.W.shape, run.settings["seed"]
+    ((20, 5), 0)
+    """
+
+    model: ToyModel
+    frequencies: Frequencies
+    loss: float
+    stderr: float
+    samples: int
+    dead: NDArray[np.bool_]
+    steps: NDArray[np.int64]
+    losses: NDArray[np.float64]
+    seconds: float
+    settings: Mapping[str, Any]
+
+    @property
+    def activation(self) -> Activation:
+        """The law of v that the model was trained on."""
+        return Activation(self.settings["v_low"], self.settings["v_high"])
+
+    @property
+    def dead_loss(self) -> float:
+        """Expected loss at dead features, exactly Σ ⟨v²⟩ p_i over them."""
+        return float(self.activation.moment(2)) * float(self.frequencies.p[self.dead].sum())
+
+    @property
+    def live_loss(self) -> float:
+        """What the other features cost: ``loss`` less ``dead_loss``."""
+        return self.loss - self.dead_loss
+
+    def save(self, path: str | Path) -> None:
+        """Write the run to one safetensors file, whole or not at all.
+
+        W and b (in single precision where that loses nothing), the frequencies, the dead features
+        and the history are its tensors; all else is JSON in its metadata, with their SHA-256.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be written.
+        """
+        record = {
+            "format": _FORMAT,
+            "frequencies": self.frequencies.describe(),
+            "loss": self.loss,
+            "stderr": self.stderr,
+            "samples": self.samples,
+            "seconds": self.seconds,
+            "settings": dict(self.settings),
+        }
+        # Copies: read-only views are refused by the writer.
+        tensors = {
+            "W": _shortest(self.model.W),
+            "b": _shortest(self.model.b),
+            "p": np.array(self.frequencies.p),
+            "dead": np.array(self.dead),
+            "history.steps": np.array(self.steps),
+            "history.losses": np.array(self.losses),
+        }
+        record["sha256"] = _digest(tensors, record)
+        write_atomically(path, save(tensors, metadata={"superscale": json.dumps(record)}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> TrainingRun:
+        """Read a run that ``save`` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, is not a safetensors file, is not a run, or is damaged.
+        """
+        tensors, record = read_record(path, _FORMAT)
+        try:
+            if record["sha256"] != _digest(tensors, record):
+                raise ValueError(f"{path} is damaged: its numbers are not those that were saved")
+            return cls(
+                ToyModel(tensors["W"].astype(np.float64), tensors["b"].astype(np.float64)),
+                Frequencies.from_description(record["frequencies"], tensors["p"]),
+                record["loss"],
+                record["stderr"],
+                record["samples"],
+                read_only(tensors["dead"]),
+                read_only(tensors["history.steps"]),
+                read_only(tensors["history.losses"]),
+                record["seconds"],
+                record["settings"],
+            )
+        except KeyError as error:
+            raise ValueError(f"{path} is a damaged run: it lacks {error}") from None
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the history, one row for each record."""
+        return pd.DataFrame({"step": self.steps, "loss": self.losses})
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the training loss against the step; return the axes."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        ax.plot(self.steps, self.losses, label="training loss")
+        ax.axhline(self.loss, ls=":", color="k", label=f"fresh samples: {self.loss:.4g}")
+        ax.set(xlabel="step", ylabel="loss", yscale="log")
+        ax.legend()
+        return ax
+
+    def __str__(self) -> str:
+        return (
+            f"toy model n = {self.model.n}, m = {self.model.m}: loss {self.loss:.5g} "
+            f"± {self.stderr:.1g} ({self.dead_loss:.4g} of it at {int(self.dead.sum())} dead "
+            f"features), {self.settings['steps']} steps in {self.seconds:.1f} s"
+        )
+
+
+def _shortest(array: NDArray[np.float64]) -> NDArray[Any]:
+    single = array.astype(np.float32)
+    return single if np.array_equal(single, array) else np.array(array)
+
+
+def _digest(tensors: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the record, and of names, types and numbers of the tensors."""
+    words = {name: value for name, value in record.items() if name != "sha256"}
+    found = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
+    for name in sorted(tensors):
+        found.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
+        found.update(np.ascontiguousarray(tensors[name]).tobytes())
+    return found.hexdigest()
+
+
+def read_record(path: str | Path, expected: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read tensors and JSON metadata from one of the project's own safetensors files."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory: give a safetensors file")
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        record = json.loads(metadata.get("superscale", "{}"))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a safetensors file: {error}") from None
+    found = record.get("format", "no format")
+    if found != expected:
+        raise ValueError(f"{path} holds {found}, not {expected}")
+    return tensors, record

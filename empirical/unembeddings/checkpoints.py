@@ -1,0 +1,286 @@
+"""The files of a model: one file, a folder with shards, or a repository of the Hugging Face hub.
+
+Use ``open_checkpoint(source)``, and of what it returns ``names`` and ``find(name)``: a file is
+opened, and from the hub fetched, only when a tensor in it is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from empirical.unembeddings.hub import list_hub
+from numerics.tensors.ctranslate2_file import list_ctranslate2
+from numerics.tensors.gguf_file import list_gguf
+from numerics.tensors.safetensors_file import list_safetensors
+from numerics.tensors.stored import StoredTensor, TensorFile, show
+
+# What a folder is searched for, in the order of transformers; then the one file of CTranslate2.
+_MAIN = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "model.bin",
+    "model.bin.part1",
+)
+_OTHERS = (".safetensors", ".gguf", ".pt", ".pth")
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)")
+# The original Llama files: each holds a slice of every tensor.
+_SLICE = re.compile(r"consolidated\.\d\d\.pth")
+_ENDING = re.compile(
+    r"(-\d{5}-of-\d{5})?(\.safetensors|\.gguf|\.ckpt|\.pth?|\.bin|\.npy)(\.part\d+|\.index\.json)?$"
+)
+_KINDS = "safetensors, PyTorch, GGUF, CTranslate2 or .npy"
+# Names that say nothing of the model.
+_PLAIN = {"model", "pytorch_model", "consolidated", "models", "data", "weights", "main", ""}
+
+
+class Checkpoint:
+    """The tensors of a model over one or more files, each opened when it is needed.
+
+    Attributes
+    ----------
+    name : str
+        A short name.
+    config : dict
+        What config.json says; empty without one.
+    is_local : bool
+        Whether every file is at hand, so that looking costs nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        where: str,
+        files: list[str],
+        main: str,
+        fetch: Callable[[str], Path],
+        is_local: bool,
+    ) -> None:
+        self.name, self.where, self.is_local = name, where, is_local
+        self._fetch = fetch
+        self._opened: dict[str, TensorFile] = {}
+        self._index: dict[str, str] | None = None
+        self.complete = True
+        shard = _SHARD.fullmatch(main)
+        slices = [one for one in files if _SLICE.fullmatch(one)]
+        if main in slices and len(slices) > 1:
+            raise ValueError(
+                f"{where} is one of {len(slices)} slices through every tensor, which are not put "
+                "together: give the model in one piece, or in shards"
+            )
+        # Beside a file of another name, a config.json may be that of something else.
+        has_config = "config.json" in files and (shard is not None or main in _MAIN)
+        self.config = self._read_json("config.json") if has_config else {}
+        if shard and f"{shard[1]}{shard[4]}.index.json" in files:
+            main = f"{shard[1]}{shard[4]}.index.json"
+        if main.endswith(".index.json"):
+            self._index = self._read_index(main)
+            self._files = sorted(set(self._index.values()))
+        elif shard and int(shard[3]) > 1:
+            parts = range(1, int(shard[3]) + 1)
+            wanted = [f"{shard[1]}-{k:05d}-of-{shard[3]}{shard[4]}" for k in parts]
+            self._files = [one for one in wanted if one in files]
+            self.complete = self._files == wanted
+        else:
+            self._files = [main]
+            self.complete = self._open(main).complete
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all tensors."""
+        if self._index is not None:
+            return list(self._index)
+        return [name for one in self._files for name in self._open(one).tensors]
+
+    @property
+    def kind(self) -> str:
+        """The kind of model, where an opened file says it."""
+        return next((one.kind for one in self._opened.values()), "")
+
+    def find(self, name: str) -> StoredTensor:
+        """Return a tensor, after opening its file.
+
+        Raises
+        ------
+        ValueError
+            If there is none of this name, or its file is missing or broken.
+        """
+        if self._index is not None:
+            files = [self._index[name]] if name in self._index else []
+        else:
+            files = [one for one in self._files if name in self._open(one).tensors]
+        if not files:
+            known = [x for x in self.names if len(self._files) > 1 or self.find(x).is_matrix]
+            raise ValueError(
+                f"{self.where} has no tensor {name!r}: it has {shorten(map(show, known))}"
+            )
+        if name not in self._open(files[0]).tensors:
+            raise ValueError(f"{self.where}: {files[0]} lacks {show(name)}, which the index has")
+        return self._open(files[0]).tensors[name]
+
+    def peek(self, name: str) -> StoredTensor | None:
+        """Return a tensor if its file is at hand, or else nothing."""
+        if self._index is None or (file := self._index[name]) in self._opened:
+            return self.find(name)
+        return self.find(name) if self.is_local and self._fetch(file).is_file() else None
+
+    def beside(self, tensor: StoredTensor) -> Mapping[str, StoredTensor]:
+        """Return the tensors in the file of one that was found, by name."""
+        tables = (one.tensors for one in self._opened.values())
+        return next(x for x in tables if any(y.path == tensor.path for y in x.values()))
+
+    @property
+    def format(self) -> str:
+        """Format of the files that were opened."""
+        return next(one.format for one in self._opened.values())
+
+    def describe(self, names: list[str]) -> str:
+        """Say names, and where that is known shapes, in one line."""
+        found = [self.peek(name) for name in names]
+        said = [show(x) if one is None else str(one) for x, one in zip(names, found, strict=True)]
+        return shorten(said)
+
+    def _open(self, file: str) -> TensorFile:
+        if file not in self._opened:
+            self._opened[file] = list_tensors(self._fetch(file))
+        return self._opened[file]
+
+    def _read_json(self, file: str) -> dict[str, Any]:
+        try:
+            found = json.loads(self._fetch(file).read_bytes())
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise ValueError(f"{self.where}: {file} is broken, it is no table in JSON")
+        return found
+
+    def _read_index(self, file: str) -> dict[str, str]:
+        index = self._read_json(file).get("weight_map")
+        if not isinstance(index, dict) or not index:
+            raise ValueError(f"{self.where}: {file} has no weight_map")
+        for shard in index.values():
+            # An index must not lead out of its folder.
+            if not isinstance(shard, str) or shard in ("", ".", "..") or re.search(r"[/\\]", shard):
+                raise ValueError(f"{self.where}: {file} names {shard!r}: give names of files")
+        return index
+
+
+def list_tensors(path: Path) -> TensorFile:
+    """List the tensors of one file, in the format that its first bytes and its name tell.
+
+    Raises
+    ------
+    ValueError
+        If it is of no known format, or broken.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: give a file, a folder or hf://owner/name")
+    with path.open("rb") as file:
+        start = file.read(4)
+    suffix = path.suffix.lower()
+    if start == b"GGUF" or suffix == ".gguf":
+        return list_gguf(path)
+    if suffix == ".safetensors":
+        return list_safetensors(path)
+    pickled = start[:2] == b"PK" or start[:1] == b"\x80"
+    if suffix in (".pt", ".pth", ".ckpt") or (pickled and suffix == ".bin"):
+        from empirical.unembeddings.torch_file import list_torch  # torch takes a second to import
+
+        return list_torch(path)
+    if suffix == ".bin" or re.fullmatch(r"\.part\d+", suffix):
+        return list_ctranslate2(path)
+    raise ValueError(f"{path} is of no format that is read: give {_KINDS}")
+
+
+def open_checkpoint(source: str | Path) -> Checkpoint:
+    """Open the files of a model.
+
+    Parameters
+    ----------
+    source : str or Path
+        A file, a folder, or "hf://owner/name", optionally with "@revision" and "/file".
+
+    Returns
+    -------
+    Checkpoint
+        Its tensors; of shards, those are opened that hold a tensor asked for.
+
+    Raises
+    ------
+    ValueError
+        If there is no such source, or nothing in it is the weights of a model.
+    """
+    if str(source).startswith("hf://"):
+        hub = list_hub(str(source))
+        main = hub.file or _choose(hub.files, str(source), f"hf://{hub.repository}/FILE")
+        return Checkpoint(hub.repository, str(source), hub.files, main, hub.fetch, False)
+    path = Path(source)
+    name = name_source(path)
+    if path.is_dir():
+        files = sorted(one.name for one in path.iterdir() if one.is_file())
+        try:
+            main = _choose(files, str(path), str(path / "FILE"))
+        except ValueError as error:
+            raise ValueError(f"{error}{_find_below(path)}") from None
+        return Checkpoint(name, str(path), files, main, path.joinpath, True)
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: give a file, a folder or hf://owner/name")
+    files = sorted(one.name for one in path.parent.iterdir())
+    return Checkpoint(name, str(path), files, path.name, path.parent.joinpath, True)
+
+
+def _choose(files: list[str], where: str, example: str) -> str:
+    """Return the file to begin with."""
+    for name in _MAIN:
+        if name in files:
+            return name
+    # Of shards, the first stands for all.
+    shards = {name: match for name in files if (match := _SHARD.fullmatch(name))}
+    others = [
+        name
+        for name in files
+        if (int(shards[name][2]) == 1 if name in shards else name.lower().endswith(_OTHERS))
+    ]
+    if len(others) == 1:
+        return others[0]
+    if others:
+        raise ValueError(f"{where} holds several models: give {example} of {shorten(others)}")
+    raise ValueError(f"{where} holds no weights of a model: give {_KINDS}")
+
+
+def _find_below(folder: Path) -> str:
+    """Say which folders one level down have weights."""
+    found = (one.parent for name in _MAIN for one in folder.glob(f"*/{name}"))
+    below = sorted({str(one) for one in found})
+    return f"; there are some in {shorten(below)}" if below else ""
+
+
+def name_source(path: Path) -> str:
+    """Return a file's stem, or a folder's name where that says nothing of the model.
+
+    Examples
+    --------
+    >>> name_source(Path("/models/pythia-70m/model.safetensors"))
+    'pythia-70m'
+    >>> name_source(Path("/models/SmolLM2.Q8_0.gguf"))
+    'SmolLM2.Q8_0'
+    """
+    parts = list(path.absolute().parts)
+    cached = next((x for x in parts if x.startswith("models--")), None)
+    if cached is not None:  # the cache of huggingface_hub
+        return cached.removeprefix("models--").replace("--", "/")
+    if not path.is_dir():
+        parts[-1] = re.sub(_ENDING, "", parts[-1])
+    return next((x for x in reversed(parts[1:]) if x.lower() not in _PLAIN), parts[-1])
+
+
+def shorten(words: Iterable[str], most: int = 20) -> str:
+    """Join words by commas, and count those beyond ``most``."""
+    words = list(words)
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return (", ".join(words[:most]) or "none") + more

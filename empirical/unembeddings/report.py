@@ -1,0 +1,328 @@
+"""What the unembedding of a language model looks like: norms, overlaps, spectrum, and their cost.
+
+Use ``analyze(source)`` on a model's file, an array or a ``RowMatrix`` for an ``UnembeddingReport``;
+``empirical.unembeddings.family.analyze_many`` for several models side by side. A report holds small
+derived statistics only, nothing as long as the vocabulary.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from empirical.unembeddings.row_norms import RowNorms, summarise_norms
+from empirical.unembeddings.unembedding import Unembedding, open_unembedding
+from numerics.overlaps.cross_entropy import CrossEntropy, estimate_cross_entropy
+from numerics.overlaps.result import Overlaps
+from numerics.overlaps.spectrum import Spectrum, spectrum
+from numerics.overlaps.statistics import TooFewRowsError
+from numerics.overlaps.treatments import Treatments, compare_treatments
+from numerics.tensors.row_matrix import RowMatrix
+from theory.checks import check_finite, check_integer, read_only
+
+# Rows up to which all pairs are streamed by default.
+_ALL_PAIRS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class UnembeddingReport:
+    """What one unembedding looks like.
+
+    Attributes
+    ----------
+    name, path, tensor, format : str
+        Where it is from; empty for an array, but for the name.
+    tied : bool
+        Whether it is the input embedding, too.
+    n, m : int
+        Vocabulary and width.
+    norms : RowNorms
+        Norms of the rows as they are.
+    overlaps : Treatments
+        Overlaps raw, centred, and with leading directions removed (their arrays ``norms`` are left
+        empty). Mean and mean square are exact.
+    spectra : tuple of Spectrum
+        Of the raw and of the centred second moments.
+    cross_entropies : tuple of CrossEntropy
+        What the overlaps cost, raw and centred.
+    weighted_overlaps : Treatments or None
+        Means and mean squares with pairs weighted by the product of their counts; None without
+        counts. Centring and directions are those of the unweighted rows.
+    weighted_cross_entropies : tuple of CrossEntropy
+        With tokens weighted by their counts; empty without.
+    """
+
+    name: str
+    path: str
+    tensor: str
+    format: str
+    tied: bool
+    n: int
+    m: int
+    norms: RowNorms
+    overlaps: Treatments
+    spectra: tuple[Spectrum, ...]
+    cross_entropies: tuple[CrossEntropy, ...]
+    weighted_overlaps: Treatments | None = None
+    weighted_cross_entropies: tuple[CrossEntropy, ...] = ()
+
+    def __getitem__(self, treatment: str) -> Overlaps:
+        """Return the overlaps after a treatment: "raw", "centred" or "removed"."""
+        for one in self.overlaps.results:
+            if treatment in (one.treatment, one.treatment.split()[-1]):
+                return one
+        known = ", ".join(repr(one.treatment) for one in self.overlaps.results)
+        raise KeyError(f"no treatment {treatment!r}: there are {known}")
+
+    @property
+    def weak_share(self) -> float:
+        """What φ_1/2 is in weak superposition, m/n (at most 1); strong superposition has 1."""
+        return min(1.0, self.m / self.n)
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What to know before the numbers are used, beginning with treatments left out."""
+        every = (*self.cross_entropies, *self.weighted_cross_entropies)
+        notes = [
+            f"{one.treatment}{', weighted' * one.weighted}: {reason}"
+            for one in every
+            for reason in one.caveats
+        ]
+        zeros = self.overlaps.results[0].rows_of_zeros.size
+        if zeros:
+            notes.insert(0, f"{zeros} rows of zeros have no direction and are left out")
+        return (*(f"left out: {reason}" for reason in self.overlaps.left_out), *notes)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each quantity and treatment, beside random directions and Welch.
+
+        "random" is for uniform directions (mean square 1/m, m less the directions removed), "welch"
+        the least mean square and coherence and the largest participation ratio possible.
+        """
+        records: list[dict[str, Any]] = []
+
+        def add(quantity: str, treatment: str, value: float, **known: float) -> None:
+            records.append({"quantity": quantity, "treatment": treatment, "value": value, **known})
+
+        for start, found in (("", self.overlaps), ("weighted_", self.weighted_overlaps)):
+            for one in found.results if found else ():
+                for row in one.to_dataframe().to_dict("records"):
+                    known = {column: row[column] for column in ("stderr", "random", "welch")}
+                    add(f"{start}{row['statistic']}", one.treatment, row["value"], **known)
+        for part in self.spectra:
+            known = {"random": part.random_participation, "welch": part.largest_participation}
+            add("participation", part.treatment, part.participation, **known)
+            add("first_share", part.treatment, part.share())
+        for cost in (*self.cross_entropies, *self.weighted_cross_entropies):
+            start = "weighted_" * cost.weighted
+            add(f"{start}cross_entropy", cost.treatment, cost.cross_entropy, stderr=cost.stderr)
+            add(f"{start}floor", cost.treatment, cost.floor)
+            add(f"{start}size_part", cost.treatment, cost.size_part, stderr=cost.stderr)
+            for name in ("second_order", "published"):
+                add(f"{start}{name}", cost.treatment, getattr(cost, name))
+        for name in ("mean", "std", "smallest", "largest"):
+            add(f"norm_{name}", "raw", getattr(self.norms, name))
+        for q, norm in self.norms.quantiles.items():
+            add(f"norm_quantile({q:g})", "raw", norm)
+        for name in ("phi_half", "phi_half_median"):
+            add(name, "raw", getattr(self.norms, name))
+        return pd.DataFrame(
+            records, columns=["quantity", "treatment", "value", "stderr", "random", "welch"]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        record = {
+            name: getattr(self, name)
+            for name in ("name", "path", "tensor", "format", "tied", "n", "m", "weak_share")
+        }
+        record["norms"] = self.norms.to_dict()
+        record["overlaps"] = [_overlap_record(one) for one in self.overlaps.results]
+        if self.weighted_overlaps is not None:
+            record["weighted_overlaps"] = [
+                _overlap_record(one) for one in self.weighted_overlaps.results
+            ]
+        record["spectra"] = [
+            {
+                "treatment": one.treatment,
+                "participation": one.participation,
+                "random": one.random_participation,
+                "largest": one.largest_participation,
+                "first_share": one.share(),
+                "singular_values": one.singular_values.tolist(),
+            }
+            for one in self.spectra
+        ]
+        record["cross_entropy"] = [asdict(one) for one in self.cross_entropies]
+        if self.weighted_cross_entropies:
+            record["weighted_cross_entropy"] = [asdict(x) for x in self.weighted_cross_entropies]
+        record["caveats"] = list(self.caveats)
+        return record
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the density of overlaps after each treatment, beside random directions."""
+        ax = self.overlaps.plot(ax)
+        ax.set_title(f"{self.name}: {self.n} rows in {self.m} dimensions")
+        return ax
+
+    def __str__(self) -> str:
+        norms = self.norms
+        where = ", ".join(part for part in (self.tensor, "tied" * self.tied) if part)
+        lines = [
+            f"{self.name}: n = {self.n}, m = {self.m}{f' ({where})' if where else ''}",
+            f"norms {norms.mean:.4g}, standard deviation {norms.std:.2g}, from "
+            f"{norms.smallest:.3g} to {norms.largest:.3g}; above half the mean: "
+            f"{norms.phi_half:.4g} of all (weak superposition {self.weak_share:.3g}, strong 1)",
+        ]
+        for title, found in (("", self.overlaps), ("weighted ", self.weighted_overlaps)):
+            for one in found.results if found else ():
+                lines.append(
+                    f"{title}mean squared overlap, {one.treatment}: {one.mean_square:.5g} = "
+                    f"{one.mean_square * one.m:.4g}/{one.m} (least possible {one.welch:.3g})"
+                )
+        lines += [f"spectrum, {one}" for one in self.spectra]
+        for cost in (*self.cross_entropies, *self.weighted_cross_entropies):
+            lines.append(str(cost).split("\n")[0])
+        return "\n".join([*lines, *(f"note: {caveat}" for caveat in self.caveats)])
+
+
+def _overlap_record(one: Overlaps) -> dict[str, Any]:
+    return {**one.to_dict(), "pairs": one.pairs, "rows_of_zeros": int(one.rows_of_zeros.size)}
+
+
+def analyze(
+    source: Any,
+    *,
+    tensor: str | None = None,
+    counts: ArrayLike | None = None,
+    remove: int | None = None,
+    rng: np.random.Generator | int = 0,
+    pairs: Literal["all", "sample", "none"] | None = None,
+    samples: int = 2**18,
+    rows: int = 2048,
+    name: str | None = None,
+) -> UnembeddingReport:
+    """Look at an unembedding: norms, overlaps, spectrum, and the cross entropy that they cost.
+
+    Parameters
+    ----------
+    source : path, array_like, RowMatrix or Unembedding
+        A file or address that ``open_unembedding`` takes; or a matrix, tokens in rows. It is read
+        in blocks of rows: what is held at once does not grow with n m.
+    tensor : str, optional
+        Name of the tensor, for a file.
+    counts : array_like, shape (n,), optional
+        How often each token occurs, by token id: adds weighted overlaps and cross entropy.
+    remove : int, optional
+        As in ``compare_treatments``: principal directions to remove (default m/100, at least 1).
+    rng : Generator or int
+        For what is sampled.
+    pairs, samples
+        As in ``overlaps``; all pairs up to 10 000 rows by default, a sample of them above. Mean
+        and mean square are exact anyway.
+    rows : int
+        As in ``estimate_cross_entropy``: how many tokens' cross entropy is computed in full.
+    name : str, optional
+        What to call it; the name of the source by default.
+
+    Returns
+    -------
+    UnembeddingReport
+        Everything beside 1/m, random directions and the Welch bound.
+
+    Raises
+    ------
+    ValueError
+        As ``open_unembedding``; for entries that are not finite, counts that do not fit, an option
+        out of range, or fewer than two rows with a direction.
+    TypeError
+        For a source, or entries, of another kind.
+
+    Examples
+    --------
+    >>> W = np.random.default_rng(0).standard_normal((500, 50)) + 0.5
+    >>> report = analyze(W, name="shifted")
+    >>> [round(report[x].mean_square * 50, 2) for x in ("raw", "centred")]
+    [2.96, 1.0]
+    >>> report.norms.phi_half, report.weak_share
+    (1.0, 0.1)
+    """
+    rows, samples = check_integer("rows", rows, 2), check_integer("samples", samples, 2)
+    found = _open(source, tensor)
+    matrix = found.matrix
+    weights = None if counts is None else _check_counts(counts, matrix.n)
+    if pairs is None:
+        pairs = "all" if matrix.n <= _ALL_PAIRS else "sample"
+    try:
+        overlaps = compare_treatments(matrix, remove=remove, pairs=pairs, samples=samples, rng=rng)
+        raw = overlaps.results[0]
+        norms = np.concatenate([raw.norms, np.zeros(matrix.n - raw.norms.size)])
+        options = {"rows": rows, "rng": rng}
+        weighted = None
+        if weights is not None:
+            weighted = compare_treatments(matrix, remove=remove, pairs="none", weights=weights)
+        return UnembeddingReport(
+            name=name or found.name,
+            path=found.path,
+            tensor=found.tensor,
+            format=found.format,
+            tied=found.tied,
+            n=matrix.n,
+            m=matrix.m,
+            norms=summarise_norms(norms),
+            overlaps=_strip(overlaps),
+            spectra=_both(spectrum, matrix),
+            cross_entropies=_both(estimate_cross_entropy, matrix, **options),
+            weighted_overlaps=None if weighted is None else _strip(weighted),
+            weighted_cross_entropies=()
+            if weights is None
+            else _both(estimate_cross_entropy, matrix, weights=weights, **options),
+        )
+    except ValueError as error:
+        if found.path:
+            raise ValueError(f"{found.path}: {error}") from None
+        raise
+
+
+def _open(source: Any, tensor: str | None) -> Unembedding:
+    if isinstance(source, (str, Path)):
+        return open_unembedding(source, tensor)
+    if tensor is not None:
+        raise ValueError(f"tensor = {tensor!r} goes with a file: leave it out for a matrix")
+    if isinstance(source, Unembedding):
+        return source
+    matrix = source if isinstance(source, RowMatrix) else RowMatrix(source)
+    return Unembedding("matrix", "", "", matrix, False, "array")
+
+
+def _check_counts(counts: ArrayLike, n: int) -> NDArray[np.float64]:
+    values = check_finite("counts", counts)
+    if values.size != n:
+        raise ValueError(
+            f"counts has {values.size} entries and the matrix {n} rows: give one count for each "
+            "token id, 0 where it does not occur"
+        )
+    if values.min() < 0:
+        worst = int(np.argmin(values))
+        raise ValueError(f"counts[{worst}] = {values[worst]:g}: give counts of at least 0")
+    return values
+
+
+def _both(measure: Any, matrix: RowMatrix, **options: Any) -> tuple[Any, ...]:
+    """Measure raw and, where rows are left, centred."""
+    results = [measure(matrix, center=False, **options)]
+    with suppress(TooFewRowsError):  # compare_treatments has said so
+        results.append(measure(matrix, center=True, **options))
+    return tuple(results)
+
+
+def _strip(found: Treatments) -> Treatments:
+    """Leave out what is as long as the vocabulary."""
+    none = read_only(np.empty(0))
+    return replace(found, results=tuple(replace(one, norms=none) for one in found.results))

@@ -1,0 +1,5 @@
+"""The expected loss of a given W and b; start with ``exact``.
+
+``monte_carlo`` samples it. ``laplace_plan`` and ``laplace_kernels`` evaluate independent features,
+``one_active_kernels`` one active feature at a time.
+"""

@@ -1,0 +1,276 @@
+"""The cross entropy that a token costs because other tokens' rows overlap with its own.
+
+Use ``estimate_cross_entropy(W)`` on an unembedding W. The hidden state is the best guess at token
+i, h = W_i/‖W_i‖; what is left of -ln softmax(W h)_i is the limit that the representation sets
+(arXiv 2505.10465, appendix A.2).
+
+With r = ‖W_i‖ and the logits x_j = W_j·W_i/‖W_i‖ of the n - 1 other tokens (W_i's own is r) it is
+
+    L_i = ln(1 + e^-r Σ_j e^{x_j}).
+
+Without overlaps (x = 0) that is ln(1 + c), c = (n - 1)e^-r, the *floor*; the *size part* is the
+rest. To second order in x, with q = e^-r/(1 + c), S_1 = Σ_j x_j and S_2 = Σ_j x_j²,
+
+    L_i - ln(1 + c) = q (S_1 + S_2/2) - q² S_1²/2 + O(x³).                        (second order)
+
+The published form is e^-r S_2/2: it drops S_1 (rows spread evenly about the origin) and sets
+1 + c to 1, which needs norms well above ln n. For smaller norms, c ≫ 1, the size part is the mean
+of x plus half its variance over the other tokens: near r²/(2m) for random directions. Either way it
+falls as 1/m if norms do not change with m; only the prefactor differs. A vector added to all rows
+changes no softmax, but it changes h, and so these numbers: see them raw and centred.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from numerics.overlaps.statistics import TooFewRowsError
+from numerics.overlaps.unit_rows import UnitRows, moments
+from numerics.sampling import as_generator
+from numerics.tensors.row_matrix import RowMatrix
+from theory.checks import check_finite, check_integer
+
+# Rows of W that are held at once, on either side.
+_BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """The representation-limited cross entropy, in nats: means over tokens i with weights w_i.
+
+    Attributes
+    ----------
+    n, m : int
+        Tokens with a direction, and width.
+    treatment : str
+        "raw" or "centred".
+    weighted : bool
+        Whether weights were given.
+    rows : int
+        Different tokens whose cross entropy was computed in full; n if it is exact.
+    cross_entropy : float
+        ⟨-ln softmax(W h)_i⟩ at h = W_i/‖W_i‖.
+    stderr : float
+        Standard error of ``cross_entropy`` and of ``size_part``: 0 if all tokens were computed.
+    floor : float
+        ⟨ln(1 + (n - 1)e^{-‖W_i‖})⟩, what it would be if no rows overlapped; over all tokens.
+    size_part : float
+        ``cross_entropy`` - ``floor``.
+    second_order : float
+        The size part to second order in the overlaps; over all tokens.
+    published : float
+        The published form of it, ½⟨e^{-‖W_i‖} Σ_j x_j²⟩; over all tokens.
+    linear : float
+        The linear term that it drops, ⟨e^{-‖W_i‖} Σ_j x_j⟩.
+    crowding : float
+        ⟨(n - 1)e^{-‖W_i‖}⟩, which it takes to be far below 1.
+    rms, largest : float
+        Root mean square of the x_j over all pairs; largest |x_j| of the tokens computed.
+    """
+
+    n: int
+    m: int
+    treatment: str
+    weighted: bool
+    rows: int
+    cross_entropy: float
+    stderr: float
+    floor: float
+    size_part: float
+    second_order: float
+    published: float
+    linear: float
+    crowding: float
+    rms: float
+    largest: float
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """Why an approximation is off here by more than a tenth or so; empty if none is."""
+        reasons = []
+        error = self.second_order - self.size_part
+        if abs(error) > 0.1 * abs(self.size_part) + 3 * self.stderr:
+            reasons.append(
+                f"second order is off by {error:+.2g}: overlaps are not small "
+                f"(logits of other tokens: rms {self.rms:.2g}, up to {self.largest:.2g})"
+            )
+        if self.crowding > 0.1:
+            reasons.append(
+                f"the published form needs (n - 1)e^-|W_i| << 1 and it is {self.crowding:.3g}: "
+                "norms are too small for so many tokens"
+            )
+        if abs(self.linear) > 0.1 * self.published:
+            reasons.append(
+                f"the published form drops a linear term that is {self.linear:.3g} beside "
+                f"{self.published:.3g}"
+            )
+        return tuple(reasons)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the numbers as a table of one row."""
+        return pd.DataFrame([asdict(self)])
+
+    def __str__(self) -> str:
+        error = f" ± {self.stderr:.2g}" if self.stderr else ""
+        weighted = ", weighted" * self.weighted
+        head = (
+            f"{self.treatment}{weighted}: cross entropy {self.cross_entropy:.5g}{error} = "
+            f"{self.floor:.5g} without overlaps + {self.size_part:.4g} from them "
+            f"(second order {self.second_order:.4g}, published form {self.published:.4g})"
+        )
+        return "\n".join([head, *(f"  not valid: {reason}" for reason in self.caveats)])
+
+
+def estimate_cross_entropy(
+    W: Any,
+    *,
+    center: bool = False,
+    weights: ArrayLike | None = None,
+    rows: int = 2048,
+    rng: np.random.Generator | int = 0,
+) -> CrossEntropy:
+    """Compute -ln softmax(W h)_i at h = W_i/‖W_i‖, and its approximations for small overlaps.
+
+    Parameters
+    ----------
+    W : array_like or RowMatrix, shape (n, m)
+        As in ``numerics.overlaps.statistics.overlaps``; rows of zeros are left out, as if
+        not in the vocabulary.
+    center : bool
+        Subtract the mean row (of all rows that are not zero) first.
+    weights : array_like, shape (n,), optional
+        Weight of each token in the means, as its count; equal by default.
+    rows : int
+        Up to this many tokens with a direction all are computed; of more, so many are drawn, with
+        replacement, in proportion to their weights. The cost is rows x n x m.
+    rng : Generator or int
+        For the draw.
+
+    Returns
+    -------
+    CrossEntropy
+        The exact value beside the approximations.
+
+    Raises
+    ------
+    ValueError
+        For entries that are not finite, weights that do not fit, or fewer than 2 rows drawn; as
+        ``TooFewRowsError`` if fewer than two rows have a direction.
+
+    Examples
+    --------
+    >>> found = estimate_cross_entropy(5 * np.eye(3))   # ln(1 + 2 e^-5)
+    >>> round(found.cross_entropy, 6), found.size_part
+    (0.013386, 0.0)
+    """
+    source = W if isinstance(W, RowMatrix) else RowMatrix(W)
+    rows, rng = check_integer("rows", rows, 2), as_generator(rng)
+    unit = UnitRows(source, center, 0)
+    n, treatment = unit.ids.size, "centred" if center else "raw"
+    if n < 2:
+        raise TooFewRowsError(
+            f"{n} rows have a direction ({treatment}): a cross entropy needs at least two"
+        )
+    share = _check_weights(weights, source.n)[unit.ids]
+    if not share.sum() > 0:
+        raise ValueError("the weights are all 0: give a token with a direction a positive weight")
+    share = share / share.sum()
+    norms = unit.norms * unit.scale
+    floor = np.logaddexp(0.0, math.log(n - 1) - norms)
+    first, second = _sums(unit)
+    rare = np.exp(-norms)  # e^-r
+    crowding = (n - 1) * rare
+    # Sums are in units of the scale: multiplied last, norms of any size stay in range.
+    linear, square = rare * unit.scale * first, rare * unit.scale * unit.scale * second
+    expanded = (linear + square / 2) / (1 + crowding) - (linear / (1 + crowding)) ** 2 / 2
+    if n <= rows:
+        drawn, repeats = np.arange(n), share
+    else:
+        drawn, repeats = np.unique(rng.choice(n, size=rows, p=share), return_counts=True)
+        repeats = repeats / rows
+    exact, largest = _exact(unit, norms, drawn)
+    # The floor is known for every token: only the rest has to be sampled.
+    rest = exact - floor[drawn]
+    size_part = float(repeats @ rest)
+    stderr = 0.0 if n <= rows else math.sqrt(repeats @ (rest - size_part) ** 2 / (rows - 1))
+    mean_floor = float(share @ floor)
+    return CrossEntropy(
+        n=int(n),
+        m=source.m,
+        treatment=treatment,
+        weighted=weights is not None,
+        rows=int(drawn.size),
+        cross_entropy=mean_floor + size_part,
+        stderr=stderr,
+        floor=mean_floor,
+        size_part=size_part,
+        second_order=float(share @ expanded),
+        published=float(share @ square) / 2,
+        linear=float(share @ linear),
+        crowding=float(share @ crowding),
+        rms=math.sqrt(share @ second / (n - 1)) * unit.scale,
+        largest=largest,
+    )
+
+
+def _check_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float64]:
+    if weights is None:
+        return np.ones(n)
+    w = check_finite("weights", weights)
+    if w.size != n or np.any(w < 0):
+        raise ValueError(f"weights: give one number of at least 0 for each of the {n} rows")
+    return w
+
+
+def _sums(unit: UnitRows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Σ x_j and Σ x_j² over j ≠ i for every i, through Σ W_j and Σ W_j W_jᵀ.
+
+    They are in units of ``unit.scale`` and of its square.
+    """
+    norms = unit.norms
+    places = np.arange(norms.size)
+    blocks = [places[start : start + _BLOCK] for start in range(0, places.size, _BLOCK)]
+    total = sum(norms[some] @ unit.unit(some).astype(np.float64) for some in blocks)
+    _, second = moments(unit, places, norms**2)
+    sums, squares = np.empty(norms.size), np.empty(norms.size)
+    for some in blocks:
+        u = unit.unit(some)
+        sums[some] = u.astype(np.float64) @ total - norms[some]
+        projected = u @ second.astype(u.dtype)
+        squares[some] = np.einsum("ij,ij->i", projected, u, dtype=np.float64) - norms[some] ** 2
+    # Rounding may leave less than nothing where rows are orthogonal.
+    return sums, np.maximum(squares, 0.0)
+
+
+def _exact(
+    unit: UnitRows, norms: NDArray[np.float64], drawn: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], float]:
+    """Return -ln softmax_i for the drawn places, and the largest |x_j| among them."""
+    out, largest = [], 0.0
+    for start in range(0, drawn.size, _BLOCK):
+        chosen = drawn[start : start + _BLOCK]
+        states = unit.unit(chosen)
+        peak = np.full(chosen.size, -np.inf)
+        total = np.zeros(chosen.size)
+        for begin in range(0, norms.size, _BLOCK):
+            some = np.arange(begin, min(begin + _BLOCK, norms.size))
+            block = unit.unit(some)
+            x = states @ (block * norms[some, None].astype(block.dtype)).T
+            own = np.flatnonzero((chosen >= begin) & (chosen < begin + _BLOCK))
+            x[own, chosen[own] - begin] = 0.0
+            largest = max(largest, float(x.max()), -float(x.min()))
+            x[own, chosen[own] - begin] = -np.inf
+            # Σ e^x in units of e^peak, which moves up as larger logits come.
+            higher = np.maximum(peak, x.max(axis=1))
+            total *= np.exp(peak - higher)
+            x -= higher[:, None].astype(x.dtype)
+            total += np.exp(x, out=x).sum(axis=1, dtype=np.float64)
+            peak = higher
+        out.append(np.logaddexp(0.0, peak + np.log(total) - norms[chosen]))
+    return np.concatenate(out), largest

@@ -1,0 +1,166 @@
+"""Sums over pairs of rows from blocks of their overlaps (compiled).
+
+Use through ``numerics.overlaps.statistics``. A block holds the overlaps t of
+some rows with some columns; each kernel adds what it finds to arrays that the caller keeps.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+# Sums kept for each block: weights, then weighted t, |t|, t², t³, t⁴, then one for each threshold.
+MOMENTS = 6
+
+
+@nb.njit(cache=True, fastmath=True)
+def _row_sums(t, weights, thresholds, sums):  # type: ignore[no-untyped-def]
+    """Add Σ w (1, t, |t|, t², t³, t⁴, ReLU(t - h)²…) over one row to ``sums``."""
+    s0, s1, s2, s3, s4, s5 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(t.size):
+        x, w = np.float64(t[k]), weights[k]
+        square = w * x * x
+        s0 += w
+        s1 += w * x
+        s2 += w * abs(x)
+        s3 += square
+        s4 += square * x
+        s5 += square * x * x
+    sums[0] += s0
+    sums[1] += s1
+    sums[2] += s2
+    sums[3] += s3
+    sums[4] += s4
+    sums[5] += s5
+    for h in range(thresholds.size):
+        total = 0.0
+        for k in range(t.size):
+            over = max(np.float64(t[k]) - thresholds[h], 0.0)
+            total += weights[k] * over * over
+        sums[MOMENTS + h] += total
+
+
+@nb.njit(cache=True, fastmath=True)
+def _extremes(t):  # type: ignore[no-untyped-def]
+    low, high = t[0], t[0]
+    for k in range(t.size):
+        low, high = min(low, t[k]), max(high, t[k])
+    return low, high
+
+
+@nb.njit(cache=True)
+def _count(t, histogram):  # type: ignore[no-untyped-def]
+    half = np.float32(histogram.size / 2)
+    last = histogram.size - 1
+    for k in range(t.size):
+        histogram[min(max(int((t[k] + np.float32(1)) * half), 0), last)] += 1
+
+
+@nb.njit(cache=True)
+def _add_stretch(  # type: ignore[no-untyped-def]
+    t, row_id, column_ids, row_weight, column_weights, thresholds, sums, counts, found
+):
+    """Add the overlaps of one row with a stretch of columns."""
+    if t.size == 0:
+        return
+    row_sums = np.zeros(sums.size)
+    _row_sums(t, column_weights, thresholds, row_sums)
+    sums += row_weight * row_sums
+    _count(t, counts)
+    smallest, largest = _extremes(t)
+    if largest > found[0]:
+        found[0], found[1], found[2] = largest, row_id, column_ids[np.argmax(t)]
+    if smallest < found[3]:
+        found[3], found[4], found[5] = smallest, row_id, column_ids[np.argmin(t)]
+
+
+@nb.njit(cache=True)
+def _add_rows(  # type: ignore[no-untyped-def]
+    first,
+    step,
+    block,
+    row_ids,
+    column_ids,
+    row_weights,
+    column_weights,
+    upper,
+    thresholds,
+    sums,
+    counts,
+    found,
+):
+    """Add rows first, first + step, ... of a block."""
+    for r in range(first, block.shape[0], step):
+        start, stop, restart = 0, block.shape[1], block.shape[1]
+        if upper:
+            start = r + 1
+        else:  # both lists are sorted: at most one column is the row itself
+            place = np.searchsorted(column_ids, row_ids[r])
+            if place < stop and column_ids[place] == row_ids[r]:
+                stop, restart = place, place + 1
+        for low, high in ((start, stop), (restart, block.shape[1])):
+            _add_stretch(
+                block[r, low:high],
+                row_ids[r],
+                column_ids[low:high],
+                row_weights[r],
+                column_weights[low:high],
+                thresholds,
+                sums,
+                counts,
+                found,
+            )
+
+
+@nb.njit(cache=True)
+def _merge(part_sums, part_counts, part_found, sums, counts, found):  # type: ignore[no-untyped-def]
+    for part in range(part_found.shape[0]):
+        sums += part_sums[part]
+        counts += part_counts[part]
+        if part_found[part, 0] > found[0]:
+            found[:3] = part_found[part, :3]
+        if part_found[part, 3] < found[3]:
+            found[3:] = part_found[part, 3:]
+
+
+@nb.njit(cache=True, parallel=True)
+def add_block(  # type: ignore[no-untyped-def]
+    block,
+    row_ids,
+    column_ids,
+    row_weights,
+    column_weights,
+    upper,
+    thresholds,
+    parts,
+    sums,
+    histogram,
+    found,
+):
+    """Add a block of overlaps to ``sums``, ``histogram`` and the extremes ``found``.
+
+    ``upper``: rows and columns are the same set, and only pairs above the diagonal count. Otherwise
+    a pair of equal identities is left out. Rows are shared out, interleaved, over ``parts``, which
+    run in parallel. ``found`` holds (largest t, its row, its column, smallest t, its row, its
+    column).
+    """
+    part_sums = np.zeros((parts, sums.size))
+    part_counts = np.zeros((parts, histogram.size), dtype=np.int64)
+    part_found = np.empty((parts, 6))
+    for part in nb.prange(parts):
+        part_found[part] = found
+        _add_rows(
+            part,
+            parts,
+            block,
+            row_ids,
+            column_ids,
+            row_weights,
+            column_weights,
+            upper,
+            thresholds,
+            part_sums[part],
+            part_counts[part],
+            part_found[part],
+        )
+    _merge(part_sums, part_counts, part_found, sums, histogram, found)

@@ -1,0 +1,195 @@
+"""Statistics of overlaps as a result: a table beside chance and the bounds, and a picture.
+
+Use ``numerics.overlaps.statistics.overlaps(W)`` to get one; ``random_values(n, m, names)`` for the
+closed forms of the same statistics for random directions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from theory.directions import RandomOverlap, frame_capacity
+
+
+@dataclass(frozen=True, eq=False)
+class Overlaps:
+    """Statistics of the overlaps of rows, over pairs of different rows.
+
+    Attributes
+    ----------
+    n, m : int
+        Rows that were compared, and the dimension that they live in (less the directions removed).
+    pair_count : int
+        Different pairs that were compared, or how many were drawn.
+    welch : float
+        Least possible mean square, for the weights given; NaN between two groups.
+    weighted : bool
+        Whether rows had weights of their own.
+    rows_of_zeros : ndarray of int
+        Rows without a direction; they were left out.
+    norms : ndarray, shape (n,)
+        Norms of the rows compared (after centring and removal).
+    values : mapping of str to float
+        Statistics by name: mean, mean_absolute, mean_square, variance_of_square, skewness, largest,
+        smallest, coherence (largest |t|), and ``one_sided(h)`` = ⟨ReLU(t - h)²⟩.
+    stderr : mapping of str to float
+        Standard errors of those that were sampled.
+    closest, most_opposed : tuple of int
+        Rows of the largest and of the smallest t.
+    histogram, edges : ndarray
+        How many pairs fall between consecutive edges.
+    pairs : str
+        "all"; "sample" (which bounds largest, smallest and coherence from inside); or "none" (only
+        mean and mean_square, which need no pairs).
+    treatment : str
+        "raw", "centred", or "top k removed" (which centres, too).
+    """
+
+    n: int
+    m: int
+    pair_count: int
+    welch: float
+    weighted: bool
+    rows_of_zeros: NDArray[np.int64]
+    norms: NDArray[np.float64]
+    values: Mapping[str, float]
+    stderr: Mapping[str, float]
+    closest: tuple[int, int] | None
+    most_opposed: tuple[int, int] | None
+    histogram: NDArray[np.int64]
+    edges: NDArray[np.float64]
+    pairs: str
+    treatment: str
+
+    def __getattr__(self, name: str) -> float:
+        # Each statistic reads as an attribute: overlaps(W).coherence.
+        values = self.__dict__.get("values", {})
+        if name in values:
+            return float(values[name])
+        raise AttributeError(f"Overlaps has no {name!r}; its statistics: {', '.join(values)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the statistics beside their references, and the histogram, as plain values."""
+        table = self.to_dataframe().set_index("statistic")
+        return {
+            "treatment": self.treatment,
+            "n": self.n,
+            "m": self.m,
+            "statistics": {str(name): row.to_dict() for name, row in table.iterrows()},
+            "closest": self.closest,
+            "most_opposed": self.most_opposed,
+            "histogram": self.histogram.tolist(),
+            "edges": self.edges.tolist(),
+        }
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each statistic, beside random directions and the bounds.
+
+        "random" is the expectation for independent uniform directions in m dimensions (its mean
+        square is 1/m), as many pairs of them as were compared; they are free, so centred rows come
+        near it only for n ≫ m (their mean is about -1/(n - 1)). "welch" is the least possible value
+        of mean square and coherence, "equiangular" the value if all |t| were equal to that, where n
+        allows it.
+        """
+        random = random_values(self.n, self.m, self.values, self.pair_count) if self.m > 1 else {}
+        welch = {"mean_square": self.welch, "coherence": math.sqrt(self.welch)}
+        equal = {"mean_absolute": math.sqrt(self.welch), "variance_of_square": 0.0, **welch}
+        if self.weighted or math.isnan(self.welch) or self.n > float(frame_capacity(self.m)):
+            equal = {}
+        columns = {"random": random, "welch": welch, "equiangular": equal}
+        records = [
+            {
+                "statistic": name,
+                "value": value,
+                "stderr": self.stderr.get(name, math.nan),
+                **{column: known.get(name, math.nan) for column, known in columns.items()},
+            }
+            for name, value in self.values.items()
+        ]
+        return pd.DataFrame(records)
+
+    @property
+    def span(self) -> float:
+        """Size of the largest |t| in the histogram, with a margin, at most 1."""
+        filled = np.flatnonzero(self.histogram)
+        if filled.size == 0:
+            return 1.0
+        outer = self.edges[[filled[0], filled[-1] + 1]]
+        return float(min(1.0, 1.1 * np.abs(outer).max()))
+
+    def plot(self, ax: Any = None, *, random: bool = True) -> Any:
+        """Draw the density of t, beside that of random directions; return the axes.
+
+        Raises
+        ------
+        ValueError
+            If no pairs were looked at (pairs="none").
+        """
+        if self.pairs == "none":
+            raise ValueError("pairs='none' has no overlaps to draw: give pairs 'all' or 'sample'")
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        total = max(self.histogram.sum(), 1)
+        # As many bins as so many pairs can fill.
+        wanted = max(20.0, 3 * total ** (1 / 3)) / self.span
+        group = max(1, int(self.histogram.size / wanted))
+        starts = np.arange(0, self.histogram.size, group)
+        edges = np.r_[self.edges[starts], self.edges[-1]]
+        width = np.diff(edges)
+        density = np.add.reduceat(self.histogram, starts) / total / width
+        label = f"{self.treatment}, n = {self.n}"
+        ax.stairs(density, edges, label=label)
+        if random and self.m > 1:
+            middle = (self.edges[1:] + self.edges[:-1]) / 2
+            ax.plot(middle, RandomOverlap(self.m).pdf(middle), "k", lw=1, label="random directions")
+        ax.set(yscale="log", xlabel="overlap t", ylabel="density", xlim=(-self.span, self.span))
+        ax.set_ylim(0.5 / total / width[0], 5 * density.max())
+        ax.legend()
+        return ax
+
+    def __str__(self) -> str:
+        table = self.to_dataframe().dropna(axis=1, how="all")
+        zeros = f", {self.rows_of_zeros.size} rows of zeros left out" * bool(
+            self.rows_of_zeros.size
+        )
+        head = f"overlaps of n = {self.n} rows in m = {self.m} dimensions, {self.treatment}{zeros}"
+        return f"{head}\n{table.to_string(index=False, float_format=lambda x: f'{x:.5g}')}"
+
+
+def random_values(
+    n: int, m: int, names: Mapping[str, float] | Sequence[str], pairs: float | None = None
+) -> dict[str, float]:
+    """Return the closed forms of the named statistics for n random directions in R^m.
+
+    ``pairs`` is how many pairs are compared, if not all.
+
+    Examples
+    --------
+    >>> random_values(1000, 100, ["mean", "mean_square"])
+    {'mean': 0.0, 'mean_square': 0.01}
+    """
+    law = RandomOverlap(m)
+    known = {
+        "mean": 0.0,
+        "mean_absolute": law.mean_absolute,
+        "mean_square": law.mean_square,
+        "variance_of_square": law.variance_of_square,
+        "skewness": 0.0,
+    }
+    if n > 1:
+        largest = law.expected_maximum(n, absolute=False, pairs=pairs)
+        known |= {"largest": largest, "smallest": -largest}
+        known["coherence"] = law.expected_maximum(n, pairs=pairs)
+    for name in names:
+        if name.startswith("one_sided("):
+            known[name] = law.one_sided_moment(float(name[10:-1]))
+    return {name: known[name] for name in names if name in known}

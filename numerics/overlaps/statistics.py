@@ -1,0 +1,356 @@
+"""How much the rows of a matrix overlap: every statistic of t = cos(angle between two rows).
+
+Use ``overlaps(W)`` for all of them beside what chance and the bounds give,
+``random_overlaps(n, m)`` for the same statistics of random directions by sampling. Any n x m matrix
+will do: an array, a memory map, float16 to float64,
+``numerics.tensors.row_matrix.open_matrix(path)``. For ⟨t²⟩ alone
+``numerics.overlaps.unit_rows.mean_square_overlap`` is enough.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numba import get_num_threads
+from numpy.typing import ArrayLike, NDArray
+
+from numerics.overlaps.pair_kernels import MOMENTS, add_block
+from numerics.overlaps.result import Overlaps
+from numerics.overlaps.unit_rows import UnitRows, moments
+from numerics.sampling import as_generator
+from numerics.tensors.row_matrix import RowMatrix
+from theory.checks import check_finite, check_integer, read_only
+from theory.frequencies import Frequencies
+
+Pairs = Literal["all", "sample", "none"]
+
+_BLOCK = 4096
+# Pairs that are drawn at once.
+_SAMPLES = 16384
+
+
+class TooFewRowsError(ValueError):
+    """Fewer than two rows are left that have a direction."""
+
+
+def overlaps(
+    W: Any,
+    *,
+    center: bool = False,
+    remove: int = 0,
+    weights: Frequencies | ArrayLike | None = None,
+    rows: ArrayLike | None = None,
+    against: ArrayLike | None = None,
+    pairs: Pairs = "all",
+    samples: int = 2**20,
+    rng: np.random.Generator | int = 0,
+    thresholds: Sequence[float] = (0.0,),
+    bins: int = 400,
+) -> Overlaps:
+    """Measure the overlaps t = u_i·u_j of the unit rows of a matrix, over pairs i ≠ j.
+
+    Parameters
+    ----------
+    W : array_like or RowMatrix, shape (n, m)
+        Any float type; a memory map is read block by block. float32 arithmetic with float64 sums
+        for float16, bfloat16 and float32, float64 throughout for float64.
+    center : bool
+        Subtract the mean row (of all rows that are not zero) first.
+    remove : int
+        Centre, and remove this many leading principal directions.
+    weights : Frequencies or array_like, shape (n,), optional
+        Weight of each row; a pair weighs the product of its two.
+    rows, against : array_like of int, optional
+        Only pairs among these rows; with ``against``, only pairs of one of ``rows`` (default all)
+        and one of ``against`` (a pair that can be read both ways counts twice in the means).
+    pairs : {"all", "sample", "none"}
+        Stream all pairs; draw ``samples`` of them and give standard errors; or only mean and mean
+        square, which need none.
+    samples, rng : int, Generator or int
+        For pairs="sample".
+    thresholds : sequence of float
+        Values h of the one-sided moments ⟨ReLU(t - h)²⟩.
+    bins : int
+        Bins of the histogram over [-1, 1] (it counts pairs, unweighted).
+
+    Returns
+    -------
+    Overlaps
+        All statistics; mean and mean square are exact in every mode.
+
+    Raises
+    ------
+    ValueError
+        For a shape that is not n x m, entries that are not finite (in any row), weights or rows
+        that do not fit, or an option out of range; as ``TooFewRowsError`` if fewer than two rows
+        have a direction.
+
+    Examples
+    --------
+    >>> simplex = overlaps(np.eye(4), center=True)
+    >>> round(simplex.coherence, 6), round(simplex.mean, 6)
+    (0.333333, -0.333333)
+    """
+    source = W if isinstance(W, RowMatrix) else RowMatrix(W)
+    remove = check_integer("remove", remove, 0, source.m - 1)
+    bins = check_integer("bins", bins, 1, 10**6)
+    levels = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
+    levels = check_finite("thresholds", levels) if levels.size else levels
+    if pairs not in ("all", "sample", "none"):
+        raise ValueError(f"pairs = {pairs!r} is not allowed: give 'all', 'sample' or 'none'")
+    unit = UnitRows(source, center, remove)
+    w = _check_weights(weights, source.n)[unit.ids]
+    left = _check_rows("rows", rows, source.n, unit)
+    right = None if against is None else _check_rows("against", against, source.n, unit)
+    compared = left if right is None else np.union1d(left, right)
+    treatment = f"top {remove} removed" if remove else "centred" if center else "raw"
+    if compared.size < 2:
+        raise TooFewRowsError(
+            f"{compared.size} rows have a direction ({treatment}): overlaps need at least two"
+        )
+    first, second = moments(unit, left, w)
+    if right is None:
+        other_first, other_second, same = first, second, w[left]
+        pair_count = left.size * (left.size - 1) // 2
+    else:
+        other_first, other_second = moments(unit, right, w)
+        both = np.intersect1d(left, right)
+        same = w[both]
+        pair_count = left.size * right.size - both.size * (both.size + 1) // 2
+    mass = w[left].sum() * w[left if right is None else right].sum() - np.sum(same**2)
+    if not mass > 0:
+        raise ValueError("the weights leave no pair: give at least two rows a positive weight")
+    # Σ w_i w_j t² over all i, j is ‖Σ w u uᵀ‖², at least (trace)²/m; i = j gives Σ w².
+    least = w[left].sum() ** 2 / (unit.m - remove) - np.sum(same**2)
+    welch = max(least, 0.0) / mass if right is None else math.nan
+    values = {
+        "mean": (first @ other_first - np.sum(same**2)) / mass,
+        "mean_square": (np.sum(second * other_second) - np.sum(same**2)) / mass,
+    }
+    stderr: dict[str, float] = {}
+    histogram = np.zeros(bins, dtype=np.int64)
+    found = np.array([-np.inf, -1, -1, np.inf, -1, -1])
+    if pairs != "none":
+        sums = np.zeros(MOMENTS + levels.size)
+        if pairs == "all":
+            _stream(unit, left, right, w, levels, sums, histogram, found)
+        else:
+            count = check_integer("samples", samples, 2)
+            t, ends = _draw(unit, left, right, w, count, as_generator(rng))
+            stderr = _sample(t, ends, levels, sums, histogram, found)
+            pair_count = count
+        values |= _statistics(sums, levels, found)
+    names = ("mean", "mean_absolute", "mean_square", "variance_of_square", "skewness", "largest")
+    order = [*names, "smallest", "coherence", *(f"one_sided({h:g})" for h in levels)]
+    return Overlaps(
+        int(compared.size),
+        unit.m - remove,
+        int(pair_count),
+        float(welch),
+        bool(np.any(w != w[0])),
+        read_only(unit.zeros),
+        read_only(unit.norms[compared] * unit.scale),
+        MappingProxyType({name: float(values[name]) for name in order if name in values}),
+        MappingProxyType(stderr),
+        (int(found[1]), int(found[2])) if pairs != "none" else None,
+        (int(found[4]), int(found[5])) if pairs != "none" else None,
+        read_only(histogram),
+        read_only(np.linspace(-1, 1, bins + 1)),
+        pairs,
+        treatment,
+    )
+
+
+def _check_weights(weights: Frequencies | ArrayLike | None, n: int) -> NDArray[np.float64]:
+    if weights is None:
+        return np.ones(n)
+    w = weights.p if isinstance(weights, Frequencies) else check_finite("weights", weights)
+    if w.size != n or np.any(w < 0):
+        raise ValueError(f"weights: give one number of at least 0 for each of the {n} rows")
+    return np.asarray(w, dtype=np.float64)
+
+
+def _check_rows(name: str, rows: ArrayLike | None, n: int, unit: UnitRows) -> NDArray[np.int64]:
+    """Return the places of the chosen rows that have a direction."""
+    if rows is None:
+        return np.arange(unit.ids.size)
+    ids = np.unique(np.asarray(rows))
+    whole = np.issubdtype(ids.dtype, np.integer) and np.ndim(rows) == 1
+    if not whole or ids.size == 0 or ids[0] < 0 or ids[-1] >= n:
+        raise ValueError(f"{name}: give numbers of rows from 0 to {n - 1}")
+    return np.flatnonzero(np.isin(unit.ids, ids))
+
+
+def _stream(
+    unit: UnitRows,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64] | None,
+    w: NDArray[np.float64],
+    levels: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    histogram: NDArray[np.int64],
+    found: NDArray[np.float64],
+) -> None:
+    """Add every pair, block by block; for one group only the blocks above the diagonal."""
+    columns = left if right is None else right
+    for start in range(0, left.size, _BLOCK):
+        some = left[start : start + _BLOCK]
+        row_block = unit.unit(some)
+        for other in range(start if right is None else 0, columns.size, _BLOCK):
+            diagonal = right is None and other == start
+            against = columns[other : other + _BLOCK]
+            column_block = row_block if diagonal else unit.unit(against)
+            add_block(
+                row_block @ column_block.T,
+                unit.ids[some],
+                unit.ids[against],
+                w[some],
+                w[against],
+                diagonal,
+                levels,
+                min(some.size, 4 * get_num_threads()),
+                sums,
+                histogram,
+                found,
+            )
+
+
+def _draw(
+    unit: UnitRows,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64] | None,
+    w: NDArray[np.float64],
+    count: int,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Draw pairs i ≠ j in proportion to their weights: overlaps, and the two rows of each."""
+    right = left if right is None else right
+    ends_of = np.cumsum(w[right])
+    total = ends_of[-1]
+    # Where each row of the left group stands in the right one, and its weight there.
+    place = np.searchsorted(right, left)
+    inside = (place < right.size) & (right[np.minimum(place, right.size - 1)] == left)
+    own = np.where(inside, w[left], 0.0)
+    before = np.where(inside, ends_of[np.minimum(place, right.size - 1)] - w[left], total)
+    share = np.cumsum(w[left] * np.maximum(total - own, 0.0))
+    t, ends = [], []
+    for start in range(0, count, _SAMPLES):
+        size = min(_SAMPLES, count - start)
+        k = np.searchsorted(share, rng.random(size) * share[-1], side="right")
+        k = np.minimum(k, left.size - 1)
+        # The partner: a point on the others' weights, with a jump over the row itself.
+        u = rng.random(size) * (total - own[k])
+        u += np.where(u >= before[k], own[k], 0.0)
+        partner = np.minimum(np.searchsorted(ends_of, u, side="right"), right.size - 1)
+        i, j = left[k], right[partner]
+        j = np.where(i == j, right[np.maximum(partner - 1, 0)], j)  # rounding at an end
+        overlap = np.einsum("ij,ij->i", unit.unit(i), unit.unit(j), dtype=np.float64)
+        t.append(np.clip(overlap, -1.0, 1.0))
+        ends.append(np.stack([unit.ids[i], unit.ids[j]]))
+    return np.concatenate(t), np.concatenate(ends, axis=1)
+
+
+def _sample(
+    t: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    levels: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    histogram: NDArray[np.int64],
+    found: NDArray[np.float64],
+) -> dict[str, float]:
+    """Add sampled pairs, each with weight 1; return standard errors of what they estimate."""
+    powers = [np.ones_like(t), t, np.abs(t), t**2, t**3, t**4]
+    over = [np.maximum(t - h, 0) ** 2 for h in levels]
+    sums += [power.sum() for power in (*powers, *over)]
+    histogram += np.histogram(t, np.linspace(-1, 1, histogram.size + 1))[0]
+    for place, best in ((0, int(np.argmax(t))), (3, int(np.argmin(t)))):
+        found[place], found[place + 1], found[place + 2] = t[best], *ends[:, best]
+    scale = 1 / math.sqrt(t.size)
+    mean, square, spread = t.mean(), np.mean(t**2), t.std()
+    # Delta method: the influence of each pair on the skewness and on the variance of t².
+    z = (t - mean) / spread if spread > 1e-7 else np.zeros_like(t)
+    skewness = np.mean(z**3)
+    influence = {
+        "mean_absolute": np.abs(t),
+        "variance_of_square": (t**2 - square) ** 2,
+        "skewness": z**3 - 3 * z - 1.5 * skewness * (z**2 - 1),
+    }
+    influence |= {f"one_sided({h:g})": value for h, value in zip(levels, over, strict=True)}
+    return {name: float(value.std() * scale) for name, value in influence.items()}
+
+
+def _statistics(
+    sums: NDArray[np.float64],
+    levels: NDArray[np.float64],
+    found: NDArray[np.float64],
+) -> dict[str, float]:
+    mean, absolute, square, cube, fourth = sums[1:MOMENTS] / sums[0]
+    variance = square - mean**2
+    third = cube - 3 * mean * square + 2 * mean**3
+    # Rounding takes equal directions beyond 1.
+    largest, smallest = min(float(found[0]), 1.0), max(float(found[3]), -1.0)
+    return {
+        "mean_absolute": absolute,
+        "variance_of_square": fourth - square**2,
+        "skewness": third / variance**1.5 if variance > 1e-14 else 0.0,
+        "largest": largest,
+        "smallest": smallest,
+        "coherence": max(largest, -smallest),
+        **{f"one_sided({h:g})": sums[MOMENTS + k] / sums[0] for k, h in enumerate(levels)},
+    }
+
+
+def random_overlaps(
+    n: int,
+    m: int,
+    repeats: int = 20,
+    rng: np.random.Generator | int = 0,
+    thresholds: Sequence[float] = (0.0,),
+) -> pd.DataFrame:
+    """Measure the overlaps of n random directions in R^m, repeatedly.
+
+    For statistics without a closed form, and to check those that have one (``random_values``).
+
+    Parameters
+    ----------
+    n, m : int
+        Directions and dimension, >= 2.
+    repeats : int
+        Independent matrices, >= 2.
+    rng : Generator or int
+        Source of randomness, or a seed.
+    thresholds : sequence of float
+        As in ``overlaps``.
+
+    Returns
+    -------
+    DataFrame
+        One row for each statistic: mean over the matrices, its standard error, and the standard
+        deviation from one matrix to another.
+
+    Examples
+    --------
+    >>> table = random_overlaps(50, 10, repeats=10).set_index("statistic")
+    >>> abs(table.loc["mean_square", "mean"] - 0.1) < 4 * table.loc["mean_square", "stderr"]
+    np.True_
+    """
+    n, m = check_integer("n", n, 2), check_integer("m", m, 2)
+    repeats, rng = check_integer("repeats", repeats, 2), as_generator(rng)
+    found = [
+        overlaps(rng.standard_normal((n, m)), thresholds=thresholds).values for _ in range(repeats)
+    ]
+    table = pd.DataFrame([dict(values) for values in found])
+    spread = table.std(ddof=1)
+    return pd.DataFrame(
+        {
+            "statistic": table.columns,
+            "mean": table.mean().to_numpy(),
+            "stderr": (spread / math.sqrt(repeats)).to_numpy(),
+            "std": spread.to_numpy(),
+        }
+    )

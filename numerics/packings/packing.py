@@ -1,0 +1,204 @@
+"""A packing as a result: vectors, how far from the proven bound, which overlaps occur.
+
+Use ``numerics.packings.search.pack(n, m)`` to find one, ``Packing.load`` to read one that ``save``
+wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from theory.bounds.packing_bounds import bounds
+from theory.checks import read_only
+
+_TIGHT, _MET = 1e-9, 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Packing:
+    """n unit vectors in R^m that make some objective small.
+
+    Attributes
+    ----------
+    vectors : ndarray, shape (n, m)
+        The unit vectors.
+    objective : str
+        "coherence", "cosine", "frame_potential", "p_frame" or "relu_energy".
+    value : float
+        The objective reached.
+    method : str
+        The construction, or how many starts from which seed.
+    exact : str
+        The value as an exact expression, for a construction; else empty.
+    interrupted : bool
+        Whether the search was stopped by Ctrl-C.
+    """
+
+    vectors: NDArray[np.float64]
+    objective: str
+    value: float
+    method: str
+    exact: str = ""
+    interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", read_only(np.array(self.vectors, dtype=np.float64)))
+
+    @property
+    def n(self) -> int:
+        """Number of vectors."""
+        return int(self.vectors.shape[0])
+
+    @property
+    def m(self) -> int:
+        """Dimension."""
+        return int(self.vectors.shape[1])
+
+    @property
+    def gram(self) -> NDArray[np.float64]:
+        """Their overlaps t_ij, n x n."""
+        return self.vectors @ self.vectors.T
+
+    @cached_property
+    def overlaps(self) -> NDArray[np.float64]:
+        """The n(n - 1)/2 overlaps of different vectors, sorted."""
+        return read_only(np.sort(self.gram[np.triu_indices(self.n, 1)]))
+
+    @property
+    def coherence(self) -> float:
+        """Largest |t|."""
+        return float(np.abs(self.overlaps).max()) if self.n > 1 else 0.0
+
+    @property
+    def cosine(self) -> float:
+        """Largest t."""
+        return float(self.overlaps[-1]) if self.n > 1 else -1.0
+
+    @property
+    def _lines(self) -> bool:
+        return self.objective != "cosine"
+
+    @property
+    def tight_pairs(self) -> int:
+        """Pairs at the largest |t| (t for a code), to 1e-9: the contacts that hold it in place."""
+        t = np.abs(self.overlaps) if self._lines else self.overlaps
+        return int(np.sum(t > t.max() - _TIGHT)) if t.size else 0
+
+    @property
+    def is_rigid(self) -> bool:
+        """Whether contacts are as many as free coordinates, n (m - 1) - m (m - 1)/2, plus one."""
+        free = self.n * (self.m - 1) - self.m * (self.m - 1) // 2
+        return self.tight_pairs > free
+
+    @property
+    def angles(self) -> NDArray[np.float64]:
+        """The different values of |t| (t for a code), those within 1e-9 taken as one."""
+        t = np.sort(np.abs(self.overlaps) if self._lines else self.overlaps)
+        if t.size == 0:
+            return t
+        first = np.r_[True, np.diff(t) > _TIGHT]
+        return t[first]
+
+    @cached_property
+    def bound(self) -> Any:
+        """The best proven lower bound of the coherence (cosine for a code)."""
+        return bounds(self.n, self.m, "lines" if self._lines else "code").best
+
+    @property
+    def gap(self) -> float:
+        """How far the largest overlap lies above that bound; 0 (to 1e-12): none is better."""
+        reached = self.coherence if self._lines else self.cosine
+        gap = reached - self.bound.value
+        return gap if gap > _MET else 0.0
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each different overlap: its value, and how many pairs have it."""
+        t = np.abs(self.overlaps) if self._lines else self.overlaps
+        angles = self.angles
+        place = np.clip(np.searchsorted(angles, t + _TIGHT) - 1, 0, None)
+        counts = np.bincount(place, minlength=angles.size)
+        return pd.DataFrame({"overlap": angles, "pairs": counts})
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw how many pairs have which overlap, with the bound; return the axes."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        ax.hist(self.overlaps, bins=100)
+        edge = self.bound.value
+        for x in (-edge, edge) if self._lines else (edge,):
+            ax.axvline(x, color="k", ls=":", label=f"{self.bound.name} {edge:.4f}")
+        handles, labels = ax.get_legend_handles_labels()
+        ax.legend(handles[:1], labels[:1])
+        ax.set(xlabel="overlap t", ylabel="pairs", title=f"n = {self.n}, m = {self.m}")
+        return ax
+
+    def plot_gram(self, ax: Any = None) -> Any:
+        """Draw the matrix of overlaps; return the axes."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        image = ax.imshow(self.gram - np.eye(self.n), cmap="RdBu_r", vmin=-1, vmax=1)
+        ax.figure.colorbar(image, ax=ax, label="t")
+        return ax
+
+    def save(self, path: str | Path) -> None:
+        """Write vectors and record to one .npz file, whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the name does not end in .npz, or its folder does not exist.
+        """
+        path = Path(path)
+        if path.suffix != ".npz" or not path.parent.is_dir():
+            raise ValueError(f"cannot write {path}: give a name that ends in .npz, in a folder")
+        record = {
+            name: getattr(self, name)
+            for name in ("objective", "value", "method", "exact", "interrupted")
+        }
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".npz")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, vectors=self.vectors, record=json.dumps(record))
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | Path) -> Packing:
+        """Read a packing that ``save`` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is missing or is no packing.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                record = json.loads(str(found["record"]))
+                return cls(found["vectors"], **record)
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} is no packing that can be read: {error}") from None
+
+    def __str__(self) -> str:
+        exact = f" = {self.exact}" if self.exact else ""
+        return (
+            f"{self.n} vectors in R^{self.m}: {self.objective} {self.value:.12g}{exact} "
+            f"({self.method}); largest |t| {self.coherence:.12g}, largest t {self.cosine:.12g}; "
+            f"{self.bound.name} bound {self.bound.value:.12g}; {self.tight_pairs} pairs touch"
+        )

@@ -1,0 +1,259 @@
+"""The commands that look at what is there: ``superscale overlaps`` and ``superscale loss``.
+
+Use ``overlaps`` on the rows of any matrix in a file, ``loss`` on a saved run.
+``superscale.commands.app`` registers them.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from superscale.commands import options as opt
+from superscale.commands.output import (
+    FIGURES,
+    check_outputs,
+    number,
+    show_for_machines,
+    show_table,
+    with_error,
+    write_outputs,
+)
+
+if TYPE_CHECKING:
+    from empirical.training.run import TrainingRun
+    from numerics.overlaps.result import Overlaps
+    from numerics.overlaps.treatments import Treatments
+    from theory.frequencies import Frequencies
+
+# Rows up to which all pairs are streamed unless --pairs says otherwise (seconds, not minutes).
+_ALL_PAIRS = 10_000
+
+
+def overlaps(
+    file: Annotated[Path, typer.Argument(help="A .npy or .safetensors file.")],
+    tensor: Annotated[str | None, typer.Option(help="Name of the tensor in the file.")] = None,
+    remove: Annotated[
+        int | None,
+        typer.Option(help="Principal directions to remove in the last column (default m/100)."),
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option(help="Only these rows: START:STOP, from 0, STOP excluded.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Only pairs of one of --rows with one of these: START:STOP.")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Weigh row i by i^-alpha (rows in order of frequency).")
+    ] = None,
+    pairs: Annotated[
+        str | None,
+        typer.Option(help="all, sample or none (default: all up to 10000 rows, else sample)."),
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Pairs to draw with --pairs sample.")] = 2**20,
+    seed: Annotated[int, typer.Option(help="Seed of --pairs sample.")] = 0,
+    threshold: Annotated[
+        list[float] | None,
+        typer.Option(help="h of a one-sided moment ⟨ReLU(t - h)²⟩ (may be repeated; default 0)."),
+    ] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Measure how much the rows of a matrix overlap: raw, centred, top directions removed.
+
+    Each statistic stands beside random directions (mean square 1/m), the Welch bound and, where
+    n <= m(m+1)/2, equal overlaps: in the table those of the raw matrix, in --csv and --json those
+    of each treatment.
+
+    Example: superscale overlaps run.safetensors --tensor W
+    """
+    from numerics.overlaps.treatments import compare_treatments
+    from numerics.tensors.row_matrix import open_matrix
+
+    outputs = output or []
+    check_outputs(outputs)
+    matrix = open_matrix(file, tensor)
+    drawn = [path for path in outputs if path.suffix.lower() in FIGURES]
+    if pairs == "none" and drawn:
+        raise ValueError(f"--pairs none has no overlaps to draw in {drawn[0]}")
+    chosen: dict[str, Any] = {
+        "pairs": pairs or ("all" if matrix.n <= _ALL_PAIRS else "sample"),
+        "samples": samples,
+        "thresholds": tuple(threshold or (0.0,)),
+    }
+    selection = {
+        "rows": _read_stretch("rows", rows, matrix.n),
+        "against": _read_stretch("against", against, matrix.n),
+        "weights": None if alpha is None else _weigh(matrix.n, alpha),
+    }
+    found = compare_treatments(matrix, remove=remove, rng=seed, **chosen, **selection)
+    settings = {"file": str(file), "tensor": tensor, "n": matrix.n, "m": matrix.m, **chosen}
+    settings |= {"seed": seed, "rows": rows, "against": against, "alpha": alpha}
+    record = {"rows": [_record(one) for one in found.results], "settings": settings}
+    write_outputs(outputs, found, record)
+    if not show_for_machines(json, csv, record, found):
+        _show(found)
+
+
+def _record(one: Overlaps) -> dict[str, Any]:
+    zeros = {"rows_of_zeros": one.rows_of_zeros.tolist()}
+    return {**one.to_dict(), **zeros, "norms": _describe_norms(one)}
+
+
+def _describe_norms(one: Overlaps) -> dict[str, float]:
+    norms = one.norms
+    return {
+        "mean": float(norms.mean()),
+        "smallest": float(norms.min()),
+        "largest": float(norms.max()),
+    }
+
+
+def _show(found: Treatments) -> None:
+    results = found.results
+    raw = results[0]
+    known = raw.to_dataframe().set_index("statistic").to_dict()
+    references = [
+        x for x in ("random", "welch", "equiangular") if any(v == v for v in known[x].values())
+    ]
+    body = []
+    for name in raw.values:
+        cells = [name]
+        for one in results:
+            cells.append(with_error(one.values[name], one.stderr.get(name, math.nan)))
+        body.append([*cells, *[number(known[x][name]) for x in references]])
+    norms = [_describe_norms(one) for one in results]
+    for name in norms[0]:
+        body.append(
+            [f"norm, {name}", *[number(one[name]) for one in norms], *["–"] * len(references)]
+        )
+    title = f"Overlaps of {raw.n} rows in {raw.m} dimensions"
+    if raw.rows_of_zeros.size:
+        title += f"; {raw.rows_of_zeros.size} rows of zeros left out"
+    if raw.pairs == "sample":
+        title += "; sampled pairs (largest, smallest and coherence are the sample's)"
+    show_table(
+        title, ["", *[one.treatment for one in results], *[f"{x} (raw)" for x in references]], body
+    )
+    for reason in found.left_out:
+        print(f"left out: {reason}")
+    for one in results:
+        if one.closest is not None:
+            print(f"{one.treatment}: closest rows {one.closest}, most opposed {one.most_opposed}")
+
+
+def _read_stretch(name: str, text: str | None, n: int) -> Any:
+    """Return the row numbers that START:STOP stands for.
+
+    Examples
+    --------
+    >>> _read_stretch("rows", "2:5", n=10)
+    [2, 3, 4]
+    """
+    if text is None:
+        return None
+    start, colon, stop = text.partition(":")
+    try:
+        first, last = int(start or 0), int(stop) if stop else n
+    except ValueError:
+        first, last = 0, 0
+    if not colon or not 0 <= first < last <= n:
+        raise ValueError(f"--{name} {text!r} is not allowed: give START:STOP within 0:{n}")
+    return list(range(first, last))
+
+
+def _weigh(n: int, alpha: float) -> Any:
+    from theory.frequencies import Frequencies
+
+    # Only ratios matter: a density that any law allows.
+    return Frequencies.power_law(n, alpha, 1e-6).p
+
+
+def loss(
+    run: Annotated[Path, typer.Argument(help="A run that superscale train saved.")],
+    law: opt.Law = None,
+    alpha: opt.Alpha = None,
+    scale: opt.Scale = None,
+    density: opt.Density = None,
+    counts: opt.Counts = None,
+    top: opt.Top = None,
+    column: opt.Column = None,
+    sampling: Annotated[
+        str, typer.Option(help="bernoulli (as trained) or one_hot (one active feature at a time).")
+    ] = "bernoulli",
+    rtol: Annotated[float, typer.Option(help="Wanted bound on the relative error.")] = 1e-6,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Compute the expected loss of a saved model exactly, and what it is made of.
+
+    The frequencies are those it was trained on, unless others are given.
+
+    Example: superscale loss run.safetensors --alpha 1.0
+    """
+    from empirical.training.run import TrainingRun
+    from numerics.loss.exact import population_loss
+
+    outputs = output or []
+    check_outputs(outputs)
+    loaded = TrainingRun.load(run)
+    frequencies = _choose_frequencies(loaded, law, alpha, scale, density, counts, top, column)
+    # population_loss itself says what is wrong with another word.
+    report = population_loss(loaded.model, frequencies, sampling, rtol=rtol)  # type: ignore[arg-type]
+    record = {
+        "loss": report.loss,
+        "error_bound": report.error_bound,
+        "parts": dict(report.parts),
+        "lost_fraction": float(report.lost.mean()),
+        "rows": report.to_dataframe().to_dict("records"),
+        "settings": {
+            "run": str(run),
+            "frequencies": frequencies.describe(),
+            "sampling": sampling,
+            "rtol": rtol,
+        },
+    }
+    write_outputs(outputs, report, record)
+    if not show_for_machines(json, csv, record, report):
+        print(f"{frequencies}; n = {loaded.model.n}, m = {loaded.model.m}, {sampling}")
+        print(f"expected loss {report.loss:.10g}, error below {report.error_bound:.2g}")
+        show_table(
+            "",
+            ["part", "loss", "share"],
+            [
+                [name, f"{part:.6g}", f"{part / report.loss:.1%}"]
+                for name, part in report.parts.items()
+            ],
+        )
+        print(f"lost features (norm below 1/2, or silent to themselves): {report.lost.mean():.1%}")
+
+
+def _choose_frequencies(
+    run: TrainingRun,
+    law: str | None,
+    alpha: float | None,
+    scale: float | None,
+    density: float | None,
+    counts: Path | None,
+    top: int | None,
+    column: str | None,
+) -> Frequencies:
+    trained = run.activation
+    if (trained.low, trained.high) != (0.0, 2.0):
+        raise ValueError(
+            f"the run has v on [{trained.low:g}, {trained.high:g}]: the exact loss is for [0, 2]"
+        )
+    if not opt.given(law=law, alpha=alpha, scale=scale, density=density, counts=counts):
+        if opt.given(top=top, column=column):
+            raise ValueError("--top and --column go with --counts FILE")
+        return run.frequencies
+    if density is not None and not opt.given(law=law, alpha=alpha, scale=scale, counts=counts):
+        raise ValueError("--density goes with --law, --alpha or --counts: say which frequencies")
+    n = None if counts is not None else run.model.n
+    frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
+    return frequencies

@@ -1,0 +1,127 @@
+"""The options that commands share, and the values that they stand for.
+
+Use the annotated types in a command's signature, ``build_frequencies`` and ``read_widths`` to turn
+what was typed into values.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from theory.frequencies import Frequencies
+
+Law = Annotated[
+    str | None, typer.Option(help="Frequencies: power (default), exponential or linear.")
+]
+N = Annotated[int | None, typer.Option("--n", help="Number of features (default 1000).")]
+Alpha = Annotated[float | None, typer.Option(help="Exponent of the power law (default 1).")]
+Scale = Annotated[float | None, typer.Option(help="Scale of exponential frequencies, in ranks.")]
+Density = Annotated[float | None, typer.Option(help="Activation density E (default 1).")]
+Counts = Annotated[Path | None, typer.Option(help="CSV or TSV of counts to use instead of a law.")]
+Top = Annotated[int | None, typer.Option(help="Use only this many of the highest counts.")]
+Column = Annotated[str | None, typer.Option(help="Column of the counts, by name or number.")]
+Widths = Annotated[
+    list[str] | None,
+    typer.Option("--m", help="Widths: --m 10,25,63 (default six from n/100 to n/10)."),
+]
+Theory = Annotated[list[str] | None, typer.Option(help="Only this theory (may be repeated).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+Output = Annotated[
+    list[Path] | None,
+    typer.Option("--output", "-o", help="Write a figure (.png .svg .pdf) or data (.csv .json)."),
+]
+WeightDecay = Annotated[
+    float | None,
+    typer.Option(help="Weight decay gamma: > 0 weak, < 0 strong superposition (default -1)."),
+]
+Batch = Annotated[int | None, typer.Option(help="Batch size.")]
+Steps = Annotated[int | None, typer.Option(help="Training steps.")]
+LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
+BiasStart = Annotated[str | None, typer.Option(help="Start of b: normal (as published) or zero.")]
+Device = Annotated[str | None, typer.Option(help="Torch device (default cpu).")]
+
+
+def build_frequencies(
+    law: str | None,
+    n: int | None,
+    alpha: float | None,
+    scale: float | None,
+    density: float | None,
+    counts: Path | None,
+    top: int | None,
+    column: str | None,
+) -> tuple[Frequencies, dict[str, Any]]:
+    """Build the frequencies that the options describe, with a record that repeats them."""
+    from theory.frequencies import Frequencies
+
+    density = 1.0 if density is None else density
+
+    if counts is not None:
+        clash = given(law=law, n=n, alpha=alpha, scale=scale)
+        if clash:
+            raise ValueError(f"give --counts or --{next(iter(clash))}, not both")
+        from empirical.counts.table import read_counts
+
+        frequencies = Frequencies.from_counts(read_counts(counts, column), density, top)
+        record = frequencies.describe() | {"counts": str(counts), "top": top, "column": column}
+        return frequencies, record
+    clash = given(top=top, column=column)
+    if clash:
+        raise ValueError(f"--{next(iter(clash))} goes with --counts FILE")
+    law, size = law or "power", 1000 if n is None else n
+    if alpha is not None and law != "power":
+        raise ValueError(f"--alpha goes with --law power, not with --law {law}")
+    if scale is not None and law != "exponential":
+        raise ValueError("--scale goes with --law exponential")
+    if law == "power":
+        exponent = 1.0 if alpha is None else alpha
+        frequencies = Frequencies.power_law(size, exponent, density)
+    elif law == "exponential":
+        if scale is None:
+            raise ValueError("--law exponential needs --scale, in ranks, as --scale 40")
+        frequencies = Frequencies.exponential(size, scale, density)
+    elif law == "linear":
+        frequencies = Frequencies.linear(size, density)
+    else:
+        raise ValueError(f"--law {law} is not known: give power, exponential or linear")
+    return frequencies, frequencies.describe()
+
+
+def read_widths(words: list[str] | None, n: int) -> list[int]:
+    """Return the widths that ``--m`` lists, or six from n/100 to n/10.
+
+    Examples
+    --------
+    >>> read_widths(["10,25", "63"], n=1000)
+    [10, 25, 63]
+    >>> read_widths(None, n=1000)
+    [10, 15, 25, 39, 63, 100]
+    """
+    if not words:
+        # Rounded down, as in the publication.
+        return sorted({max(1, int(n * 10 ** (k / 5 - 2) + 1e-9)) for k in range(6)})
+    widths = []
+    for word in ",".join(words).split(","):
+        try:
+            widths.append(int(word))
+        except ValueError:
+            raise ValueError(
+                f"--m {word!r} is not a whole number: give widths as --m 10,25,63"
+            ) from None
+    return widths
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given.
+
+    Examples
+    --------
+    >>> given(alpha=1.0, n=None)
+    {'alpha': 1.0}
+    """
+    return {name: value for name, value in options.items() if value not in (None, [])}

@@ -1,0 +1,184 @@
+"""What a command shows and writes: tables for people, JSON and CSV for machines, figures.
+
+Use ``check_outputs`` before the work, ``write_outputs``, ``show_for_machines`` and ``show_table``
+after it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from empirical.comparisons.comparison import Comparison
+
+FIGURES = (".png", ".svg", ".pdf")
+DATA = (".csv", ".json")
+
+
+def check_outputs(paths: Iterable[Path], allowed: tuple[str, ...] = FIGURES + DATA) -> None:
+    """Refuse, before any work, a path that cannot be written or whose ending is not known.
+
+    Examples
+    --------
+    >>> check_outputs([Path("result.docx")])
+    Traceback (most recent call last):
+        ...
+    ValueError: cannot write result.docx: give a name that ends in .png, .svg, .pdf, .csv, .json
+    """
+    from empirical.files import check_writable
+
+    for path in paths:
+        if path.suffix.lower() not in allowed:
+            raise ValueError(f"cannot write {path}: give a name that ends in {', '.join(allowed)}")
+        check_writable(path)
+
+
+def write_outputs(paths: Iterable[Path], result: Any, record: Mapping[str, Any]) -> None:
+    """Write a result to each path: a figure by its ``plot``, CSV by its table, JSON by record."""
+    from empirical.files import write_atomically
+
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix == ".json":
+            data = to_json(record).encode()
+        elif suffix == ".csv":
+            data = result.to_dataframe().to_csv(index=False).encode()
+        else:
+            data = draw(result, suffix)
+        write_atomically(path, data)
+        print(f"wrote {path}", file=sys.stderr)
+
+
+def draw(result: Any, suffix: str) -> bytes:
+    """Return the figure of a result in the format of a file ending."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # A figure of its own needs no display and no global state.
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    result.plot(figure.add_subplot())
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=suffix.lstrip("."), dpi=150)
+    return buffer.getvalue()
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """Return one JSON object; numbers that are not finite become null.
+
+    Examples
+    --------
+    >>> print(to_json({"loss": float("nan"), "m": [1]}))
+    {
+      "loss": null,
+      "m": [
+        1
+      ]
+    }
+    """
+    return json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def show_for_machines(json: bool, csv: bool, record: Mapping[str, Any], result: Any) -> bool:
+    """Print JSON or CSV, if either is wanted; return whether it was."""
+    if json:
+        print(to_json(record))
+    elif csv:
+        print(result.to_dataframe().to_csv(index=False), end="")
+    return json or csv
+
+
+def show_table(title: str, columns: list[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print a table for people."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    # A pipe has no width of its own: do not cut there.
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Write a number for a table; a dash where there is none.
+
+    Examples
+    --------
+    >>> number(0.123456), number(float("nan"))
+    ('0.1235', '–')
+    """
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}g}"
+
+
+def with_error(value: float | None, stderr: float, digits: int = 4) -> str:
+    """Write a number, and its standard error where that is known (not NaN).
+
+    Examples
+    --------
+    >>> with_error(0.91013, 0.0591), with_error(0.91013, float("nan"))
+    ('0.9101 ± 0.059', '0.9101')
+    """
+    error = "" if math.isnan(stderr) else f" ± {number(stderr, 2)}"
+    return number(value, digits) + error
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Print a comparison for people: settings that do not vary go into the title."""
+    rows = comparison.rows
+    theories = comparison.theories
+    varying: dict[str, list[Any]] = {
+        "curve": [row.curve for row in rows],
+        "m": [row.m for row in rows],
+        "E": [row.density for row in rows],
+        "alpha": [row.alpha for row in rows],
+    }
+    fixed = {name: values[0] for name, values in varying.items() if len(set(values)) == 1}
+    lead = [name for name in varying if name not in fixed or name == comparison.x]
+    # Of the details, those that say something here.
+    details = [
+        name
+        for name in (rows[0].details if rows else ())
+        if any(row.details[name] not in (0.0, 1.0) for row in rows)
+    ]
+    body = []
+    for k, row in enumerate(rows):
+        cells = [
+            str(value) if isinstance(value, (str, int)) else number(value)
+            for value in (varying[name][k] for name in lead)
+        ]
+        cells += [number(row.predicted.get(name)) for name in theories]
+        cells.append(with_error(row.measured, row.stderr))
+        cells += [number(row.ratio(x) if x in row.predicted else None, 3) for x in theories]
+        cells += [number(row.details[name], 3) for name in details]
+        body.append(cells)
+    title = ", ".join(
+        str(value) if name == "curve" else f"{name} = {value:g}"
+        for name, value in fixed.items()
+        if value is not None and name != comparison.x
+    )
+    heads = [*lead, *theories, f"measured {comparison.quantity}".replace("_", " ")]
+    heads += [f"measured/{name}" for name in theories]
+    show_table(title, [*heads, *[name.replace("_", " ") for name in details]], body)
+    for curve, fits in comparison.exponents.items():
+        shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())
+        print(f"exponents, {curve}: {shown}")

@@ -1,0 +1,275 @@
+"""The command about loss curves: ``superscale fit``.
+
+Use it on a table with a column of widths and one of losses. ``superscale.commands.app`` registers
+it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from superscale.commands import options as opt
+from superscale.commands.output import (
+    check_outputs,
+    number,
+    show_for_machines,
+    show_table,
+    write_outputs,
+)
+
+if TYPE_CHECKING:
+    from empirical.scaling_laws.power_law_fit import PowerLawFit
+    from empirical.scaling_laws.resampling import Bootstrap
+
+_SHOWN = 6  # points or clusters of the leave-one-out table
+
+
+def fit(
+    table: Annotated[Path, typer.Argument(help="CSV or TSV with column names in its first line.")],
+    x: Annotated[str, typer.Option("--x", help="Column of widths.")] = "m",
+    y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
+    group: Annotated[
+        str | None,
+        typer.Option(help="Column of curves, each with its own floor; family,dataset joins two."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column (or several with commas) that names the points.")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Column of what points share, as the model: bootstrap over it."),
+    ] = None,
+    stderr: Annotated[
+        str | None, typer.Option(help="Column of known standard errors of the losses.")
+    ] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of relative weights.")] = None,
+    floor: Annotated[
+        bool, typer.Option("--floor/--no-floor", help="Whether the losses level off.")
+    ] = True,
+    huber: Annotated[
+        float | None,
+        typer.Option(help="Robust fit: Huber's threshold on ln(fitted/loss), as 0.001."),
+    ] = None,
+    level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
+    alpha_test: Annotated[
+        list[float] | None, typer.Option(help="Exponent to test (may be repeated; default 1).")
+    ] = None,
+    forecast: Annotated[
+        list[str] | None, typer.Option(help="Widths to forecast the loss at: 16384,32768.")
+    ] = None,
+    reach: Annotated[
+        list[str] | None, typer.Option(help="Losses to name the width for: 2.5,2.4.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Forecast only this group (default: all).")
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", help="Features (vocabulary): where the law must have broken."),
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Resamples of the bootstrap.")] = 999,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Fit L = C m^-alpha + floor, with errors, other laws, what one point does, and forecasts.
+
+    C and alpha are shared by all groups. With --cluster, forecasts take their intervals from the
+    bootstrap over clusters; without it from the profile likelihood.
+
+    Example: superscale fit losses.csv --x m --y loss --group dataset --cluster model
+    """
+    import warnings
+
+    from empirical.scaling_laws.loss_table import read_losses
+    from empirical.scaling_laws.power_law import fit_power_law
+
+    outputs = output or []
+    check_outputs(outputs)
+    widths, losses = _read_numbers("forecast", forecast), _read_numbers("reach", reach)
+    if n is not None and not widths and not losses:
+        raise ValueError("--n goes with --forecast or --reach")
+    if only is not None and not widths and not losses:
+        raise ValueError("--only goes with --forecast or --reach")
+    columns = read_losses(table, x, y, group, label, cluster, stderr, weight)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # they are shown below
+        found = fit_power_law(**columns, floor=floor, huber=huber)
+    if only is not None:
+        found.points.find_group(only)
+    record = _analyse(found, level, alpha_test or [1.0], samples, seed, cluster is not None)
+    resampled = record.pop("resampled")
+    names = found.points.groups if only is None else (only,)
+    if widths:
+        told = found.forecast(widths, only, level, resampled, n)
+        record["forecast"] = {
+            "rows": told.to_dataframe().to_dict("records"),
+            "method": told.method,
+            "notes": list(told.notes),
+        }
+    if losses:
+        record["reach"] = [
+            vars(found.width_for(loss, name, level, resampled, n))
+            for name in names
+            for loss in losses
+        ]
+    record["settings"] = {
+        "table": str(table), "x": x, "y": y, "group": group, "label": label, "cluster": cluster,
+        "stderr": stderr, "weight": weight, "floor": floor, "huber": huber, "level": level, "n": n,
+        "samples": samples, "seed": seed,
+    }  # fmt: skip
+    write_outputs(outputs, found, record)
+    if not show_for_machines(json, csv, record, found):
+        _show(found, record)
+    for text in found.warnings:
+        print(f"superscale: warning: {text}", file=sys.stderr)
+
+
+def _read_numbers(name: str, words: list[str] | None) -> list[float]:
+    """Return the numbers that ``--name 1,2 --name 3`` lists.
+
+    Examples
+    --------
+    >>> _read_numbers("reach", ["2.5,2.4", "2"])
+    [2.5, 2.4, 2.0]
+    """
+    values = []
+    for word in ",".join(words or []).split(",") if words else []:
+        try:
+            values.append(float(word))
+        except ValueError:
+            raise ValueError(f"--{name} {word!r} is not a number: give some as 2.5,2.4") from None
+    return values
+
+
+def _analyse(
+    found: PowerLawFit, level: float, tests: list[float], samples: int, seed: int, clustered: bool
+) -> dict[str, Any]:
+    """Return everything that is asked of every fit, as plain values."""
+    from empirical.scaling_laws.profile_likelihood import check_level
+
+    check_level(level)
+    record: dict[str, Any] = {
+        "alpha": found.alpha,
+        "stderr": found.stderr,
+        "coefficients": found.coefficients,
+        "floors": found.floors,
+        "r_squared": found.r_squared,
+        "residual_std": found.residual_std,
+        "dof": found.dof,
+        "points": found.points.size,
+        "parameters": found.to_dataframe(level).to_dict("records"),
+        "intervals": [],
+        "tests": [],
+        "influence": {},
+    }
+    resampled: Bootstrap | None = None
+    robust = found.huber is not None
+    if not robust and (found.dof > 0 or found.points.known):
+        record["intervals"].append(vars(found.interval(level)))
+        record["tests"] += [vars(found.test_alpha(value)) for value in tests]
+    elif found.dof <= 0:
+        record["compare"] = []
+        record["resampled"] = None
+        record["warnings"] = list(found.warnings)
+        return record
+    if clustered or robust:
+        resampled = found.bootstrap("clusters" if clustered else "points", samples, seed)
+        record["intervals"].append(vars(resampled.interval(level)))
+    if clustered:
+        record["tests"] += [vars(found.test_alpha(value, "clusters")) for value in tests]
+    for by in ("points", "clusters") if clustered else ("points",):
+        influence = found.influence(by)
+        record["influence"][by] = {
+            "rows": influence.to_dataframe().to_dict("records"),
+            "flagged": list(influence.flagged),
+            "furthest": influence.worst_residual,
+            "jackknife_stderr": influence.stderr,
+        }
+    record["compare"] = [] if robust else found.compare().to_dataframe().to_dict("records")
+    record["warnings"] = list(found.warnings)
+    record["resampled"] = resampled
+    return record
+
+
+def _end(value: float) -> str:
+    """Write an end of an interval, infinite or not.
+
+    Examples
+    --------
+    >>> _end(0.91013), _end(float("-inf"))
+    ('0.9101', '-inf')
+    """
+    return number(value) if value == value and abs(value) < float("inf") else f"{value:g}"
+
+
+def _show(found: PowerLawFit, record: dict[str, Any]) -> None:
+    print(str(found).splitlines()[0])
+    for interval in record["intervals"]:
+        print(
+            f"alpha {_end(interval['low'])} … {_end(interval['high'])} "
+            f"({interval['level']:.0%}, {interval['method']})"
+        )
+    for test in record["tests"]:
+        print(f"alpha = {test['value']:g}: p = {number(test['p_value'], 3)} ({test['method']})")
+    show_table(
+        "Parameters, profile-likelihood intervals",
+        ["parameter", "group", "value", "low", "high"],
+        [
+            [row["parameter"], row["group"], *(_end(row[c]) for c in ("value", "low", "high"))]
+            for row in record["parameters"]
+        ],
+    )
+    if record["compare"]:
+        show_table(
+            "Other laws",
+            ["law", "formula", "alpha, k or b", "RSS", "AICc - best", "weight"],
+            [
+                [
+                    row["law"],
+                    row["formula"],
+                    *(number(row[c], 3) for c in ("value", "rss", "difference", "weight")),
+                ]
+                for row in record["compare"]
+            ],
+        )
+    for by, part in record["influence"].items():
+        show_table(
+            f"Leave one out, by {by}",
+            ["without", "alpha", "change", "residual"],
+            [
+                [row["name"], *(number(row[c]) for c in ("alpha_without", "change", "residual"))]
+                for row in part["rows"][:_SHOWN]
+            ],
+        )
+        print(
+            f"jackknife standard error of alpha, by {by}: {number(part['jackknife_stderr'], 2)}; "
+            f"furthest from the law: {part['furthest']}\n"
+        )
+    if "forecast" in record:
+        told = record["forecast"]
+        show_table(
+            f"Forecast, {told['method']}",
+            ["group", "m", "loss", "low", "high", "new point low", "high"],
+            [[row["group"], *(number(row[c], 5) for c in list(row)[1:7])] for row in told["rows"]],
+        )
+        for note in told["notes"]:
+            print(note)
+    if "reach" in record:
+        show_table(
+            "Width that reaches a loss",
+            ["group", "loss", "m", "low", "high", ""],
+            [
+                [
+                    row["group"],
+                    *(f"{row[c]:.4g}" for c in ("loss", "m", "low", "high")),
+                    row["reason"],
+                ]
+                for row in record["reach"]
+            ],
+        )

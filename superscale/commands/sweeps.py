@@ -1,0 +1,279 @@
+"""The commands that train many models: ``superscale sweep`` and ``superscale reproduce``.
+
+Use them with ``--store``, and again after whatever stopped them. ``superscale.commands.app``
+registers them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any
+
+import typer
+
+from superscale.commands import options as opt
+from superscale.commands.output import (
+    check_outputs,
+    number,
+    show_for_machines,
+    show_table,
+    write_outputs,
+)
+
+Numbers = Annotated[
+    str | None, typer.Option(help="Values as 0,0.5,1, or 0:2:17 for 17 from 0 to 2.")
+]
+
+
+def sweep(
+    m: Annotated[str, typer.Option("--m", help="Widths, as 10,25,63.")],
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder of finished runs: what is there is not trained again."),
+    ] = None,
+    alpha: Numbers = None,
+    gamma: Annotated[
+        str | None,
+        typer.Option(help="Weight decay: > 0 weak, < 0 strong superposition (default -1)."),
+    ] = None,
+    density: Annotated[str | None, typer.Option(help="Activation densities E (default 1).")] = None,
+    n: Annotated[str | None, typer.Option("--n", help="Features (default 1000).")] = None,
+    frequencies: Annotated[
+        str | None,
+        typer.Option(help="power_law (default), linear, exponential:SCALE; several with commas."),
+    ] = None,
+    seed: Annotated[str | None, typer.Option(help="Seeds (default 0).")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="fast (default), paper, or both with a comma.")
+    ] = None,
+    batch: opt.Batch = None,
+    steps: opt.Steps = None,
+    learning_rate: opt.LearningRate = None,
+    bias_start: opt.BiasStart = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that train at once (default: all cores).")
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, whose workers share the store's folder."),
+    ] = None,
+    phase: Annotated[
+        str | None,
+        typer.Option(
+            help="Draw this over alpha and gamma: exponent, phi_half, dead_fraction, loss."
+        ),
+    ] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Train a grid of toy models; the same command again goes on where it was stopped.
+
+    Numbers are lists (0,0.5,1) or ranges with a count (0:2:17).
+
+    Example: superscale sweep --m 5,10,20 --n 200 --alpha 0:2:5 --gamma -1,0.5 --store runs
+    """
+    from empirical.sweeps.sweep import InterruptedSweep
+    from empirical.sweeps.sweep import sweep as train_grid
+
+    outputs = list(output or [])
+    check_outputs(outputs)
+    grid: dict[str, Any] = opt.given(
+        m=_integers("m", m),
+        alpha=_numbers("alpha", alpha),
+        gamma=_numbers("gamma", gamma),
+        E=_numbers("density", density),
+        n=_integers("n", n),
+        frequencies=None if frequencies is None else frequencies.split(","),
+        seed=_integers("seed", seed),
+        recipe=None if recipe is None else recipe.split(","),
+    )
+    if phase is not None:
+        _check_phase(phase, grid, outputs)
+    training = opt.given(
+        batch=batch, steps=steps, learning_rate=learning_rate, bias_start=bias_start
+    )
+    client = None
+    if dask is not None:
+        if store is None or workers is not None:
+            raise ValueError(
+                "--dask needs --store, on a file system that all workers share, "
+                "and has its own workers: leave out --workers"
+            )
+        client = _connect(dask)
+        training["executor"] = client.get_executor()
+    partial = False
+    try:
+        result = train_grid(grid, store=store, workers=workers, progress=True, **training)
+    except InterruptedSweep as stopped:
+        result, partial = stopped.partial, True
+    finally:
+        if client is not None:
+            client.close()
+    table = result.to_dataframe()
+    exponents = result.exponents()
+    record: dict[str, Any] = {
+        "rows": table.to_dict("records"),
+        "exponents": exponents.to_dict("records"),
+        "failures": list(result.failures),
+        "set_aside": list(result.aside),
+    }
+    if not show_for_machines(json, csv, record, result):
+        columns = ["frequencies", "n", "alpha", "E", "gamma", "m", "seed", "recipe"]
+        shown = ["loss", "stderr", "dead_loss", "phi_half", "seconds"]
+        show_table(
+            f"Trained toy models: {result}",
+            columns + shown,
+            [
+                [
+                    *[f"{row[c]:g}" if isinstance(row[c], float) else str(row[c]) for c in columns],
+                    *[number(row[c]) for c in shown],
+                ]
+                for row in record["rows"]
+            ],
+        )
+    for failure in result.failures:
+        print(f"superscale: did not finish: {failure}", file=sys.stderr)
+    for path in result.aside:
+        print(f"superscale: damaged or foreign, set aside: {path}", file=sys.stderr)
+    write_outputs(outputs, result if phase is None else _phase_diagram(result, phase), record)
+    if partial:
+        raise KeyboardInterrupt
+
+
+def reproduce(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A figure (fig1, fig3, fig4, fig5, fig6, fig7), or, with --store, one of our "
+            "measurements: grid, row_paper, seeds, density, density_widths, density_widths_paper, "
+            "large_power, large_others, large_power_weak, large_others_weak."
+        ),
+    ],
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of finished runs: train what it lacks (hours), use what is there."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that train at once (default: all cores).")
+    ] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Draw a published figure from our models, beside the published points, with differences.
+
+    Without --store it is drawn from the measurements that come with the package. Figures have the
+    numbers of version 1 of arXiv 2505.10465.
+
+    Example: superscale reproduce fig4 --output fig4.png
+    """
+    from empirical.comparisons.figures import reproduce as draw_again
+    from empirical.comparisons.shipped import MEASUREMENTS, measure_grid, save_measured
+
+    outputs = list(output or [])
+    if what in MEASUREMENTS:
+        check_outputs(outputs, (".csv",))
+        if store is None:
+            raise ValueError(f"to measure {what!r}, give the folder of its runs: --store runs")
+        found = measure_grid(what, store, workers, progress=True)
+        for path in outputs:
+            save_measured(what, found, path)
+            print(f"wrote {path}", file=sys.stderr)
+        print(f"{what}: {found}")
+        for failure in found.failures:
+            print(f"superscale: did not finish: {failure}", file=sys.stderr)
+        return
+    if not outputs and not json and not csv:
+        outputs = [Path(f"superscale-{what}.png")]
+    check_outputs(outputs)
+    result = draw_again(what, store, workers=workers, progress=True)
+    summary = result.summary()
+    record: dict[str, Any] = {
+        "figure": what,
+        "rows": result.to_dataframe().to_dict("records"),
+        "summary": summary.to_dict("records"),
+        "source": result.source,
+    }
+    write_outputs(outputs, result, record)
+    if not show_for_machines(json, csv, record, result):
+        show_table(
+            f"Our models beside {result}",
+            ["panel", "recipe", "points", "published", "median difference", "largest", "ratio"],
+            [
+                [str(x) for x in list(row.values())[:4]]
+                + [number(x) for x in list(row.values())[4:]]
+                for row in record["summary"]
+            ],
+        )
+
+
+def _check_phase(phase: str, grid: dict[str, Any], outputs: list[Path]) -> None:
+    allowed = ("exponent", "phi_half", "phi_one", "dead_fraction", "loss", "overlap_half")
+    if phase not in allowed:
+        raise ValueError(f"--phase {phase} is not known: give one of {', '.join(allowed)}")
+    if not outputs:
+        raise ValueError("--phase draws a figure: give --output phase.png")
+    short = [name for name in ("alpha", "gamma") if len(grid.get(name, ())) < 2]
+    if short:
+        raise ValueError(f"--phase needs at least two values of --{short[0]}")
+
+
+def _phase_diagram(result: Any, quantity: str) -> Any:
+    """Return a sweep's phase diagram, as what ``write_outputs`` draws."""
+
+    def plot(ax: Any) -> Any:
+        return result.plot_phase(quantity, ax=ax)
+
+    return SimpleNamespace(to_dataframe=result.to_dataframe, plot=plot)
+
+
+def _connect(address: str) -> Any:
+    try:
+        from dask.distributed import Client
+    except ImportError:
+        raise ValueError(
+            '--dask needs dask.distributed: pip install "superscale[distributed]"'
+        ) from None
+    try:
+        return Client(address, timeout="10s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ValueError(f"no Dask scheduler answers at {address}: {error}") from None
+
+
+def _numbers(name: str, text: str | None) -> list[float] | None:
+    """Read a list of numbers, or a range with a count.
+
+    Examples
+    --------
+    >>> _numbers("alpha", "0:2:5")
+    [0.0, 0.5, 1.0, 1.5, 2.0]
+    >>> _numbers("gamma", "-1,0.5")
+    [-1.0, 0.5]
+    """
+    if text is None:
+        return None
+    try:
+        if ":" in text:
+            ends, count = text.rsplit(":", 1)
+            first, last = (float(word) for word in ends.split(":"))
+            step = (last - first) / (int(count) - 1)
+            return [*(first + k * step for k in range(int(count) - 1)), last]
+        return [float(word) for word in text.split(",")]
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(
+            f"--{name} {text!r} is not a list of numbers: give 0,0.5,1 or a range, 0:2:17"
+        ) from None
+
+
+def _integers(name: str, text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--{name} {text!r} is not a list of whole numbers: give 10,25") from None

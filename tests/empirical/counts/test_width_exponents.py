@@ -1,0 +1,109 @@
+"""What the fits predict for the loss, beside what the counts themselves predict."""
+
+import numpy as np
+import pytest
+
+from empirical.counts.width_exponents import COUNTS, predict_width_exponents
+from empirical.counts.zipf import compare_zipf
+from theory.frequencies import Frequencies
+from theory.rank_frequency.laws import rank_frequencies
+from theory.regimes.weak import weak_exponent
+
+N = 1500
+
+
+def burst(rng, blocks=20, tokens=40_000, spread=0.2, alpha=1.05):
+    i = np.arange(1, N + 1)
+    rate = np.where(i <= 20, 20.0**-alpha * (i / 20) ** -0.6, i**-alpha)
+    return rng.poisson(tokens * rate / rate.sum() * rng.gamma(1 / spread, spread, (blocks, N)))
+
+
+@pytest.fixture(scope="module")
+def bursts():
+    parts = burst(np.random.default_rng(0))
+    return compare_zipf(parts.sum(axis=0), (1, 300), blocks=parts)
+
+
+def test_a_power_law_comes_back():
+    counts = np.random.default_rng(1).poisson(3e6 / np.arange(1, N + 1) ** 1.1)
+    found = predict_width_exponents(compare_zipf(counts, (1, 400)), [10, 100, 500])
+    listed = Frequencies.from_probabilities(Frequencies.power_law(N, 1.1).p)
+    truth = weak_exponent(listed, [10, 100, 500])
+    for law in ("zipf", "zipf_mandelbrot", "broken_power_law"):
+        z = (found.exponent[law] - truth) / found.stderr[law]
+        assert np.all(np.abs(z) < 4), law
+        assert np.allclose(found.exponent[law], truth, rtol=0.02)
+    assert np.allclose(found.exponent[COUNTS], truth, rtol=0.02)
+    assert np.isnan(found.stderr[COUNTS]).all()
+    # The exponent of an endless list is far from what holds here.
+    assert found.tail["zipf"][0] - 1 == pytest.approx(0.1, abs=0.01)
+    assert truth[1] > 0.3
+
+
+def test_the_counts_exponent_is_that_of_their_frequencies(bursts):
+    found = predict_width_exponents(bursts, [50, 200])
+    f = Frequencies.from_counts(bursts.counts)
+    assert found.n == f.n
+    assert np.array_equal(found.exponent[COUNTS], weak_exponent(f, [50, 200]))
+
+
+def test_errors_of_laws_by_drawing_parameters(bursts):
+    widths, rng = [30, 300], np.random.default_rng(2)
+    found = predict_width_exponents(bursts, widths)
+    for law in ("zipf", "zipf_mandelbrot", "broken_power_law"):
+        fit = bursts[law]
+        # Small draws, so that first derivatives are all there is.
+        draws = rng.multivariate_normal(np.zeros(fit.theta.size), bursts.covariance[law], 300)
+        values = [
+            weak_exponent(rank_frequencies(fit.law, fit.theta + 0.05 * d, found.n, 1), widths)
+            for d in draws
+        ]
+        # 300 draws tell a standard error to 4 per cent.
+        assert np.allclose(np.std(values, axis=0) / 0.05, found.stderr[law], rtol=0.17), law
+
+
+def test_errors_of_the_counts_hold_in_repetition(bursts):
+    found = predict_width_exponents(bursts, [30, 300])
+    rng = np.random.default_rng(3)
+    texts = [Frequencies.from_counts(burst(rng).sum(axis=0)) for _ in range(200)]
+    spread = np.std([weak_exponent(f, [30, 300]) for f in texts], axis=0)
+    # 200 texts, 200 resamples and 20 blocks: 5, 5 and 16 per cent.
+    assert np.allclose(found.stderr[COUNTS], spread, rtol=0.4)
+    again = predict_width_exponents(bursts, [30, 300], rng=0)
+    other = predict_width_exponents(bursts, [30, 300], rng=1)
+    assert np.array_equal(found.stderr[COUNTS], again.stderr[COUNTS])
+    assert not np.array_equal(found.stderr[COUNTS], other.stderr[COUNTS])
+
+
+def test_table_plot_and_notes(bursts):
+    found = predict_width_exponents(bursts, 100, n=5000)
+    table = found.to_dataframe().set_index("law")
+    assert list(table.index) == [COUNTS, "zipf", "zipf_mandelbrot", "broken_power_law"]
+    row = table.loc["zipf"]
+    assert row["high"] - row["exponent"] == pytest.approx(2.093 * row["stderr"], rel=1e-3)
+    assert row["endless"] == pytest.approx(bursts["zipf"].values["alpha"] - 1)
+    assert table.loc["broken_power_law", "endless"] == pytest.approx(
+        bursts["broken_power_law"].values["alpha_tail"] - 1
+    )
+    assert found.n == 5000 and "ranks 1 to 300 and go on" in str(found)
+    # More features that are never seen: the loss falls more slowly.
+    assert row["exponent"] < predict_width_exponents(bursts, 100).exponent["zipf"][0]
+    from matplotlib.figure import Figure
+
+    ax = Figure().add_subplot()
+    assert found.plot(ax) is ax and len(ax.get_legend_handles_labels()[1]) == 4
+
+
+def test_a_law_that_does_not_reach_the_first_rank_is_left_out():
+    counts = np.round(np.concatenate([np.full(49, 2e6), 1e6 / (np.arange(50, 300.0) - 49.5)]))
+    found = predict_width_exponents(compare_zipf(counts, (50, 250)), 100)
+    assert "zipf_mandelbrot" not in found.exponent
+    assert any("zipf_mandelbrot left out" in note for note in found.notes)
+
+
+def test_bad_widths(bursts):
+    for m in (0, N, 10**6):
+        with pytest.raises(ValueError, match=f"m = {m} is not allowed"):
+            predict_width_exponents(bursts, m)
+    with pytest.raises(ValueError, match="n = 1 "):
+        predict_width_exponents(bursts, 10, n=1)

@@ -1,0 +1,226 @@
+"""Laws compared on counts whose law is known, and errors for words that come in bursts."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import empirical.counts.zipf as zipf_fits
+from empirical.counts.noise import block_covariance, choose_last_rank, dispersions, fit_noise
+from empirical.counts.zipf import compare_zipf
+from empirical.counts.zipf_comparison import LEAST_SQUARES
+from theory.rank_frequency.fits import fit_rank_law
+from theory.rank_frequency.zipf_exponent import fit_zipf
+
+RANKS = np.arange(1, 2001.0)
+TRUTHS = {
+    "zipf": 1 / RANKS,
+    "zipf_mandelbrot": (RANKS + 2.7) ** -1.1,
+    "broken_power_law": np.where(RANKS <= 40, RANKS**-0.9, 40**0.3 * RANKS**-1.2),
+}
+
+
+def draw(law, total, rng):
+    return rng.multinomial(total, TRUTHS[law] / TRUTHS[law].sum())
+
+
+def burst(rng, blocks=24, tokens=60_000, spread=0.5, n=600, alpha=1.0):
+    """Counts by block: each word's rate varies from block to block by a gamma factor."""
+    rate = tokens * np.arange(1, n + 1) ** -alpha / np.sum(np.arange(1, n + 1) ** -alpha)
+    return rng.poisson(rate * rng.gamma(1 / spread, spread, (blocks, n)))
+
+
+@pytest.mark.parametrize("law", TRUTHS)
+def test_the_right_law_is_preferred(law):
+    """In at least 9 of 10 draws."""
+    rng = np.random.default_rng(2)
+    found = [compare_zipf(draw(law, 300_000, rng), (1, 200)).preferred for _ in range(10)]
+    assert sum(name == law for name in found) >= 9
+
+
+def test_ranking_alone_would_make_richer_laws_win(monkeypatch):
+    """Zipf's law down to counts of 10: right once the lift of the ranks is taken off, else not."""
+    weights = 1 / np.arange(1, 8001)
+    rng = np.random.default_rng(5)
+    draws = [rng.multinomial(400_000, weights / weights.sum()) for _ in range(2)]
+    found = [compare_zipf(counts) for counts in draws]
+    assert all(
+        one.preferred == "zipf" and one.excess[-1] == pytest.approx(0.5, abs=0.1) for one in found
+    )
+    z = [(one["zipf"].values["alpha"] - 1) / one.errors("zipf")["alpha"] for one in found]
+    assert np.abs(z).max() < 4
+    monkeypatch.setattr(zipf_fits, "find_excess", lambda c, *rest: np.zeros(c.size))
+    assert all(compare_zipf(counts).preferred != "zipf" for counts in draws)
+
+
+def test_least_squares_is_biased_where_likelihood_is_not():
+    weights = 1 / np.arange(1, 3001)
+    rng, repeats = np.random.default_rng(4), 5
+    ml, ls = [], []
+    for _ in range(repeats):
+        counts = rng.multinomial(20_000, weights / weights.sum())
+        everything = compare_zipf(counts[counts > 0], (1, int(np.sum(counts > 0))))
+        ls.append((everything.least_squares[0] - 1) / everything.least_squares[1])
+        fit = fit_zipf(counts, ranks=(1, 150))
+        ml.append((fit.alpha - fit.rank_bias - 1) / fit.stderr)
+    assert abs(np.mean(ml)) < 4 / math.sqrt(repeats)
+    assert abs(np.mean(ls)) > 5
+
+
+def test_block_errors_hold_for_bursts_and_multinomial_ones_do_not():
+    rng, repeats = np.random.default_rng(9), 300
+    by_blocks, multinomial = [], []
+    for _ in range(repeats):
+        parts = burst(rng)[:, :200].astype(float)
+        total = parts.sum(axis=0)
+        fit = fit_rank_law(total, "zipf")
+        order = np.argsort(-total, kind="stable")
+        error = math.sqrt(block_covariance(fit, parts[:, order])[0, 0])
+        by_blocks.append((fit.values["alpha"] - 1) / error)
+        multinomial.append((fit.values["alpha"] - 1) / fit.errors()["alpha"])
+    # Student's with 23 degrees of freedom has variance 1.095 and kurtosis 3.3.
+    assert abs(np.var(by_blocks, ddof=1) - 23 / 21) < 4 * 23 / 21 * math.sqrt(2.3 / repeats)
+    assert np.var(multinomial) > 20
+
+
+def test_block_errors_are_those_of_a_bootstrap_over_blocks():
+    rng = np.random.default_rng(6)
+    parts = burst(rng)
+    found = compare_zipf(parts.sum(axis=0), (1, 150), blocks=parts)
+    assert found.errors_from == "blocks" and found.quantile == pytest.approx(2.069, abs=1e-3)
+    alphas, leads = [], []
+    one, other = found["zipf_mandelbrot"], found["zipf"]
+    ratio = np.log(one.p) - np.log(other.p)
+    for _ in range(400):
+        sample = found.blocks[rng.integers(0, 24, 24)]
+        window = sample[:, :150].sum(axis=0)
+        alphas.append(fit_zipf(window).alpha)  # ranked anew
+        # As many tokens as there are: the lead per token is what is compared.
+        leads.append(float(window @ ratio) * found.window.sum() / window.sum())
+    # 400 samples tell a standard error to 3.5 per cent; blocks / (blocks - 1) is 2 per cent of it.
+    assert found.errors("zipf")["alpha"] == pytest.approx(np.std(alphas), rel=0.2)
+    gap, error = found.lead("zipf_mandelbrot", "zipf")
+    assert error == pytest.approx(np.std(leads), rel=0.2)
+    assert gap == one.log_likelihood - other.log_likelihood > 0
+
+
+def test_overdispersion_of_draws_and_of_bursts():
+    rng = np.random.default_rng(1)
+    weights = 1 / np.arange(1, 301)
+    even = rng.multinomial(20_000, weights / weights.sum(), size=20).astype(float)
+    values = dispersions(even)
+    assert abs(values.mean() - 1) < 4 * values.std() / math.sqrt(values.size)
+    level, growth = fit_noise(even, even.sum(axis=0))
+    assert level * 1000**growth == pytest.approx(1, abs=0.2)
+    parts = burst(rng, blocks=30, spread=0.5).astype(float)
+    total = parts.sum(axis=0)
+    # Var = λ + spread λ² in a block, so φ = 1 + spread total / blocks.
+    ratio = dispersions(parts) / (1 + 0.5 * total / 30)
+    assert abs(ratio.mean() - 1) < 4 * ratio.std() / math.sqrt(ratio.size)
+    order = np.argsort(-total)
+    level, growth = fit_noise(parts[:, order], total[order])
+    assert 0.7 < growth <= 1
+
+
+def test_default_ranks_end_where_counts_are_noisy():
+    rng = np.random.default_rng(0)
+    counts = draw("zipf", 30_000, rng)
+    found = compare_zipf(counts)
+    assert found.first == 1 and found.window[-1] >= 10 > found.counts[found.last + 1]
+    parts = burst(rng, n=1000, tokens=5000, spread=2.0)
+    by_blocks = compare_zipf(parts.sum(axis=0), blocks=parts)
+    assert by_blocks.last < compare_zipf(parts.sum(axis=0)).last and by_blocks.excess[-1] > 0
+    # Bursts too large for any rank: then as without blocks, and that the lift is not known is said.
+    wild = burst(rng, n=1000, tokens=5000, spread=5.0)
+    one, other = compare_zipf(wild.sum(axis=0), blocks=wild), compare_zipf(wild.sum(axis=0))
+    assert one.last == other.last and one.window[-1] >= 10
+    assert any("is not known" in note for note in one.notes)
+    # Of counts that are all large the last ones are left out, but not many.
+    assert 1500 < choose_last_rank(1e7 / RANKS, (1.0, 0.0)) < 2000
+
+
+def test_order_does_not_matter():
+    rng = np.random.default_rng(3)
+    counts = draw("zipf", 50_000, rng)
+    one, other = compare_zipf(counts, (1, 150)), compare_zipf(rng.permutation(counts), (1, 150))
+    pd.testing.assert_frame_equal(one.to_dataframe(), other.to_dataframe())
+    assert one.notes == other.notes
+
+
+def test_the_table_and_its_information_criteria():
+    found = compare_zipf(draw("zipf_mandelbrot", 100_000, np.random.default_rng(0)), (1, 150))
+    table = found.to_dataframe().set_index("law")
+    assert list(table.index) == [*TRUTHS, LEAST_SQUARES]
+    assert list(table["method"]) == ["maximum likelihood"] * 3 + ["least squares"]
+    assert np.isnan(table.loc[LEAST_SQUARES, "log_likelihood"])
+    for law in TRUTHS:
+        row, k = table.loc[law], found[law].theta.size
+        assert row["aic"] == 2 * k - 2 * row["log_likelihood"]
+        assert row["bic"] == pytest.approx(
+            k * math.log(found[law].total) - 2 * row["log_likelihood"], rel=1e-12
+        )
+        assert row["behind"] == (
+            table.loc[found.preferred, "log_likelihood"] - row["log_likelihood"]
+        )
+        expected = found[law].total * found[law].p
+        chi = np.sum((found.window - found.excess - expected) ** 2 / expected)
+        assert row["dispersion"] == pytest.approx(chi / (150 - 1 - k))
+        # Without blocks the errors are inflated by the misfit.
+        inflation = math.sqrt(max(1.0, row["dispersion"]))
+        assert row["alpha_stderr"] == pytest.approx(row["alpha_multinomial_stderr"] * inflation)
+    assert found.overdispersion == max(1.0, table["dispersion"].min())
+    assert found.preferred in str(found) or "preferred" in str(found)
+    assert "comparison only" in str(found)
+
+
+def test_misfit_is_said():
+    counts = np.round(1e6 * np.exp(-((np.log(RANKS[:300])) ** 2) / 4))
+    found = compare_zipf(counts, (1, 200))
+    assert any("no law fits within the noise" in note for note in found.notes)
+    parts = np.stack([counts // 3] * 3)
+    few = compare_zipf(parts.sum(axis=0), (1, 200), blocks=parts)
+    assert few.errors_from == "dispersion" and any("too few" in note for note in few.notes)
+
+
+def test_plot():
+    found = compare_zipf(draw("zipf", 100_000, np.random.default_rng(0)), (1, 150))
+    from matplotlib.figure import Figure
+
+    ax = Figure().add_subplot()
+    assert found.plot(ax) is ax
+    labels = ax.get_legend_handles_labels()[1]
+    assert "least squares (comparison)" in " ".join(labels)
+    # The curve drawn for Zipf's law holds as many occurrences as the counts it was fitted to.
+    line = next(line for line in ax.get_lines() if str(line.get_label()).startswith("zipf:"))
+    assert line.get_ydata().sum() == pytest.approx(found.window.sum(), rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "message"),
+    [
+        ([3, 2, 1.5, 1, 1, 1, 1], {}, "counts contain 1.5: likelihoods compare whole numbers"),
+        ([3, 2, -1, 1, 1, 1, 1], {}, "counts contain -1"),
+        ([3, 2, 1, 1], {}, "4 positive counts from rank 1 to 4 are too few"),
+        ([0, 0, 0, 0], {}, "0 positive counts"),
+        (np.arange(20, 0, -1), {"ranks": (1, 30)}, "the last rank = 30"),
+        (np.arange(20, 0, -1), {"blocks": np.ones((8, 3))}, "blocks have shape \\(8, 3\\)"),
+        (np.arange(20, 0, -1), {"blocks": np.ones((8, 20))}, "do not sum to the counts"),
+        (
+            np.arange(20.0),
+            {"ranks": (12, None)},
+            "up to rank 10 only: give a lower first rank than",
+        ),
+    ],
+)
+def test_bad_input(counts, options, message):
+    with pytest.raises(ValueError, match=message):
+        compare_zipf(counts, **options)
+
+
+def test_more_bad_input():
+    with pytest.raises(TypeError, match="ranks = 7 is no range"):
+        compare_zipf(np.arange(20), 7)
+    found = compare_zipf(draw("zipf", 10_000, np.random.default_rng(0)), (1, 100))
+    with pytest.raises(ValueError, match="law 'zip' is not here: give zipf, zipf_mandelbrot"):
+        found["zip"]

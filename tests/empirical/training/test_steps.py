@@ -1,0 +1,112 @@
+"""The compiled steps against plain ones: same draws, same gradients, same models."""
+
+import numpy as np
+import pytest
+import torch
+
+from empirical.training.fused_kernels import decay_rows, draw_active, gradients, update
+from empirical.training.optimizer import RowAdamW
+from empirical.training.settings import check_settings
+from empirical.training.steps import FusedSteps, TorchSteps, loss_and_gradients
+from empirical.training.train import train
+from numerics.sampling import FeatureSampler
+from theory.activation import Activation
+from theory.frequencies import Frequencies
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        Frequencies.power_law(1000, 1.0),
+        Frequencies.power_law(300, 1.5, density=2.0),  # a head of p >= 1/2
+        Frequencies.from_probabilities([1.0, 0.9, 0.7]),  # nothing but a head
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_the_same_generator_draws_the_same_batches(f, share):
+    law = Activation(0.5, 1.5)
+    sampler = FeatureSampler(f, law, share)
+    plain, compiled = (np.random.default_rng(3) for _ in "ab")
+    for batch in (1, 7, 64, 2048):
+        expected = sampler.draw(batch, plain)
+        sample, feature, value, weight = draw_active(sampler.tables, batch, 0.5, 1.5, compiled)
+        assert np.array_equal(sample, expected.sample)
+        assert np.array_equal(feature, expected.feature)
+        assert value == pytest.approx(expected.value, rel=1e-6)
+        assert weight == pytest.approx(expected.weight, rel=1e-6)
+    assert plain.random() == compiled.random()  # the streams are still together
+
+
+@pytest.mark.parametrize(("batch", "m"), [(1, 1), (50, 7), (3000, 7)])  # the last in blocks
+@pytest.mark.parametrize("bias", [0.3, -1.0])  # many outputs above 0, and few
+def test_gradients_against_torch(batch, m, bias):
+    rng = np.random.default_rng(batch)
+    f = Frequencies.power_law(200, 1.0, density=3.0)
+    W = (rng.standard_normal((200, m)) / m**0.5).astype(np.float32)
+    b = (0.3 * rng.standard_normal(200) + min(bias, 0.0)).astype(np.float32)
+    drawn = FeatureSampler(f, rare_share=0.5).draw(batch, rng)
+    assert batch == 1 or np.ptp(drawn.weight) > 0.5
+    grad_W, grad_b = np.full_like(W, np.nan), np.full_like(b, np.nan)
+    value = drawn.value.astype(np.float32)
+    weight = drawn.weight.astype(np.float32)
+    loss = gradients(W, b, drawn.sample, drawn.feature, value, weight, grad_W, grad_b)
+    plain = loss_and_gradients(torch.from_numpy(W).double(), torch.from_numpy(b).double(), drawn)
+    assert loss / batch == pytest.approx(float(plain.loss), rel=1e-5)
+    size = float(plain.W.abs().max())
+    assert 2 / batch * grad_W == pytest.approx(plain.W.numpy(), abs=1e-5 * size)
+    assert 2 / batch * grad_b == pytest.approx(plain.b.numpy(), abs=1e-5 * size)
+
+
+@pytest.mark.parametrize("decay", [-1.0, 0.0, 0.7])
+def test_update_against_the_optimizer(decay):
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((20, 7)).astype(np.float32)
+    W[3] = 0
+    parameter = torch.nn.Parameter(torch.from_numpy(W.copy()))
+    optimizer = RowAdamW([parameter], lr=1e-2, weight_decay=decay)
+    first, second = np.zeros(W.size, np.float32), np.zeros(W.size, np.float32)
+    for step in range(1, 30):
+        g = rng.standard_normal(W.shape).astype(np.float32)
+        parameter.grad = torch.from_numpy(0.25 * g)
+        optimizer.step()
+        decay_rows(W, 1e-2, decay)
+        update(W.reshape(-1), g.reshape(-1), first, second, step, 1e-2, 0.25, (0.9, 0.999), 1e-8)
+    assert pytest.approx(parameter.detach().numpy(), abs=2e-6) == W
+
+
+@pytest.mark.parametrize(("gamma", "share"), [(-1.0, 0.0), (0.5, 0.0), (-1.0, 0.75)])
+def test_the_same_batches_make_the_same_model(gamma, share):
+    f = Frequencies.power_law(300, 1.0)
+    settings = {"weight_decay": gamma, "batch": 64, "steps": 200, "evaluation_samples": 100}
+    settings["rare_share"] = share
+    fused, plain, other = (
+        train(f, 25, backend=backend, seed=seed, **settings)
+        for backend, seed in (("fused", 5), ("torch", 5), ("fused", 6))
+    )
+    assert np.abs(fused.model.W - plain.model.W).max() < 1e-4
+    assert np.abs(fused.model.b - plain.model.b).max() < 1e-4
+    assert np.abs(fused.model.W - other.model.W).max() > 1e-2
+    assert fused.losses == pytest.approx(plain.losses, rel=1e-4)
+
+
+@pytest.mark.parametrize("method", [FusedSteps, TorchSteps])
+def test_state_and_back(method):
+    f = Frequencies.power_law(30, 1.0)
+    settings = check_settings(f, m=4, batch=8, steps=10)
+    rates = np.full(5, 1e-2)
+
+    def make(seed):
+        rng = np.random.default_rng(seed)
+        W = rng.standard_normal((30, 4)).astype(np.float32)
+        return method(W, W[:, 0].copy(), FeatureSampler(f), np.random.default_rng(9), settings)
+
+    first, second = make(0), make(1)
+    first.take(rates, rates, 0, 8), second.take(rates, rates, 0, 8)
+    state = {name: array.copy() for name, array in first.state().items()}
+    second.restore(state, 5)
+    losses = [steps.take(rates, rates, 5, 8) for steps in (first, second)]
+    assert np.array_equal(losses[0], losses[1])
+    for name, array in first.state().items():
+        assert np.array_equal(array, second.state()[name])
+        assert not np.array_equal(array, state[name])

@@ -1,0 +1,134 @@
+"""superscale count and superscale zipf as a user meets them."""
+
+import csv
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from superscale.commands.app import run
+
+
+def call(capsys, *arguments):
+    code = run([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "words.csv"
+    counts = np.random.default_rng(0).poisson(2e5 / (np.arange(1, 801) + 2.0) ** 1.1)
+    rows = "".join(f"w{k},{c},{k}\n" for k, c in enumerate(counts))
+    path.write_text("word,count,year\n" + rows)
+    return path
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+    tk = pytest.importorskip("tokenizers")
+    vocabulary = {"?": 0} | {f"w{k}": k + 1 for k in range(200)}
+    made = tk.Tokenizer(tk.models.WordLevel(vocabulary, unk_token="?"))
+    made.pre_tokenizer = tk.pre_tokenizers.WhitespaceSplit()
+    made.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path / "tokenizer.json"
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    weights = 1 / np.arange(1, 201)
+    drawn = np.random.default_rng(1).choice(200, 80_000, p=weights / weights.sum())
+    path.write_text("\n".join(f"w{k}" for k in drawn))
+    return path
+
+
+@pytest.mark.parametrize("command", ["count", "zipf"])
+def test_help_shows_an_example(capsys, command):
+    code, out, _ = call(capsys, command, "--help")
+    assert code == 0 and f"Example: superscale {command} " in " ".join(out.split())
+
+
+def test_zipf_for_people_and_machines(capsys, table, tmp_path):
+    import superscale as ss
+
+    options = ["--column", "count", "--last", 200, "--m", "20,100"]
+    code, out, err = call(capsys, "zipf", table, *options)
+    assert code == 0 and err == ""
+    assert "preferred: zipf_mandelbrot" in out and "least squares (comparison)" in out
+    assert "m = 20" in out and "note: " in out
+    found = ss.compare_zipf(ss.read_counts(table, "count"), (1, 200))
+    code, out, _ = call(capsys, "zipf", table, *options, "--json")
+    record = json.loads(out)
+    assert record["preferred"] == "zipf_mandelbrot" and record["settings"]["last"] == 200
+    assert record["rows"][1]["q"] == found["zipf_mandelbrot"].values["q"]
+    widths = ss.predict_width_exponents(found, [20, 100]).to_dataframe()
+    assert [row["exponent"] for row in record["width_exponents"]] == list(widths["exponent"])
+    code, out, _ = call(capsys, "zipf", table, *options, "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert len(rows) == 4 and float(rows[0]["alpha"]) == found["zipf"].values["alpha"]
+    assert float(rows[0]["weak_exponent_m100"]) == pytest.approx(widths["exponent"][3])
+    assert rows[3]["method"] == "least squares" and rows[3]["log_likelihood"] == ""
+    for name in ("fig.png", "table.csv", "table.json"):
+        code, _, err = call(capsys, "zipf", table, *options, "--output", tmp_path / name)
+        assert code == 0 and (tmp_path / name).stat().st_size > 500 and "wrote" in err
+
+
+def test_count_and_then_zipf(capsys, text, tokenizer, tmp_path):
+    import superscale as ss
+
+    out_path = tmp_path / "counts.csv"
+    arguments = ["count", text, text, "--tokenizer", tokenizer, "--blocks"]
+    code, out, err = call(capsys, *arguments, "--output", out_path, "-o", tmp_path / "fig.png")
+    assert code == 0 and "160000 tokens" in out and "'w0'" in out and "wrote" in err
+    assert (tmp_path / "fig.png").read_bytes().startswith(b"\x89PNG")
+    counts = ss.read_counts(out_path, column="count")
+    assert counts.size == 201 and counts.sum() == 160_000 and counts[0] == 0
+    _, out, _ = call(capsys, *arguments, "--json")
+    record = json.loads(out)
+    assert record["total"] == sum(record["block_totals"]) == 160_000
+    assert {row["id"]: row["count"] for row in record["rows"]}[1] == counts[1]
+    _, out, _ = call(capsys, *arguments, "--csv")
+    assert out == out_path.read_text()
+    # zipf reads the blocks of that table, with --column count too.
+    for more in ([], ["--column", "count"]):
+        code, out, _ = call(capsys, "zipf", out_path, *more, "--last", 100, "--json")
+        record = json.loads(out)
+        assert code == 0 and record["errors_from"] == "blocks" and record["blocks"] >= 16
+        assert abs(record["rows"][0]["alpha"] - 1) < 5 * record["rows"][0]["alpha_stderr"]
+    code, out, _ = call(capsys, "zipf", out_path, "--last", 100)
+    assert code == 0 and "errors from blocks of text" in out
+
+
+def test_bad_input_is_one_line_and_exit_2(capsys, table, tokenizer, text, tmp_path):
+    latin = tmp_path / "latin.txt"
+    latin.write_bytes(b"\xe9")
+    for arguments, message in [
+        (["zipf", tmp_path / "no.csv"], "does not exist"),
+        (["zipf", table], "2 columns of numbers"),
+        (["zipf", table, "--column", "count", "--first", 0], "the first rank = 0"),
+        (["zipf", table, "--column", "count", "--last", 9000], "the last rank = 9000"),
+        (["zipf", table, "--column", "count", "--first", 799], "the first rank = 799"),
+        (["zipf", table, "--column", "count", "--m", "10,x"], "--m 'x' is not a whole number"),
+        (["zipf", table, "--column", "count", "--m", 5000], "m = 5000 is not allowed"),
+        (["zipf", table, "--column", "count", "-o", tmp_path / "a.docx"], "cannot write"),
+        (["zipf", tmp_path], "is a directory"),
+        (["count", text], "--tokenizer"),
+        (["count", tmp_path / "no.txt", "--tokenizer", tokenizer], "no.txt does not exist"),
+        (["count", tmp_path, "--tokenizer", tokenizer], "is a directory"),
+        (["count", latin, "--tokenizer", tokenizer], "is not UTF-8"),
+        (["count", text, "--tokenizer", text], "is not a tokenizer.json"),
+        (["count", text, "--tokenizer", tmp_path / "no.json"], "does not exist"),
+        (["count", text, "--tokenizer", tokenizer, "-o", "/no/such/a.csv"], "cannot write"),
+    ]:
+        code, out, err = call(capsys, *arguments)
+        assert code == 2 and out == "" and message in err, (arguments, err)
+        assert err.count("\n") == 1
+
+
+def test_without_the_package(capsys, text, tokenizer, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    code, _, err = call(capsys, "count", text, "--tokenizer", tokenizer)
+    assert code == 2 and 'pip install "superscale[tokenizers]"' in err

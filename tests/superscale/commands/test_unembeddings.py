@@ -1,0 +1,125 @@
+"""``superscale analyze`` as a user meets it."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import superscale as ss
+from superscale.commands.app import run
+from superscale.commands.output import to_json
+
+
+def call(capsys, *arguments):
+    code = run([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    for m in (6, 12):
+        np.save(tmp_path / f"width{m}.npy", rng.standard_normal((90, m)) + 0.3)
+    (tmp_path / "counts.csv").write_text(
+        "token,count\n" + "".join(f"t{k},{k}\n" for k in range(90))
+    )
+    (tmp_path / "two.csv").write_text("a,b\n" + "".join(f"{k},{k * k}\n" for k in range(90)))
+    (tmp_path / "bad.npy").write_text("x")
+    broken = np.ones((4, 3))
+    broken[2, 1] = np.nan
+    np.save(tmp_path / "nan.npy", broken)
+    np.save(tmp_path / "flat.npy", np.ones(5))
+    return tmp_path
+
+
+def test_one_model(capsys, files):
+    path = files / "width12.npy"
+    report = ss.analyze(path, rng=3)
+    code, out, err = call(capsys, "analyze", path, "--seed", 3)
+    assert code == 0 and err == "" and "width12: 90 tokens in 12 dimensions" in out
+    assert f"{report['centred'].mean_square:.5g}" in out and "top 1 removed" in out
+    assert "weak superposition has m/n = 0.133" in out and "note: raw: the published form" in out
+    code, out, _ = call(capsys, "analyze", path, "--json", "--seed", 3)
+    record = json.loads(out)
+    assert record["rows"] == [json.loads(to_json(report.to_dict()))] and record["failures"] == []
+    assert record["settings"]["seed"] == 3 and record["exponents"] == {}
+    code, out, _ = call(capsys, "analyze", path, "--csv", "--remove", 4)
+    table = pd.read_csv(io.StringIO(out))
+    assert {"mean_square", "participation", "size_part", "norm_mean"} <= set(table["quantity"])
+    assert "top 4 removed" in set(table["treatment"])
+
+
+def test_counts(capsys, files):
+    path = files / "width6.npy"
+    report = ss.analyze(path, counts=np.arange(90))
+    code, out, _ = call(capsys, "analyze", path, "--counts", files / "counts.csv")
+    weighted = report.weighted_overlaps.results[0].mean_square
+    assert code == 0 and f"{weighted:.5g}" in out and "mean square, weighted" in out
+    options = ["--counts", files / "two.csv", "--column", "b", "--json"]
+    record = json.loads(call(capsys, "analyze", path, *options)[1])
+    squared = ss.analyze(path, counts=np.arange(90) ** 2).weighted_cross_entropies[1]
+    assert record["rows"][0]["weighted_cross_entropy"][1]["size_part"] == squared.size_part
+
+
+def test_several_models(capsys, files):
+    paths = [files / "width6.npy", files / "width12.npy"]
+    outputs = [x for name in ("f.png", "f.svg", "f.csv", "f.json") for x in ("-o", files / name)]
+    code, out, err = call(capsys, "analyze", *paths, *outputs)
+    family = ss.analyze_many(paths)
+    assert code == 0 and err.count("wrote ") == 4
+    assert f"centred {family.exponents['centred']}" in out and "published models" in out
+    assert (files / "f.png").read_bytes().startswith(b"\x89PNG")
+    table = pd.read_csv(files / "f.csv")
+    assert table["model"].tolist() == ["width6", "width12"]
+    assert table["mean_square_raw"].tolist() == pytest.approx(
+        [one["raw"].mean_square for one in family.reports]
+    )
+    record = json.loads((files / "f.json").read_text())
+    assert record["exponents"]["raw"]["value"] == family.exponents["raw"].value
+    assert [row["m"] for row in record["rows"]] == [6, 12]
+
+
+def test_a_bad_source_among_several(capsys, files):
+    paths = [files / "width6.npy", files / "bad.npy", files / "width12.npy", files / "nan.npy"]
+    code, out, err = call(capsys, "analyze", *paths, "-o", files / "f.png")
+    assert code == 2 and "width6" in out and "width12" in out and (files / "f.png").exists()
+    lines = [line for line in err.splitlines() if not line.startswith("wrote")]
+    assert len(lines) == 2 and all(x.startswith("superscale: did not finish: ") for x in lines)
+    assert "bad.npy" in lines[0] and "nan.npy: row 2 " in lines[1]
+    code, out, _ = call(capsys, "analyze", *paths, "--json")
+    assert code == 2 and len(json.loads(out)["failures"]) == 2
+
+
+BAD = {
+    "no file": (["no.npy"], "no.npy does not exist"),
+    "no matrix": (["bad.npy"], "bad.npy"),
+    "NaN": (["nan.npy"], "nan.npy: row 2 of the matrix has NaN"),
+    "one dimension": (["flat.npy"], "flat.npy: the matrix has shape (5,)"),
+    "none good": (["bad.npy", "no.npy"], "no.npy does not exist"),
+    "tensor of an array": (["width6.npy", "--tensor", "W"], "leave out the tensor name"),
+    "too many removed": (["width6.npy", "--remove", 6], "remove = 6"),
+    "negative seed": (["width6.npy", "--seed", -1], "seed = -1"),
+    "other counts": (["nan.npy", "--counts", "counts.csv"], "counts has 90 entries"),
+    "no counts": (["width6.npy", "--counts", "no.csv"], "no.csv does not exist"),
+    "which counts": (["width6.npy", "--counts", "two.csv"], "name the one that holds the counts"),
+    "column alone": (["width6.npy", "--column", "b"], "--column goes with --counts"),
+    "unknown ending": (["width6.npy", "-o", "x.docx"], "ends in .png"),
+    "nothing": ([], "SOURCE"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_wrong_input_is_one_line_and_code_2(capsys, files, monkeypatch, case):
+    monkeypatch.chdir(files)
+    arguments, message = BAD[case]
+    code, out, err = call(capsys, "analyze", *arguments)
+    assert code == 2 and out == "" and message in err
+    assert len(err.splitlines()) == 1 and err.startswith("superscale: ")
+
+
+def test_help_shows_an_example(capsys):
+    code, out, _ = call(capsys, "analyze", "--help")
+    assert code == 0 and "Example: superscale analyze " in " ".join(out.split())

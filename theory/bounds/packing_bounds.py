@@ -1,0 +1,245 @@
+"""Bounds on how close n lines or points in R^m must come: every classical one, and the best.
+
+Use ``bounds(n, m)`` for lines (coherence, largest |t|), ``bounds(n, m, kind="code")`` for points
+(largest t; negative overlaps are free, as under a ReLU). Closed forms are exact sympy numbers; the
+linear program adds a certificate that is verified in rational arithmetic. ``frame_potential`` gives
+the least sum of squares, ``equiangular_conditions`` whether all |t| can be equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import sympy as sp
+
+from theory.bounds.certificates import Kind, PackingCertificate
+from theory.bounds.linear_programming import certify_packing
+from theory.checks import check_integer
+
+_ORDERS = 12
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One lower bound: its name, its exact value, and where it holds."""
+
+    name: str
+    exact: Any
+    validity: str
+
+    @property
+    def value(self) -> float:
+        """The bound as a float."""
+        return float(self.exact)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Lower bounds of the largest |t| (lines) or t (code) of n unit vectors in R^m.
+
+    Attributes
+    ----------
+    n, m : int
+        Vectors and dimension.
+    kind : {"lines", "code"}
+        What is bounded.
+    all : tuple of Bound
+        Those that hold here, the best first.
+    certificate : PackingCertificate or None
+        The verified proof of the linear-programming bound.
+    """
+
+    n: int
+    m: int
+    kind: Kind
+    all: tuple[Bound, ...]
+    certificate: PackingCertificate | None
+
+    @property
+    def best(self) -> Bound:
+        """The largest of them."""
+        return self.all[0]
+
+    def __getitem__(self, name: str) -> Bound:
+        for bound in self.all:
+            if bound.name == name:
+                return bound
+        raise KeyError(
+            f"no bound {name!r} holds for n = {self.n}, m = {self.m}: "
+            f"{', '.join(bound.name for bound in self.all)} do"
+        )
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each bound, the best first."""
+        return pd.DataFrame(
+            {
+                "bound": [one.name for one in self.all],
+                "value": [one.value for one in self.all],
+                "exact": [
+                    "" if one.name == "linear_program" else str(one.exact) for one in self.all
+                ],
+                "holds for": [one.validity for one in self.all],
+            }
+        )
+
+    def __str__(self) -> str:
+        what = "largest |t| of lines" if self.kind == "lines" else "largest t of points"
+        table = self.to_dataframe().to_string(index=False, float_format=lambda x: f"{x:.12f}")
+        return f"lower bounds of the {what}, n = {self.n}, m = {self.m}\n{table}"
+
+
+def _welch(n: sp.Integer, m: sp.Integer, k: int) -> Any:
+    """Return ((n c_k - 1)/(n - 1))^(1/2k), c_k = Π_{i<k} (2i+1)/(m+2i) (Welch 1974, real form)."""
+    c = sp.prod([sp.Rational(2 * i + 1, m + 2 * i) for i in range(k)])
+    inside = (n * c - 1) / (n - 1)
+    return sp.root(inside, 2 * k) if inside > 0 else None
+
+
+def _levenshtein_lines(n: sp.Integer, m: sp.Integer) -> Any:
+    return sp.sqrt((3 * n - m**2 - 2 * m) / ((m + 2) * (n - m)))
+
+
+def _bukh_cox(n: sp.Integer, m: sp.Integer) -> Any:
+    k = n - m
+    return k * (k + 1) / (2 * n + n * (k - 1) * sp.sqrt(k + 2) - k * (k + 1))
+
+
+def _levenshtein_code(n: sp.Integer, m: sp.Integer) -> Any:
+    """Return the s at which n = m (1 - s)(2 + (m + 1) s)/(1 - m s²)."""
+    # m (n - m - 1) s² + m (m - 1) s + 2 m - n = 0: the root that is 0 at n = 2 m.
+    a, b, c = m * (n - m - 1), m * (m - 1), 2 * m - n
+    return (-b + sp.sqrt(b**2 - 4 * a * c)) / (2 * a)
+
+
+Form = tuple[str, str, Callable[[Any, Any], bool], Callable[[Any, Any], Any]]
+
+_LINES: tuple[Form, ...] = (
+    ("orthogonal", "n <= m, attained", lambda n, m: n <= m, lambda n, m: sp.Integer(0)),
+    ("orthoplex", "n > m(m+1)/2", lambda n, m: 2 * n > m * (m + 1), lambda n, m: 1 / sp.sqrt(m)),
+    ("levenshtein", "n > m(m+1)/2", lambda n, m: 2 * n > m * (m + 1), _levenshtein_lines),
+    ("bukh_cox", "n > m", lambda n, m: n > m, _bukh_cox),
+)
+_CODES: tuple[Form, ...] = (
+    ("simplex", "n <= m + 1, attained", lambda n, m: n <= m + 1, lambda n, m: -1 / (n - 1)),
+    ("rankin", "n >= m + 2, attained to 2m", lambda n, m: n >= m + 2, lambda n, m: sp.Integer(0)),
+    (
+        "levenshtein",
+        "2m <= n <= m(m+3)/2",
+        lambda n, m: 2 * m <= n and 2 * n <= m * (m + 3),
+        _levenshtein_code,
+    ),
+)
+
+
+def bounds(n: int, m: int, kind: Kind = "lines", degree: int = 16) -> Bounds:
+    """Return the lower bounds of the largest overlap of n unit vectors in R^m, the best first.
+
+    Parameters
+    ----------
+    n, m : int
+        Vectors and dimension, n >= 2, m >= 2.
+    kind : {"lines", "code"}
+        Bound the largest |t| (lines: the coherence) or the largest t (code).
+    degree : int
+        Highest degree of the linear program's polynomial; 0 leaves the program out.
+
+    Returns
+    -------
+    Bounds
+        Lines: Welch (1974) of orders 1 to 12, orthoplex (Rankin 1955; Conway, Hardin and Sloane
+        1996), Levenshtein (1982), Bukh and Cox (2020). Code: simplex and Rankin (1955),
+        Levenshtein (1979). Both: Delsarte's linear program with a verified certificate.
+
+    Raises
+    ------
+    ValueError
+        For n or m below 2, a negative degree, or an unknown kind.
+
+    Examples
+    --------
+    >>> lines = bounds(28, 7)
+    >>> lines.best.name, lines.best.exact
+    ('welch_1', 1/3)
+    >>> bounds(8, 4, kind="code").best.name     # the orthoplex attains 0
+    'rankin'
+    """
+    n, m = check_integer("n", n, 2), check_integer("m", m, 2)
+    degree = check_integer("degree", degree, 0)
+    if kind not in ("lines", "code"):
+        raise ValueError(f"kind = {kind!r} is not allowed: give 'lines' or 'code'")
+    big_n, big_m = sp.Integer(n), sp.Integer(m)
+    found = []
+    for name, validity, holds, formula in _LINES if kind == "lines" else _CODES:
+        if holds(n, m):
+            found.append(Bound(name, formula(big_n, big_m), validity))
+    if kind == "lines":
+        for k in range(1, _ORDERS + 1):
+            exact = _welch(big_n, big_m, k)
+            if exact is not None:
+                found.append(Bound(f"welch_{k}", exact, "any n"))
+    certificate = certify_packing(n, m, kind, degree) if degree >= 2 else None
+    if certificate is not None:
+        exact = sp.Rational(certificate.cosine.numerator, certificate.cosine.denominator)
+        found.append(Bound("linear_program", exact, f"certified, degree {degree}"))
+    # Closed forms first among equals: the program's number lies below by its margin.
+    found.sort(key=lambda bound: -bound.value)
+    return Bounds(n, m, kind, tuple(found), certificate)
+
+
+def frame_potential(n: int, m: int) -> Any:
+    """Return the least Σ_ij t_ij² of n unit vectors in R^m, exactly: max(n, n²/m).
+
+    It is attained, by unit-norm tight frames (Benedetto and Fickus 2003), for every n >= m.
+
+    Examples
+    --------
+    >>> frame_potential(7, 3), frame_potential(2, 3)
+    (49/3, 2)
+    """
+    n, m = check_integer("n", n, 1), check_integer("m", m, 1)
+    return sp.Integer(n) if n <= m else sp.Rational(n * n, m)
+
+
+def equiangular_conditions(n: int, m: int) -> dict[str, bool]:
+    """Return the known necessary conditions for n equiangular lines that meet the Welch bound.
+
+    Parameters
+    ----------
+    n, m : int
+        Lines and dimension, n > m >= 2.
+
+    Returns
+    -------
+    dict of str to bool
+        "absolute", n <= m(m+1)/2 (Gerzon); "relative", the same for n - m dimensions (the
+        complement is such a frame, too); "integral" (Sustik, Tropp, Dhillon and Heath 2007): for
+        n != 2m and 1 < m < n - 1 the numbers √(m(n-1)/(n-m)) and √((n-m)(n-1)/m) are odd integers;
+        for n = 2m, m is odd and n - 1 a sum of two squares.
+
+    Examples
+    --------
+    >>> equiangular_conditions(28, 7)
+    {'absolute': True, 'relative': True, 'integral': True}
+    >>> equiangular_conditions(27, 7)["integral"]
+    False
+    """
+    m = check_integer("m", m, 2)
+    n = check_integer("n", n, m + 1)
+    k = n - m
+    if k == 1:  # the simplex
+        integral = True
+    elif n == 2 * m:
+        squares = any(
+            sp.integer_nthroot(n - 1 - a * a, 2)[1]
+            for a in range(sp.integer_nthroot(n - 1, 2)[0] + 1)
+        )
+        integral = m % 2 == 1 and squares
+    else:
+        inside = sp.Rational(m * (n - 1), k), sp.Rational(k * (n - 1), m)
+        roots = [sp.sqrt(x) for x in inside]
+        integral = all(root.is_Integer and root % 2 == 1 for root in roots)
+    relative = k == 1 or 2 * n <= k * (k + 1)
+    return {"absolute": 2 * n <= m * (m + 1), "relative": relative, "integral": bool(integral)}

@@ -1,0 +1,94 @@
+"""Features kept two to a dimension, in antipodal pairs: what that costs, in closed form.
+
+Use ``antipodal_loss`` for the loss of one arrangement that a model of width m can always take: the
+most frequent features, at most 2m, on m orthogonal axes, all with norm 1 and bias 0. Those that
+share an axis point in opposite directions: a ReLU cannot tell them apart only while both are
+active, and then answers with the difference on one side. The loss of the best model is no larger.
+With one feature active at a time and n <= 2m it is 0. The mean field, whose overlaps are smooth
+laws, does not see it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from theory.activation import UNIFORM, Activation
+from theory.checks import check_integer
+from theory.frequencies import Frequencies
+from theory.regimes.weak import weak_loss
+
+
+class Antipodal(NamedTuple):
+    """The loss of features in antipodal pairs, and how many of the most frequent are kept."""
+
+    loss: float
+    lost: float
+    live: int
+
+
+def antipodal_loss(
+    frequencies: Frequencies,
+    m: int,
+    activation: Activation = UNIFORM,
+    one_hot: bool = False,
+) -> Antipodal:
+    """Return the loss of features on m axes, the rarest of them in antipodal pairs.
+
+    A pair costs 2 ⟨min(v, v')²⟩ p_a p_b, 4/3 p_a p_b for the paper's v; the rarest feature shares
+    an axis with the most frequent that has to share one, and so on, which is the least. A feature
+    that would cost more than lost is lost.
+
+    Parameters
+    ----------
+    frequencies : Frequencies
+        How often features occur.
+    m : int
+        Width, 1 <= m <= n.
+    activation : Activation
+        The law of v.
+    one_hot : bool
+        Whether exactly one feature is active at a time, rather than each independently.
+
+    Returns
+    -------
+    Antipodal
+        The loss, summed over features, its part of lost features, and the number of those kept.
+
+    Raises
+    ------
+    ValueError
+        If m is outside 1..n.
+
+    Examples
+    --------
+    >>> equal = Frequencies.power_law(n=30, alpha=0.0)
+    >>> round(antipodal_loss(equal, m=15).loss * 30 * 30 / 15, 12)          # 15 pairs, p = 1/30
+    1.333333333333
+    >>> antipodal_loss(equal, m=15, one_hot=True).loss
+    0.0
+    """
+    m = check_integer("m", m, 1, frequencies.n)
+    most = min(2 * m, frequencies.n)
+    alone = 2 * m - most
+    half = (most - alone) // 2
+    more, less = frequencies.p[alone : alone + half], frequencies.p[alone + half : most]
+    both = np.zeros(half) if one_hot else 2 * _smaller_squared(activation) * more[::-1] * less
+    v1, v2 = (float(activation.moment(k)) for k in (1, 2))
+    kept = np.logical_and.accumulate(both <= v2 * less - (v1 * less) ** 2)
+    live = m + int(kept.sum())
+    lost = float(weak_loss(frequencies, live, activation))
+    return Antipodal(float(both[kept].sum()) + lost, lost, live)
+
+
+def _smaller_squared(activation: Activation) -> float:
+    """Return ⟨min(v, v')²⟩ = ∫ 2 v P(> v)² dv, exactly: a cubic in each cell of the law."""
+    x, weights = np.polynomial.legendre.leggauss(2)
+    total, above = 0.0, 1.0
+    for cell in activation.cells:
+        low, high, density = (float(value) for value in cell)
+        v = low + (high - low) * (x + 1) / 2
+        total += (high - low) / 2 * float(weights @ (2 * v * (above - density * (v - low)) ** 2))
+        above -= density * (high - low)
+    return total + float(activation.low) ** 2

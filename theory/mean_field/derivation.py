@@ -1,0 +1,136 @@
+"""Theories whose loss is solved for at each width, in seconds: "gaussian" and "mean_field".
+
+Use ``predict(frequencies, m, theory="mean_field")``, which asks ``solve_theory`` for each width;
+``prediction["mean_field"].details`` then holds what was solved for.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from theory.activation import Activation
+from theory.derivation import Derivation, Step, m, n
+from theory.frequencies import Frequencies
+from theory.mean_field.solution import MeanField
+from theory.mean_field.solve import solve_mean_field
+
+_INDEPENDENT = (
+    "each output sees a sum of independent terms: the overlaps of different pairs are drawn "
+    "independently from the law of the pair's groups"
+)
+_KEPT = (
+    "features that cost more alive than lost (⟨v²⟩ p_i - ⟨v⟩² p_i²) are left out, the rarest first"
+)
+_CHECKED = (
+    "checked against trained losses at n = 300 … 3000, n/m = 7 … 86, alpha = 0 … 2, exponential "
+    "and linear frequencies, E = 0.3 … 3 (docs/mean_field.md); beyond, it is unchecked"
+)
+ASSUMPTIONS = {
+    "gaussian": (
+        _INDEPENDENT,
+        "overlaps are Gaussian with the Welch mean square: an isotropic frame, not arranged",
+        _KEPT,
+    ),
+    "mean_field": (
+        _INDEPENDENT,
+        "the s most frequent features move their overlaps by Σ_{i<j<=s} ⟨D_ij²⟩ <= s m/2 at most: "
+        "half of their degrees of freedom, a heuristic",
+        "averaged over groups the Gegenbauer matrices of degree 1 to 6 are positive semidefinite: "
+        "a theorem, for any rows",
+        _KEPT,
+        "or, if that costs less, features are kept in antipodal pairs, exactly (at n < 3m)",
+        "norms are free: weight growth and decay (gamma) do not enter",
+        _CHECKED,
+    ),
+}
+
+
+def solve_theory(
+    name: str,
+    frequencies: Frequencies,
+    widths: NDArray[np.int64],
+    activation: Activation,
+    one_hot: bool = False,
+    executor: Executor | None = None,
+) -> tuple[MeanField | None, ...]:
+    """Return the solution at each width, None at width 1 (overlaps have no law there).
+
+    Widths are solved one by one, or by ``executor``; the result is the same.
+
+    Examples
+    --------
+    >>> from theory.activation import UNIFORM
+    >>> even = Frequencies.power_law(40, alpha=0.0)
+    >>> (found,) = solve_theory("gaussian", even, np.array([20]), UNIFORM)
+    >>> 0 < found.loss < 1
+    True
+    """
+    solve = partial(
+        _solve, frequencies, activation=activation, one_hot=one_hot, optimised=name == "mean_field"
+    )
+    each = map if executor is None else executor.map
+    return tuple(each(solve, [int(width) for width in widths]))
+
+
+def _solve(frequencies: Frequencies, width: int, **how: Any) -> MeanField | None:
+    return None if width < 2 else solve_mean_field(frequencies, width, **how)
+
+
+@lru_cache(maxsize=2)
+def derive_solved(name: str) -> Derivation:
+    """Return the steps from the model to what is minimised."""
+    t, z, s, b = sp.symbols("t z s b")
+    M = sp.Function("M")
+    transform = 2 * sp.exp(s * b) * M(s) / s**3
+    steps = [
+        Step(
+            "transform",
+            "Output i sees b_i + S, S a sum of independent terms r_i r_j t_ij x_j/√m with the "
+            "transform M(s). While its own input is silent it costs ⟨ReLU(b + S)²⟩, the inverse "
+            "Laplace transform of",
+            transform,
+        ),
+    ]
+    if name == "gaussian":
+        variance = (n - m) / (n - 1)
+        steps.append(
+            Step("overlaps", "Scaled overlaps t are Gaussian, with the Welch variance", variance)
+        )
+    else:
+        D = sp.Function("D_gh")
+        number = sp.Symbol("s")
+        steps += [
+            Step(
+                "overlaps",
+                "Random directions have t = z of variance 1; training moves them",
+                sp.Eq(t, z + D(z)),
+            ),
+            Step(
+                "budget",
+                "s rows have s m degrees of freedom, of which half can be put to use (a "
+                "heuristic): the sum of ⟨D²⟩ over pairs of the s most frequent is at most",
+                number * m / 2,
+            ),
+            Step(
+                "budget of equal features",
+                "Over n(n - 1)/2 pairs that bounds the Wasserstein distance W² of the laws of t "
+                "and z by",
+                m / (n - 1),
+            ),
+            Step(
+                "positivity",
+                "Gegenbauer polynomials of u_i·u_j are positive semidefinite matrices (Schoenberg "
+                "1942), also averaged over groups; of degree 2 that is the Welch bound on ⟨t²⟩",
+                sp.Ge(sp.Symbol("t2"), (n - m) / (n - 1)),
+            ),
+        ]
+    steps.append(
+        Step("minimum", "The loss is the least over norms, biases and what else is free above.")
+    )
+    return Derivation(f"Strong superposition solved: {name.replace('_', ' ')}", tuple(steps))

@@ -1,0 +1,4 @@
+"""The mean-field loss of given norms, biases and overlap laws; start with ``expected_loss``.
+
+``overlap_laws`` holds the laws of the overlaps between groups, ``kernels`` the compiled sums.
+"""

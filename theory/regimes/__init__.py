@@ -1,0 +1,6 @@
+"""The limits that can be solved in closed form; start with ``weak``.
+
+``weak`` keeps the m most frequent features; ``published`` has the exponents that arXiv 2505.10465
+claims for strong superposition; ``equiangular`` and ``hard_wall`` are strong superposition with one
+active feature at a time, on the single-feature losses of ``one_active``.
+"""

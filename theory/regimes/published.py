@@ -1,0 +1,133 @@
+"""The exponents that the publication claims for strong superposition, without a loss.
+
+``derive_even`` and ``derive_skewed`` give each exponent with where it is claimed;
+``published_exponents`` lists those that apply to given frequencies. ``theory.directions`` has the
+overlaps these rest on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import sympy as sp
+
+from theory.derivation import Derivation, Step, alpha, m, n
+from theory.directions import capacity_expression, derive_overlap_law, welch_expression
+from theory.frequencies import Frequencies
+from theory.tails import derive_tail
+
+
+@dataclass(frozen=True)
+class PublishedExponent:
+    """An exponent that the publication claims, without a loss.
+
+    Attributes
+    ----------
+    exponent : sympy.Expr
+        The claimed exponent of loss against m.
+    scaling : sympy.Expr
+        What the loss is claimed to be proportional to.
+    claimed : str
+        Where the claim is made, and what was observed.
+    derivation : Derivation
+        The argument behind it.
+    """
+
+    exponent: Any
+    scaling: Any
+    claimed: str
+    derivation: Derivation
+
+
+@lru_cache(maxsize=1)
+def derive_even() -> PublishedExponent:
+    """Derive the exponent 1 of isotropic overlaps.
+
+    Examples
+    --------
+    >>> derive_even().exponent
+    1
+    """
+    square = derive_overlap_law()["mean square"]
+    welch_limit = sp.limit(m * welch_expression, n, sp.oo) / m
+    exponent = sp.simplify(-m * sp.diff(square, m) / square)
+    claimed = (
+        "claimed for even frequencies (arXiv 2505.10465, strong superposition); the fits published "
+        "for n = 1000 and weight decay below -0.3 are 0.78 to 1.30 for alpha <= 1.25"
+    )
+    steps = (
+        Step("random overlap", "Rows without preferred directions have ⟨t²⟩ =", square),
+        Step(
+            "least overlap",
+            "No arrangement goes below the Welch value (n - m)/(m (n - 1)), which for n → ∞ is the "
+            "same:",
+            welch_limit,
+        ),
+        Step(
+            "scaling",
+            "If the loss is carried by squared overlaps and nothing else depends on m, then "
+            "L ∝ 1/m. [claim]",
+            square,
+        ),
+        Step("exponent", "-d ln L / d ln m:", exponent),
+    )
+    return PublishedExponent(
+        exponent, square, claimed, Derivation("Strong superposition, even frequencies", steps)
+    )
+
+
+@lru_cache(maxsize=1)
+def derive_skewed() -> PublishedExponent:
+    """Derive the exponent 2(alpha - 1) of the frequency beyond the capacity of a frame.
+
+    Examples
+    --------
+    >>> derive_skewed().exponent
+    2*alpha - 2
+    """
+    leading = derive_tail("power_law > 1").leading
+    capacity = sp.LT(capacity_expression.expand(), m)  # m²/2, leading for m ≫ 1
+    beyond = sp.powsimp(sp.powdenest(leading.subs(m, capacity), force=True))
+    exponent = sp.expand(sp.simplify(-m * sp.diff(beyond, m) / beyond))
+    claimed = (
+        "claimed for skewed power laws, alpha > 1 (arXiv 2505.10465, strong superposition); "
+        "the fits published for n = 1000 reach 2.05 to 2.27 at alpha = 2; where it takes over from "
+        "1 is open"
+    )
+    steps = (
+        Step(
+            "capacity",
+            "At most m(m+1)/2 directions can have equal |overlaps| (Gerzon); about m²/2 of the "
+            "most frequent features have them. [claim]",
+            capacity_expression,
+        ),
+        Step(
+            "beyond",
+            "The others dominate the loss; their frequency, Σ_{i>m²/2} p_i, for n → ∞ and m ≫ 1:",
+            beyond,
+        ),
+        Step("exponent", "-d ln L / d ln m, if L is proportional to it [claim]:", exponent),
+    )
+    return PublishedExponent(
+        exponent, beyond, claimed, Derivation("Strong superposition, skewed frequencies", steps)
+    )
+
+
+def published_exponents(frequencies: Frequencies) -> dict[str, float]:
+    """Return the published strong exponents to compare with at these frequencies, by name.
+
+    "strong_even" (1), claimed for even frequencies, is always listed; "strong_skewed",
+    2(alpha - 1), only where it is defined: power laws with alpha > 1.
+
+    Examples
+    --------
+    >>> published_exponents(Frequencies.power_law(1000, alpha=1.75))
+    {'strong_even': 1.0, 'strong_skewed': 1.5}
+    """
+    exponents = {"strong_even": float(derive_even().exponent)}
+    if frequencies.exponent is not None and frequencies.exponent > 1:
+        value = derive_skewed().exponent.subs(alpha, frequencies.exponent)
+        exponents["strong_skewed"] = float(value)
+    return exponents
