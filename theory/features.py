@@ -1,0 +1,175 @@
+"""What the model is shown: how often features occur, how large they are, how much each matters.
+
+``Features(frequencies, activation=…, importance=…)`` is what every loss, trainer and theory takes;
+a bare ``Frequencies`` stands for independent, equally important features with v ~ U(0, 2), and
+``as_features`` makes that promotion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from theory.activation import UNIFORM, Activation
+from theory.checks import check_finite, read_only
+from theory.frequencies import Frequencies
+
+
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class Features:
+    """Independent features x_i = u_i v_i, u_i ~ Bernoulli(p_i), with importances I_i.
+
+    The loss of the toy model is L = Σ_i I_i ⟨(y_i - x_i)²⟩ (arXiv 2209.10652; all I_i = 1 in
+    arXiv 2505.10465).
+
+    Parameters
+    ----------
+    frequencies : Frequencies
+        How often each feature occurs, p_1 >= ... >= p_n.
+    activation : Activation
+        The law of v, the size of an active feature; U(0, 2) by default.
+    importance : array_like, shape (n,), optional
+        I_i >= 0, the weight of feature i's squared error, in the order of ``frequencies.p``; 1 each
+        by default.
+
+    Attributes
+    ----------
+    frequencies, activation
+        As given.
+    importance : ndarray, shape (n,), or None
+        Read-only; None where every I_i is 1.
+
+    Raises
+    ------
+    TypeError
+        If ``frequencies`` is not a ``Frequencies`` or ``activation`` not an ``Activation``.
+    ValueError
+        If an importance is negative or not finite, all are 0, or their number is not n.
+
+    Examples
+    --------
+    >>> words = Frequencies.power_law(n=4, alpha=1.0)
+    >>> features = Features(words, Activation(0, 1), importance=[1, 0.5, 0.25, 0.125])
+    >>> features
+    Features(n=4, E=1, v in [0, 1], importance 1 to 0.125)
+    >>> features.lost_losses.round(4)
+    array([0.1024, 0.0328, 0.0117, 0.0046])
+    """
+
+    frequencies: Frequencies
+    activation: Activation
+    importance: NDArray[np.float64] | None
+
+    def __init__(
+        self,
+        frequencies: Frequencies,
+        activation: Activation = UNIFORM,
+        importance: ArrayLike | None = None,
+    ) -> None:
+        if not isinstance(frequencies, Frequencies):
+            raise TypeError(
+                f"frequencies = {frequencies!r} is not a Frequencies: make one with "
+                "Frequencies.power_law, .from_counts or .from_probabilities"
+            )
+        if not isinstance(activation, Activation):
+            raise TypeError(
+                f"activation = {activation!r} is not an Activation: write Activation(low, high)"
+            )
+        object.__setattr__(self, "frequencies", frequencies)
+        object.__setattr__(self, "activation", activation)
+        object.__setattr__(self, "importance", _check_importance(importance, frequencies.n))
+
+    @property
+    def n(self) -> int:
+        """Number of features."""
+        return self.frequencies.n
+
+    @property
+    def p(self) -> NDArray[np.float64]:
+        """Frequencies p_1 >= ... >= p_n, shape (n,)."""
+        return self.frequencies.p
+
+    @property
+    def density(self) -> float:
+        """Activation density E = Σ p_i."""
+        return self.frequencies.density
+
+    @property
+    def has_equal_importance(self) -> bool:
+        """Whether every I_i is 1."""
+        return self.importance is None
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """The importances I_i as an array of shape (n,), ones included; read-only."""
+        return read_only(np.ones(self.n)) if self.importance is None else self.importance
+
+    @cached_property
+    def lost_losses(self) -> NDArray[np.float64]:
+        """I_i (⟨v²⟩ p_i - ⟨v⟩² p_i²): what feature i costs at its best constant output."""
+        first, second = (float(self.activation.moment(k)) for k in (1, 2))
+        return read_only(self.weights * (second * self.p - (first * self.p) ** 2))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Features):
+            return NotImplemented
+        return (
+            self.frequencies == other.frequencies
+            and self.activation == other.activation
+            and np.array_equal(self.weights, other.weights)
+        )
+
+    def __hash__(self) -> int:
+        importance = None if self.importance is None else self.importance.tobytes()
+        return hash((self.frequencies, self.activation, importance))
+
+    def __repr__(self) -> str:
+        low, high = self.activation.low, self.activation.high
+        law = f"v in [{low:g}, {high:g}]" + ("" if self.activation.is_uniform else " in steps")
+        matter = ""
+        if self.importance is not None:
+            matter = f", importance {self.importance.max():g} to {self.importance.min():g}"
+        return f"Features(n={self.n}, E={self.density:g}, {law}{matter})"
+
+
+def as_features(features: Features | Frequencies) -> Features:
+    """Return ``features`` itself, or the ``Features`` that a bare ``Frequencies`` stands for.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+
+    Examples
+    --------
+    >>> as_features(Frequencies.power_law(n=100, alpha=1.0))
+    Features(n=100, E=1, v in [0, 2])
+    """
+    if isinstance(features, Features):
+        return features
+    if isinstance(features, Frequencies):
+        return Features(features)
+    raise TypeError(
+        f"features = {features!r} is neither a Features nor a Frequencies: make one with "
+        "Features(frequencies, activation=…, importance=…) or Frequencies.power_law(n, alpha)"
+    )
+
+
+def _check_importance(importance: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    if importance is None:
+        return None
+    values = check_finite("importance", importance)
+    if values.shape != (n,):
+        raise ValueError(
+            f"importance has shape {values.shape}: give one number for each of the {n} features"
+        )
+    negative = np.flatnonzero(values < 0)
+    if negative.size:
+        i = negative[0]
+        raise ValueError(f"importance[{i}] = {values[i]:g} is not allowed: it is at least 0")
+    if not values.any():
+        raise ValueError("every importance is 0: give at least one above 0")
+    return None if (values == 1).all() else read_only(values.copy())
