@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Entry = TypeVar("Entry", bound=np.generic)
 
 
 def check_integer(name: str, value: object, low: int = 1, high: int | None = None) -> int:
@@ -133,7 +136,7 @@ def check_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-def read_only(array: NDArray) -> NDArray:
+def read_only(array: NDArray[Entry]) -> NDArray[Entry]:
     """Return ``array`` with writing switched off (a view: the caller's own array stays writable).
 
     Examples

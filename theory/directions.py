@@ -117,7 +117,8 @@ class RandomOverlap:
         """Return P(overlap > t), accurate in the tail."""
         t = np.clip(np.asarray(t, dtype=np.float64), -1.0, 1.0)
         two_sided = betainc((self.m - 1) / 2, 0.5, 1 - t * t)
-        return np.where(t >= 0, two_sided / 2, 1 - two_sided / 2)
+        above: NDArray[np.float64] = np.where(t >= 0, two_sided / 2, 1 - two_sided / 2)
+        return above
 
     def one_sided_moment(self, h: float) -> float:
         """Return ⟨ReLU(t - h)²⟩, accurate also where it is tiny.
@@ -187,7 +188,8 @@ class RandomOverlap:
     def _quantile(self, tail: NDArray[np.float64], absolute: bool) -> NDArray[np.float64]:
         """Return the t that |overlap| (or overlap) exceeds with probability ``tail``."""
         two_sided = tail if absolute else 2 * np.minimum(tail, 1 - tail)
-        size = np.sqrt(1 - betaincinv((self.m - 1) / 2, 0.5, np.minimum(two_sided, 1.0)))
+        square = 1 - betaincinv((self.m - 1) / 2, 0.5, np.minimum(two_sided, 1.0))
+        size: NDArray[np.float64] = np.sqrt(square)
         return size if absolute else np.where(tail < 0.5, size, -size)
 
 
@@ -220,7 +222,8 @@ def welch_mean_square(n: ArrayLike, m: ArrayLike) -> NDArray[np.float64]:
     n, m = np.asarray(n, dtype=np.float64), np.asarray(m, dtype=np.float64)
     if np.any(n < 2) or np.any(m < 1):
         raise ValueError(f"n = {n}, m = {m} is not allowed: give n >= 2 and m >= 1")
-    return np.maximum(n - m, 0.0) / (m * (n - 1))
+    square: NDArray[np.float64] = np.maximum(n - m, 0.0) / (m * (n - 1))
+    return square
 
 
 def frame_capacity(m: ArrayLike) -> NDArray[np.float64]:
@@ -242,7 +245,8 @@ def frame_capacity(m: ArrayLike) -> NDArray[np.float64]:
     28.0
     """
     m = np.asarray(m, dtype=np.float64)
-    return m * (m + 1) / 2
+    capacity: NDArray[np.float64] = m * (m + 1) / 2
+    return capacity
 
 
 welch_expression = (n - m) / (m * (n - 1))

@@ -20,6 +20,8 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import exprel
 
+Array = NDArray[np.float64]
+
 # Coefficients of the midpoint Euler-Maclaurin formula, B_{2j}(1/2) / (2j)!, exactly.
 _MIDPOINT = tuple(
     float(sp.bernoulli(2 * j, sp.Rational(1, 2)) / sp.factorial(2 * j)) for j in range(1, 8)
@@ -31,13 +33,15 @@ _MIDPOINT = tuple(
 _DIRECT = 16
 
 
-def _integral(s: NDArray, low: NDArray, high: NDArray) -> NDArray:
+def _integral(s: Array, low: Array, high: Array) -> Array:
     """Integrate x^-s from low to high (high may be infinite when s > 1)."""
     with np.errstate(invalid="ignore", over="ignore"):
         log_ratio = np.log1p((high - low) / low)
         finite = low ** (1 - s) * log_ratio * exprel((1 - s) * log_ratio)
     with np.errstate(divide="ignore"):
-        return np.where(np.isinf(high), low ** (1 - s) / (s - 1), finite)
+        infinite = low ** (1 - s) / (s - 1)
+    total: Array = np.where(np.isinf(high), infinite, finite)
+    return total
 
 
 def power_sum(s: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
@@ -95,10 +99,11 @@ def power_slope(s: ArrayLike, a: ArrayLike) -> NDArray[np.float64]:
         head += (a + k) ** (-s - 1)
     low = a + _DIRECT - 0.5
     # s times the integral of x^-(s+1) from low on is low^-s.
-    return s * (head + _corrections(s + 1, low)) + low**-s
+    total: Array = s * (head + _corrections(s + 1, low)) + low**-s
+    return total
 
 
-def _corrections(s: NDArray, x: NDArray) -> NDArray:
+def _corrections(s: Array, x: Array) -> Array:
     """End-point terms of the midpoint Euler-Maclaurin formula for x^-s."""
     total, rising = np.zeros(s.shape), s.copy()  # s (s+1) ... (s+2j-2)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -119,7 +124,8 @@ def geometric_sum(rate: ArrayLike, a: ArrayLike, b: ArrayLike) -> NDArray[np.flo
     """
     rate, a, b = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (rate, a, b)))
     count = np.maximum(b - a + 1, 0.0)
-    return np.exp(-rate * (a - 1)) * np.expm1(-rate * count) / np.expm1(-rate)
+    total: Array = np.exp(-rate * (a - 1)) * np.expm1(-rate * count) / np.expm1(-rate)
+    return total
 
 
 def arithmetic_sum(power: int, n: ArrayLike, a: ArrayLike) -> NDArray[np.float64]:
@@ -131,7 +137,8 @@ def arithmetic_sum(power: int, n: ArrayLike, a: ArrayLike) -> NDArray[np.float64
     (3.0, 30.0)
     """
     k = np.maximum(np.asarray(n, dtype=np.float64) + 1 - np.asarray(a, dtype=np.float64), 0.0)
-    return k * (k + 1) / 2 if power == 1 else k * (k + 1) * (2 * k + 1) / 6
+    total: Array = k * (k + 1) / 2 if power == 1 else k * (k + 1) * (2 * k + 1) / 6
+    return total
 
 
 class PowerSum(sp.Function):

@@ -42,7 +42,8 @@ class Spectrum:
     def shares(self) -> NDArray[np.float64]:
         """Share of Σλ in each direction."""
         squares = (self.singular_values / self.singular_values[0]) ** 2
-        return squares / squares.sum()
+        shares: NDArray[np.float64] = squares / squares.sum()
+        return shares
 
     @property
     def participation(self) -> float:

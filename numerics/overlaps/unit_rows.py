@@ -17,6 +17,9 @@ from scipy.linalg.blas import dsyrk, ssyrk
 
 from numerics.tensors.row_matrix import RowMatrix
 
+# Rows of the matrix, float32 or float64.
+Block = NDArray[Any]
+
 _BLOCK = 4096
 
 
@@ -28,8 +31,8 @@ class UnitRows:
 
     def __init__(self, source: RowMatrix, center: bool, remove: int) -> None:
         self._source, self.m = source, source.m
-        self._mean: NDArray | None = None
-        self._removed: NDArray | None = None
+        self._mean: Block | None = None
+        self._removed: Block | None = None
         self.ids = np.arange(source.n)
         self.scale = 1.0
         norms = self._norms()
@@ -50,7 +53,7 @@ class UnitRows:
             self.zeros = np.sort(np.concatenate([self.zeros, self.ids[~left]]))
             self.ids, self.norms = self.ids[left], norms[left]
 
-    def _read(self, places: NDArray[np.int64]) -> NDArray:
+    def _read(self, places: NDArray[np.int64]) -> Block:
         ids = self.ids[places]
         if ids.size and ids[-1] - ids[0] + 1 == ids.size:  # sorted and distinct: one stretch
             block = self._source.read(int(ids[0]), int(ids[-1]) + 1)
@@ -64,7 +67,7 @@ class UnitRows:
             block = block - (block @ self._removed) @ self._removed.T
         return block
 
-    def _blocks(self) -> Iterator[NDArray]:
+    def _blocks(self) -> Iterator[Block]:
         for start in range(0, self.ids.size, _BLOCK):
             yield self._read(np.arange(start, min(start + _BLOCK, self.ids.size)))
 
@@ -91,18 +94,20 @@ class UnitRows:
             leading = vectors[:, ::-1][:, :remove]
             self._removed = np.ascontiguousarray(leading, dtype=self._source.dtype)
 
-    def unit(self, places: NDArray[np.int64]) -> NDArray:
+    def unit(self, places: NDArray[np.int64]) -> Block:
         """Return the unit rows at these places."""
         block = self._read(places)
-        return block / self.norms[places, None].astype(block.dtype)
+        unit: Block = block / self.norms[places, None].astype(block.dtype)
+        return unit
 
 
-def _second_moments(block: NDArray) -> NDArray[np.float64]:
+def _second_moments(block: Block) -> NDArray[np.float64]:
     """Return blockᵀ block as a full float64 matrix, by half the work."""
     syrk = ssyrk if block.dtype == np.float32 else dsyrk
     half = syrk(1.0, block.T, lower=0)  # block.T is Fortran-ordered: nothing is copied
-    full = half.astype(np.float64)
-    return full + np.triu(full, 1).T
+    full: NDArray[np.float64] = half.astype(np.float64)
+    full += np.triu(full, 1).T
+    return full
 
 
 def moments(

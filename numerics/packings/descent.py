@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numerics.packings.kernels import lbfgs_direction
 
-Energy = Callable[[NDArray], tuple[float, NDArray]]
+# Of float32 or float64.
+Array = NDArray[Any]
+Energy = Callable[[Array], tuple[float, Array]]
 
 _MEMORY = 12
 # Root mean square moves of the vectors: the first, and the most in one step.
@@ -25,7 +28,7 @@ _FIRST, _LONGEST = 0.02, 1.0
 _STALLED, _IN_A_ROW = 16.0, 3
 
 
-def descend(U: NDArray, energy: Energy, iterations: int) -> NDArray:
+def descend(U: Array, energy: Energy, iterations: int) -> Array:
     """Lower an energy of unit vectors from U until it gains nothing more.
 
     Parameters
@@ -52,7 +55,7 @@ def descend(U: NDArray, energy: Energy, iterations: int) -> NDArray:
     """
     small = _STALLED * np.finfo(U.dtype).eps
 
-    def evaluate(X: NDArray) -> tuple[float, NDArray, NDArray]:
+    def evaluate(X: Array) -> tuple[float, Array, Array]:
         size = np.sqrt(np.einsum("nm,nm->n", X, X))[:, None]
         V = X / size
         value, slope = energy(V)

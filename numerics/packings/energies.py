@@ -8,6 +8,7 @@ Use ``soft_maximum`` for the largest overlap smoothed at a temperature 1/p, ``p_
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,8 @@ def soft_maximum(U: Array, p: float, lines: bool) -> tuple[float, Array]:
     0.0
     """
     if U.shape[0] <= 200:  # small: one pass over pairs; else products of matrices
-        return soft_maximum_of_few(np.ascontiguousarray(U), p, lines)
+        value, slope = soft_maximum_of_few(np.ascontiguousarray(U), p, lines)
+        return value, slope
     t = U @ U.T
     np.fill_diagonal(t, -np.inf if not lines else 0.0)
     size = np.abs(t) if lines else t
@@ -57,7 +59,7 @@ def p_frame(U: Array, p: float) -> tuple[float, Array]:
     return float(np.sum(size * np.abs(t))), 2 * p * (size * np.sign(t)) @ U
 
 
-def relu_energy(U: NDArray, r: Array, b: Array, p: Array) -> tuple[float, NDArray]:
+def relu_energy(U: NDArray[Any], r: Array, b: Array, p: Array) -> tuple[float, NDArray[Any]]:
     """Return Σ_j p_j Σ_{i≠j} ⟨ReLU(r_i r_j t_ij v + b_i)²⟩ over v ~ U(0, 2), and its gradient.
 
     It is what features do to each other in the one-active-feature loss (arXiv 2505.10465, eq. 8)

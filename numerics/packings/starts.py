@@ -15,7 +15,8 @@ Array = NDArray[np.float64]
 
 
 def _unit(X: Array) -> Array:
-    return X / np.linalg.norm(X, axis=1, keepdims=True)
+    unit: Array = X / np.linalg.norm(X, axis=1, keepdims=True)
+    return unit
 
 
 def random_start(n: int, m: int, rng: np.random.Generator) -> Array:

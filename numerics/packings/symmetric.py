@@ -60,4 +60,5 @@ class SymmetricSearch:
             orbits = orbits._replace(vectors=vectors)
         U = self.rng.permutation(orbits.images())[: self.n]
         U += _NOISE * self.rng.standard_normal(U.shape)
-        return U / np.linalg.norm(U, axis=1, keepdims=True)
+        unit: Array = U / np.linalg.norm(U, axis=1, keepdims=True)
+        return unit

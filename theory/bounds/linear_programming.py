@@ -57,7 +57,8 @@ def _peaks(t: NDArray[np.float64], f: NDArray[np.float64]) -> NDArray[np.float64
     left, top, right = f[at - 1], f[at], f[at + 1]
     bend = np.minimum(left - 2 * top + right, -1e-300)
     shift = np.clip((left - right) / (2 * bend), -0.5, 0.5)
-    return t[at] + shift * (t[at + 1] - t[at - 1]) / 2
+    peaks: NDArray[np.float64] = t[at] + shift * (t[at + 1] - t[at - 1]) / 2
+    return peaks
 
 
 class _PackingProgram:

@@ -16,7 +16,12 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from numerics.packings.constructions.finite_fields import factor_prime_power, field, golay_words
+from numerics.packings.constructions.finite_fields import (
+    Elements,
+    factor_prime_power,
+    field,
+    golay_words,
+)
 from numerics.packings.constructions.line_system import LineSystem
 
 
@@ -54,7 +59,8 @@ def _factor(gram: NDArray[np.float64], m: int) -> NDArray[np.float64]:
     """Return n unit vectors in R^m with this Gram matrix (n/m times a projection)."""
     _, basis = np.linalg.eigh(gram)
     vectors = basis[:, -m:]
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def simplex(m: int) -> NDArray[np.int64]:
@@ -85,7 +91,8 @@ def symplectic(k: int) -> NDArray[np.int64]:
     form, bilinear = _quadratic_form(k)
     # Q(x + y) = Q(x) + Q(y) + B(x, y).
     S = 1 - 2 * ((form[:, None] + form[None, :] + bilinear) % 2)
-    return S - np.diag(np.diag(S))
+    np.fill_diagonal(S, 0)
+    return S
 
 
 def quadric(k: int, value: int) -> NDArray[np.int64]:
@@ -93,7 +100,8 @@ def quadric(k: int, value: int) -> NDArray[np.int64]:
     form, bilinear = _quadratic_form(k)
     chosen = np.flatnonzero(form == value)
     S = 1 - 2 * bilinear[np.ix_(chosen, chosen)]
-    return S - np.diag(np.diag(S))
+    np.fill_diagonal(S, 0)
+    return S
 
 
 def unitary(q: int) -> NDArray[np.int64]:
@@ -106,19 +114,21 @@ def unitary(q: int) -> NDArray[np.int64]:
     x = np.array(points)
     bar = finite.power(x, q)
 
-    def product(a: NDArray, b: NDArray) -> NDArray:
+    def product(a: Elements, b: Elements) -> Elements:
         terms = finite.multiply(a, b)
         return finite.add(finite.add(terms[..., 0], terms[..., 1]), terms[..., 2])
 
     isotropic = product(x, bar) == 0
     x, bar = x[isotropic], bar[isotropic]
-    return finite.character[product(x[:, None], bar[None, :])]
+    signs: NDArray[np.int64] = finite.character[product(x[:, None], bar[None, :])]
+    return signs
 
 
 def _blocks(through: int | None) -> NDArray[np.int64]:
     """Blocks of the Steiner system S(4, 7, 23); without those through one point, if asked."""
     words = golay_words()
-    octads = words[(words.sum(axis=1) == 8) & (words[:, 23] == 1)][:, :23].astype(np.int64)
+    chosen = (words.sum(axis=1) == 8) & (words[:, 23] == 1)
+    octads: NDArray[np.int64] = words[chosen][:, :23].astype(np.int64)
     return octads if through is None else octads[octads[:, through] == 0]
 
 
@@ -185,7 +195,8 @@ def steiner(k: int, v: int) -> NDArray[np.float64] | None:
         for point in block:
             used[point] += 1
             vectors[point - 1, :, place] = signs[:, used[point]]
-    return vectors.reshape(-1, len(blocks)) / np.sqrt(r)
+    frame: NDArray[np.float64] = vectors.reshape(-1, len(blocks)) / np.sqrt(r)
+    return frame
 
 
 _TAYLOR = "Taylor, Regular 2-graphs (1977)"

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from theory.checks import check_integer
 
+# Numbers of elements of a field, or their quadratic characters.
+Elements = NDArray[np.int64]
+
 
 def factor_prime_power(q: int) -> tuple[int, int] | None:
     """Return (p, k) with q = p^k, p prime; None if q is no prime power.
@@ -91,20 +94,22 @@ class FiniteField:
                 return np.array(powers)
         raise AssertionError("every finite field has a primitive element")
 
-    def add(self, a: NDArray | int, b: NDArray | int) -> NDArray:
+    def add(self, a: Elements | int, b: Elements | int) -> Elements:
         """Return a + b, elementwise."""
-        return ((self._digits[a] + self._digits[b]) % self.p) @ self._places
+        total: Elements = ((self._digits[a] + self._digits[b]) % self.p) @ self._places
+        return total
 
-    def subtract(self, a: NDArray | int, b: NDArray | int) -> NDArray:
+    def subtract(self, a: Elements | int, b: Elements | int) -> Elements:
         """Return a - b, elementwise."""
-        return ((self._digits[a] - self._digits[b]) % self.p) @ self._places
+        difference: Elements = ((self._digits[a] - self._digits[b]) % self.p) @ self._places
+        return difference
 
-    def multiply(self, a: NDArray | int, b: NDArray | int) -> NDArray:
+    def multiply(self, a: Elements | int, b: Elements | int) -> Elements:
         """Return a b, elementwise."""
         a, b = np.asarray(a), np.asarray(b)
         return np.where((a == 0) | (b == 0), 0, self._power[self._log[a] + self._log[b]])
 
-    def power(self, a: NDArray | int, k: int) -> NDArray:
+    def power(self, a: Elements | int, k: int) -> Elements:
         """Return a^k for k >= 1, elementwise."""
         a = np.asarray(a)
         return np.where(a == 0, 0, self._power[self._log[a] * k % (self.q - 1)])
@@ -137,4 +142,5 @@ def golay_words() -> NDArray[np.int8]:
         if len(words) >= 4096:
             break
     table = np.array(sorted(words), dtype=np.int8)
-    return np.c_[table, table.sum(axis=1) % 2].astype(np.int8)
+    extended: NDArray[np.int8] = np.c_[table, table.sum(axis=1) % 2].astype(np.int8)
+    return extended

@@ -20,6 +20,8 @@ from numerics.packings.constructions.finite_fields import golay_words
 from numerics.packings.constructions.line_system import LineSystem
 from theory.checks import check_integer
 
+Forms = list[NDArray[np.int64]]
+
 _HALF = (sp.Integer(0), sp.Rational(1, 2))
 
 
@@ -66,7 +68,8 @@ def _lines(points: NDArray[np.float64]) -> NDArray[np.float64]:
     points = points[points[np.arange(len(points)), lead] > 0]
     _, size, axes = np.linalg.svd(points, full_matrices=False)
     inside = points @ axes[size > 1e-9 * size[0]].T
-    return inside / np.linalg.norm(inside, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = inside / np.linalg.norm(inside, axis=1, keepdims=True)
+    return unit
 
 
 def _signs(k: int) -> NDArray[np.float64]:
@@ -134,7 +137,7 @@ def _unbiased_bases(k: int) -> LineSystem:
 
     every = [form(bits) for bits in itertools.product((0, 1), repeat=len(upper))]
 
-    def extend(chosen: list[NDArray[np.int64]], rest: list[NDArray[np.int64]]) -> list | None:
+    def extend(chosen: Forms, rest: Forms) -> Forms | None:
         if len(chosen) == 2 ** (k - 1):
             return chosen
         for place, A in enumerate(rest):
