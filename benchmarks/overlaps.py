@@ -1,7 +1,7 @@
 """Overlaps at the size of language models: speed as ratios within one run, and peak memory.
 
-Run ``python benchmarks/overlaps.py`` (about five minutes, 2 cores); it prints its results and
-stores them in benchmarks/overlaps.json.
+Run ``python benchmarks/overlaps.py`` (about five minutes, 2 cores). Results are stored in
+benchmarks/overlaps.json.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The exact expected losses: time, memory, cost against n, m and rtol, error of the gradient.
 
-Run ``python benchmarks/population_loss.py`` (about five minutes, 2 cores); it prints its results
-and stores them in benchmarks/population_loss.json.
+Run ``python benchmarks/population_loss.py`` (about five minutes, 2 cores). Results are stored in
+benchmarks/population_loss.json.
 """
 
 import json

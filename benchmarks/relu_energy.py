@@ -1,8 +1,8 @@
 """Descent of the interference energy against plain torch: autograd and its own L-BFGS.
 
 Run ``python benchmarks/relu_energy.py`` (about two minutes, 2 cores): n = 1000 directions in m =
-100 dimensions, equal frequencies, r = 1, the same start and threads. It prints its results and
-stores them in benchmarks/relu_energy.json.
+100 dimensions, equal frequencies, r = 1, the same start and threads. Results are stored in
+benchmarks/relu_energy.json.
 """
 
 import json

@@ -3,8 +3,8 @@
 Run ``python benchmarks/training.py`` (3 minutes). Both run on one thread, side by side in one
 process; compilation is not counted. The plain loop draws dense batches, forms x W Wᵀ + b, and steps
 with torch's Adam; its time for the published recipe is 20 000 times the median of 200 of its steps.
-What it ends at is given: 0.347 at m = 25, 0.084 at m = 63 (n = 1000, alpha = 1, gamma = -1).
-Results are stored in benchmarks/training.json.
+The loss that recipe reaches is given: 0.347 at m = 25, 0.084 at m = 63 (n = 1000, alpha = 1,
+gamma = -1). Results are stored in benchmarks/training.json.
 """
 
 import json

@@ -1,10 +1,10 @@
 """Memory that the unembedding of a 4 GB sharded checkpoint takes, and the time.
 
-Run ``python benchmarks/unembedding.py`` (about fifteen minutes; 4.4 GB of disk, given back);
-it prints its results and stores them in benchmarks/unembedding.json. The checkpoints are synthetic:
-the unembedding is random, the rest zeros. Memory is read from /proc/self/status (Linux): the peak
-of all resident pages, and apart from it the largest sampled anonymous part (the process's own) and
-file part (pages of mapped files, which the system can take back).
+Run ``python benchmarks/unembedding.py`` (about fifteen minutes; needs 4.4 GB of free disk, freed
+again). Results are stored in benchmarks/unembedding.json. The checkpoints are synthetic: the
+unembedding is random, the rest zeros. Memory is read from /proc/self/status (Linux): the peak of
+all resident pages, and separately the largest sampled anonymous part (the process's own) and file
+part (pages of mapped files, which the system can reclaim).
 """
 
 import json

@@ -1,8 +1,8 @@
-"""What better training changes in the published picture, and what it confirms.
+"""What better training changes in the published figures, and what it confirms.
 
-Run ``python examples/better_training.py``. It reads the measurements that come with the package
-(models of the published recipe and of the fast one) and the published points of arXiv 2505.10465;
-nothing is trained.
+Run ``python examples/better_training.py`` (seconds). It reads the measurements that come with the
+package (models of the published recipe and of the fast one) and the published points of
+arXiv 2505.10465. It trains nothing, prints tables, and stores nothing.
 """
 
 import numpy as np

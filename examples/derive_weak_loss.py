@@ -1,6 +1,6 @@
 """From the model to the loss, by symbols: weak superposition for frequencies p_i ∝ i^-alpha.
 
-Run it:  python examples/derive_weak_loss.py
+Run ``python examples/derive_weak_loss.py`` (seconds). It prints its results and stores nothing.
 """
 
 import sympy as sp

@@ -1,12 +1,13 @@
 """Weak theory against the published losses of Figure 1, for three laws of frequency.
 
-The theory says what a model loses that keeps the m most frequent features. Where the published
+Run ``python examples/published_losses.py`` (seconds). It prints tables and writes the figure
+published.png; it stores nothing else.
+
+The theory gives the loss of a model that keeps the m most frequent features. Where the published
 loss is higher, frequent features died (their biases start at N(0, 1)); where it is lower, the model
 represents more features than it has dimensions: weight decay 0.1 does not fully suppress
-superposition. The second table turns each published loss into the number of features that would
-have to be kept, in order of frequency, to lose as little.
-
-Run it:  python examples/published_losses.py --output published.png
+superposition. The second table gives, for each published loss, the number of most frequent features
+that a model with this loss would keep.
 """
 
 import argparse

@@ -1,5 +1,8 @@
 """Which features are lost decides the weak loss: three forms of the theory against trained models.
 
+Run ``python examples/weak_superposition.py`` (8 minutes on two cores; with ``--steps 2000`` a
+minute). It prints tables and writes the figure weak.png, stored in examples/weak.png.
+
 Models are trained by the published recipe with positive weight decay. Their biases start at
 N(0, 1), and a feature whose bias starts too low dies early, however frequent it is. So a trained
 model does not keep the m most frequent features. The loss is compared with
@@ -7,9 +10,6 @@ model does not keep the m most frequent features. The loss is compared with
 - top m:   the m most frequent kept (the ideal, what can be predicted without training);
 - ranks:   as many of the most frequent kept as the model represents, φ_1/2 n (the published form);
 - rows:    exactly the features that this model lost, those with |W_i| < 1/2.
-
-Run it (about 8 minutes on two cores; --steps 2000 for a quick look):
-    python examples/weak_superposition.py --output weak.png
 """
 
 import argparse

@@ -1,12 +1,12 @@
 """Real frequencies: the thousand most frequent English words as features.
 
+Run ``python examples/word_frequencies.py`` (a minute on two cores). It writes words.csv and the
+figure words.png; it stores nothing else.
+
 The counts come from the package wordfreq (pip install "superscale[words]"; its data are CC-BY-SA
 and are not part of this project). They are written to a CSV file, fitted by a Zipf law, and used as
-the frequencies of toy models.
+the frequencies of toy models. The same from a shell, with the file that it writes:
 
-Run it (about a minute on two cores):
-    python examples/word_frequencies.py --output words
-The same from a shell, with the file that it writes:
     superscale compare --counts words.csv --top 1000 --m 5,10,20,40
 """
 

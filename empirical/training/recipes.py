@@ -24,7 +24,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "rare_share": 0.0,
             }
         ),
-        # Found by measurement: benchmarks/recipes.py.
+        # Found by measurement: studies/training/recipes.py.
         "fast": MappingProxyType(
             {
                 "bias_start": "zero",

@@ -10,7 +10,7 @@ from numerics.packings.packing import Packing
 from theory.bounds.packing_bounds import bounds
 
 ROOT = Path(__file__).parents[2]
-FINDS = sorted((ROOT / "benchmarks" / "finds").glob("*.npz"))
+FINDS = sorted((ROOT / "studies" / "packings" / "finds").glob("*.npz"))
 
 
 def coherence(vectors):

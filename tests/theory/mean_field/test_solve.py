@@ -228,7 +228,7 @@ def test_one_active_feature(even):
 
 
 def test_two_features_to_a_dimension_are_antipodal_pairs():
-    """Trained models of 300 equal features: benchmarks/budgets.json."""
+    """Trained models of 300 equal features: studies/mean_field/budgets.json."""
     f = Frequencies.power_law(300, alpha=0.0)
     found = solve_mean_field(f, 150)
     assert found.loss == pytest.approx(0.002225, rel=5e-3)
