@@ -4,3 +4,5 @@ Use ``empirical.training.train`` to train the toy model, ``empirical.training.di
 inside a trained one, ``empirical.comparisons.comparison`` to set theory beside experiment,
 ``empirical.comparisons.published`` for the published measurements. Only this package knows torch.
 """
+
+__part_of__ = "superscale"

@@ -12,15 +12,15 @@ import superscale as ss
 
 def slope(table):
     """Minus the log-log slope of loss against m."""
-    return ss.fit_exponent(table["m"], table["loss"]).value
+    return ss.scaling_laws.fit_exponent(table["m"], table["loss"]).value
 
 
 def figure_7b():
-    published = ss.load_reference("fig7_density")
+    published = ss.published.load_reference("fig7_density")
     published = published[(published["panel"] == "b") & (published["E"] == 1)].set_index("m")[
         "loss"
     ]
-    seeds = ss.load_measured("seeds")
+    seeds = ss.published.load_measured("seeds")
     seeds["dead"] = seeds["dead_loss"] / seeds["loss"]
     by = seeds.groupby(["recipe", "m"])
     mean, spread = by["loss"].mean().unstack(0), by["loss"].std().unstack(0)
@@ -39,7 +39,7 @@ def figure_7b():
         for recipe, rows in seeds.groupby("recipe")
     }
     for recipe, values in each.items():
-        of_means = ss.fit_exponent(mean.index, mean[recipe]).value
+        of_means = ss.scaling_laws.fit_exponent(mean.index, mean[recipe]).value
         print(
             f"exponent, {recipe} recipe: {of_means:.3f} "
             f"(by seed {np.min(values):.3f} … {np.max(values):.3f})"
@@ -49,7 +49,7 @@ def figure_7b():
 
 
 def strong_exponents():
-    table = ss.reproduce("fig4").to_dataframe()
+    table = ss.published.reproduce("fig4").to_dataframe()
     table["gamma"] = table["curve"].str.split("= ").str[1].astype(float)
     print("\nExponent of loss against m, fast recipe beside the published one (read from colours):")
     for side, part in (("gamma < 0", table["gamma"] < 0), ("gamma > 0", table["gamma"] > 0)):
@@ -59,7 +59,7 @@ def strong_exponents():
 
 
 def representation():
-    result = ss.reproduce("fig3").to_dataframe().dropna(subset=["published"])
+    result = ss.published.reproduce("fig3").to_dataframe().dropna(subset=["published"])
     print("\nShare of rows with norm above 1/2, ours less the published:")
     for (panel, recipe), part in result.groupby(["panel", "recipe"]):
         far = part["difference"].abs()
@@ -70,7 +70,7 @@ def representation():
     far = result[(result["recipe"] == "fast") & (result["panel"].str.startswith("3a"))]
     far = far[far["difference"].abs() > 0.05]
     print(f"3a: those further off lie at gamma {far['x'].min():.2f} … {far['x'].max():.2f}")
-    grid = ss.load_measured("grid")
+    grid = ss.published.load_measured("grid")
     steep = grid[(grid["alpha"] == 2) & np.isclose(grid["gamma"], -1)].set_index("m")["loss"]
     print("\nLoss at alpha = 2, gamma = -1, by m:", steep.round(4).to_dict())
     print("\nDead features (share of all, fast recipe), by m at gamma < 0 and gamma > 0:")
@@ -79,8 +79,8 @@ def representation():
 
 
 def row_by_the_published_recipe():
-    row = ss.load_measured("row_paper")
-    table = ss.reproduce("fig4").to_dataframe()
+    row = ss.published.load_measured("row_paper")
+    table = ss.published.reproduce("fig4").to_dataframe()
     table = table[table["x"] == 1].assign(gamma=sorted(row["gamma"].unique()))
     table["paper"] = [slope(part) for _, part in row.groupby("gamma")]
     table = table.rename(columns={"ours": "fast"})[["gamma", "published", "paper", "fast"]]
@@ -89,12 +89,15 @@ def row_by_the_published_recipe():
 
 
 def large_models():
-    table = ss.reproduce("fig1").to_dataframe().rename(columns={"x": "m"})
+    table = ss.published.reproduce("fig1").to_dataframe().rename(columns={"x": "m"})
     print("\nLoss at n = 10240, strong superposition, fast recipe beside the published one:")
     print(table[["curve", "m", "ours", "published", "ratio"]].round(4).to_string(index=False))
     print("exponents from m = 32:")
     for curve, part in table[table["m"] >= 32].groupby("curve", sort=False):
-        values = [ss.fit_exponent(part["m"], part[name]).value for name in ("ours", "published")]
+        values = [
+            ss.scaling_laws.fit_exponent(part["m"], part[name]).value
+            for name in ("ours", "published")
+        ]
         print(f"{curve}: {values[0]:.2f}, published {values[1]:.2f}")
 
 

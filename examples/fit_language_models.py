@@ -9,8 +9,8 @@ import superscale as ss
 
 
 def main():
-    data = ss.load_reference("fig8_llm_loss")
-    fit = ss.fit_power_law(
+    data = ss.published.load_reference("fig8_llm_loss")
+    fit = ss.scaling_laws.fit_power_law(
         data["m"],
         data["loss_total"],
         groups=data["family"] + "/" + data["dataset"],

@@ -35,8 +35,8 @@ def main() -> None:
     )
     for n, ax in zip(arguments.n, np.atleast_1d(axes), strict=True):
         widths = [m for m in arguments.m if 2 * m < n]  # from n = 2m on the loss can be 0
-        best = ss.bracket_loss(n, widths, steps=arguments.steps)
-        flat = ss.bracket_loss(n, widths, r=1.0, b=0.0, steps=arguments.steps)
+        best = ss.packings.bracket_loss(n, widths, steps=arguments.steps)
+        flat = ss.packings.bracket_loss(n, widths, r=1.0, b=0.0, steps=arguments.steps)
         for title, bracket in (("best r and b for each", best), ("r = 1, b = 0", flat)):
             print(f"n = {n}, {title}")
             print(bracket)

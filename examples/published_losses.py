@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--output", default="published.png")
     arguments = parser.parse_args()
 
-    comparison = ss.compare_reference("fig1-weak")
+    comparison = ss.published.compare_reference("fig1-weak")
     print(comparison.settings["source"], "\n")
     print("measured / weak theory")
     widths = [row.m for row in comparison.rows if row.curve == "power"]
@@ -40,7 +40,7 @@ def main() -> None:
     print("\nfeatures that the loss is worth, kept in order of frequency")
     print(f"{'m':12s}" + "".join(f"{m:8d}" for m in widths))
     for curve, frequencies in LAWS.items():
-        losses = ss.weak_loss(frequencies, np.arange(frequencies.n + 1))  # falls with r
+        losses = ss.regimes.weak_loss(frequencies, np.arange(frequencies.n + 1))  # falls with r
         kept = [
             int(np.searchsorted(-losses, -row.measured))
             for row in comparison.rows

@@ -48,7 +48,7 @@ def main() -> None:
             loss = ss.monte_carlo_loss(run.model, frequencies, arguments.samples, rng=7).loss
             inside = ss.measure(run.model, frequencies)
             forms = {
-                "top m": float(ss.weak_loss(frequencies, m)),
+                "top m": float(ss.regimes.weak_loss(frequencies, m)),
                 "ranks": inside.lost_ranks_loss,
                 "rows": inside.lost_rows_loss,
             }

@@ -35,10 +35,10 @@ def main() -> None:
         for word in wordfreq.top_n_list("en", arguments.top):
             writer.writerow([word, round(1e9 * wordfreq.word_frequency(word, "en"))])
 
-    counts = ss.read_counts(table)
+    counts = ss.counts.read_counts(table)
     frequencies = ss.Frequencies.from_counts(counts, top=arguments.top)
     print(frequencies)
-    print(ss.fit_zipf(counts), "\n")
+    print(ss.counts.fit_zipf(counts), "\n")
 
     comparison = ss.compare(
         frequencies, m=[5, 10, 20, 40], seeds=arguments.seeds, steps=arguments.steps, workers=2

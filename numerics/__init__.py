@@ -3,3 +3,5 @@
 Use ``numerics.toy_model`` for the pair (W, b), ``numerics.sampling`` for sparse batches of
 features, ``numerics.loss.monte_carlo`` for the loss on fresh samples.
 """
+
+__part_of__ = "superscale"

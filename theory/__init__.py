@@ -5,3 +5,5 @@ prediction at once, and the other modules to look inside one of them: ``weak`` a
 (the two regimes), ``one_active`` (the loss with one active feature), ``directions`` (overlaps of
 random and of optimal directions), ``zipf`` (the exponent of counts).
 """
+
+__part_of__ = "superscale"

@@ -70,12 +70,16 @@ def main():
     check_law(stored)
     constants = stored["constants"]
     points = []
-    figure = ss.load_reference("fig7_density").query("panel == 'b'")
+    figure = ss.published.load_reference("fig7_density").query("panel == 'b'")
     for E in (1.0, 3.4321):
         f = ss.Frequencies.power_law(1000, alpha=1.0, density=E)
         here_E = figure[np.isclose(figure.E, E, atol=1e-3)].sort_values("m")
         points += [("7b", f"E = {E:.3g}", f, row.m, row.loss) for row in here_E.itertuples()]
-    figure = ss.load_reference("fig1_toy_loss").query("superposition == 'strong'").sort_values("m")
+    figure = (
+        ss.published.load_reference("fig1_toy_loss")
+        .query("superposition == 'strong'")
+        .sort_values("m")
+    )
     for name, f in LARGE.items():
         rows = figure[figure.distribution == name]
         points += [("1d", name, f, row.m, row.loss) for row in rows.itertuples()]

@@ -47,7 +47,7 @@ def solve(m, gamma, kappa, known):
 
 
 def main():
-    runs = ss.load_measured("row_paper")
+    runs = ss.published.load_measured("row_paper")
     runs = runs[(runs.gamma > 0) & (runs.m >= 25)].sort_values(["m", "gamma"])
     known, points, constants = {}, [], []
     for run in runs.itertuples():
@@ -62,7 +62,9 @@ def main():
     for m, gamma, N, loss in points:
         found = solve(m, gamma, kappa, known)
         few = FREQUENCIES.p[:found]
-        total = interference(found, m, known) * few.sum() + float(ss.weak_loss(FREQUENCIES, found))
+        total = interference(found, m, known) * few.sum() + float(
+            ss.regimes.weak_loss(FREQUENCIES, found)
+        )
         rows.append({"m": m, "gamma": gamma, "measured": N, "solved": found, "loss": loss,
                      "predicted": total})  # fmt: skip
         print(f"m = {m}, gamma = {gamma:.2f}: {N} rows, by the balance {found} "

@@ -27,7 +27,7 @@ SETS, RESAMPLES, LEVEL = 1000, 299, 0.95
 
 
 def load():
-    data = ss.load_reference("fig8_llm_loss")
+    data = ss.published.load_reference("fig8_llm_loss")
     return data, {
         "groups": data["family"] + "/" + data["dataset"],
         "labels": data["model"] + "/" + data["dataset"],
@@ -39,7 +39,7 @@ def measure_time(data, names):
     seconds = []
     for _ in range(20):
         start = time.perf_counter()
-        ss.fit_power_law(data["m"], data["loss_total"], **names)
+        ss.scaling_laws.fit_power_law(data["m"], data["loss_total"], **names)
         seconds.append(time.perf_counter() - start)
     return {"fastest": min(seconds), "median": float(np.median(seconds))}
 
@@ -135,7 +135,7 @@ def measure_coverage(fit, shared, own, seed):
 
 def main():
     data, names = load()
-    fit = ss.fit_power_law(data["m"], data["loss_total"], **names)
+    fit = ss.scaling_laws.fit_power_law(data["m"], data["loss_total"], **names)
     stderr, intervals = measure_errors(fit)
     shared, own = split_errors(fit)
     record = {

@@ -30,7 +30,7 @@ def train_cell(cell):
 
 
 def main():
-    shipped = ss.load_measured("grid")
+    shipped = ss.published.load_measured("grid")
     drawn = np.random.default_rng(SEED).choice(len(shipped), COUNT, replace=False)
     table = shipped.iloc[drawn][["alpha", "gamma", "m", "seed", "loss"]].reset_index(drop=True)
     cells = table[["alpha", "gamma", "m", "seed"]].to_numpy().tolist()

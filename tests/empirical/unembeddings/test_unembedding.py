@@ -74,8 +74,8 @@ def test_heads_and_tied_embeddings_of_every_format(tmp_path, kind):
     assert found.format == ("gguf" if kind == "quantised" else kind)
     assert (found.matrix.n, found.matrix.m) == (40, 32)
     assert np.allclose(found.matrix.read(0, 40), W, rtol=0, atol=atol)
-    assert ss.mean_square_overlap(found.matrix) == pytest.approx(
-        ss.mean_square_overlap(W), rel=1e-6 if not atol else 0.02
+    assert ss.directions.mean_square_overlap(found.matrix) == pytest.approx(
+        ss.directions.mean_square_overlap(W), rel=1e-6 if not atol else 0.02
     )
     path = write(tmp_path, kind, {embedding: V, "norm.weight": W[0]})
     found = open_unembedding(str(path))
@@ -212,7 +212,7 @@ def test_wrong_types_and_values(tmp_path):
         broken[7, 3] = bad
         save_file({"lm_head.weight": broken}, path)
         with pytest.raises(ValueError, match="row 7 of the matrix has NaN or infinite entries"):
-            ss.mean_square_overlap(open_unembedding(path).matrix)
+            ss.directions.mean_square_overlap(open_unembedding(path).matrix)
     with pytest.raises(TypeError):
         open_unembedding(3)
     with pytest.raises(TypeError, match="is not a path: give a str or a Path"):
@@ -332,4 +332,4 @@ def test_real_models(package, file, tensor, n, m, raw):
     found = open_unembedding(find_in_package(package, file))
     assert (found.tensor, found.tied) == (tensor, True)
     assert (found.matrix.n, found.matrix.m) == (n, m)
-    assert ss.mean_square_overlap(found.matrix) == pytest.approx(raw, rel=1e-4)
+    assert ss.directions.mean_square_overlap(found.matrix) == pytest.approx(raw, rel=1e-4)

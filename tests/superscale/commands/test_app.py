@@ -78,7 +78,7 @@ def test_predict_for_machines(capsys):
     import superscale as ss
 
     words = ss.Frequencies.power_law(1000, 1.0)
-    expected = ss.weak_loss(words, [10, 25])
+    expected = ss.regimes.weak_loss(words, [10, 25])
     _, out, _ = call(capsys, "predict", "--m", "10", "--m", "25", "--json")
     record = json.loads(out)
     assert [row["m"] for row in record["rows"]] == [10, 25]
@@ -280,7 +280,7 @@ def test_bounds(capsys, tmp_path):
     record = json.loads(out)
     a = tuple(Fraction(c) for c in record["certificate"]["coefficients"])
     cosine = Fraction(record["certificate"]["cosine"])
-    assert ss.PackingCertificate(20, 4, "lines", cosine, a).verify()
+    assert ss.packings.PackingCertificate(20, 4, "lines", cosine, a).verify()
     assert len(pd.read_csv(tmp_path / "b.csv")) == len(record["rows"]) > 4
     _, out, _ = call(capsys, "bounds", "--n", 27, "--m", 6, "--kind", "code", "--degree", 0)
     assert "1/4" in out and "equiangular" not in out
@@ -294,7 +294,7 @@ def test_pack(capsys, tmp_path):
     options = ["--n", 9, "--m", 3, "--starts", 2, "--seed", 4, "--save", tmp_path / "x.npz"]
     code, out, _ = call(capsys, "pack", *options, "--json", "-o", tmp_path / "x.png")
     record = json.loads(out)
-    saved = ss.Packing.load(tmp_path / "x.npz")
+    saved = ss.packings.Packing.load(tmp_path / "x.npz")
     assert record["coherence"] == saved.coherence and (tmp_path / "x.png").exists()
     assert record["gap"] == pytest.approx(saved.coherence - record["bound"]["value"])
     _, out, _ = call(capsys, "pack", "--n", 6, "--m", 3, "--search", "--json")

@@ -59,12 +59,12 @@ def test_zipf_for_people_and_machines(capsys, table, tmp_path):
     assert code == 0 and err == ""
     assert "preferred: zipf_mandelbrot" in out and "least squares (comparison)" in out
     assert "m = 20" in out and "note: " in out
-    found = ss.compare_zipf(ss.read_counts(table, "count"), (1, 200))
+    found = ss.counts.compare_zipf(ss.counts.read_counts(table, "count"), (1, 200))
     code, out, _ = call(capsys, "zipf", table, *options, "--json")
     record = json.loads(out)
     assert record["preferred"] == "zipf_mandelbrot" and record["settings"]["last"] == 200
     assert record["rows"][1]["q"] == found["zipf_mandelbrot"].values["q"]
-    widths = ss.predict_width_exponents(found, [20, 100]).to_dataframe()
+    widths = ss.counts.predict_width_exponents(found, [20, 100]).to_dataframe()
     assert [row["exponent"] for row in record["width_exponents"]] == list(widths["exponent"])
     code, out, _ = call(capsys, "zipf", table, *options, "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))
@@ -84,7 +84,7 @@ def test_count_and_then_zipf(capsys, text, tokenizer, tmp_path):
     code, out, err = call(capsys, *arguments, "--output", out_path, "-o", tmp_path / "fig.png")
     assert code == 0 and "160000 tokens" in out and "'w0'" in out and "wrote" in err
     assert (tmp_path / "fig.png").read_bytes().startswith(b"\x89PNG")
-    counts = ss.read_counts(out_path, column="count")
+    counts = ss.counts.read_counts(out_path, column="count")
     assert counts.size == 201 and counts.sum() == 160_000 and counts[0] == 0
     _, out, _ = call(capsys, *arguments, "--json")
     record = json.loads(out)

@@ -37,7 +37,7 @@ def files(tmp_path):
 
 def test_one_model(capsys, files):
     path = files / "width12.npy"
-    report = ss.analyze(path, rng=3)
+    report = ss.unembeddings.analyze(path, rng=3)
     code, out, err = call(capsys, "analyze", path, "--seed", 3)
     assert code == 0 and err == "" and "width12: 90 tokens in 12 dimensions" in out
     assert f"{report['centred'].mean_square:.5g}" in out and "top 1 removed" in out
@@ -54,13 +54,13 @@ def test_one_model(capsys, files):
 
 def test_counts(capsys, files):
     path = files / "width6.npy"
-    report = ss.analyze(path, counts=np.arange(90))
+    report = ss.unembeddings.analyze(path, counts=np.arange(90))
     code, out, _ = call(capsys, "analyze", path, "--counts", files / "counts.csv")
     weighted = report.weighted_overlaps.results[0].mean_square
     assert code == 0 and f"{weighted:.5g}" in out and "mean square, weighted" in out
     options = ["--counts", files / "two.csv", "--column", "b", "--json"]
     record = json.loads(call(capsys, "analyze", path, *options)[1])
-    squared = ss.analyze(path, counts=np.arange(90) ** 2).weighted_cross_entropies[1]
+    squared = ss.unembeddings.analyze(path, counts=np.arange(90) ** 2).weighted_cross_entropies[1]
     assert record["rows"][0]["weighted_cross_entropy"][1]["size_part"] == squared.size_part
 
 
@@ -68,7 +68,7 @@ def test_several_models(capsys, files):
     paths = [files / "width6.npy", files / "width12.npy"]
     outputs = [x for name in ("f.png", "f.svg", "f.csv", "f.json") for x in ("-o", files / name)]
     code, out, err = call(capsys, "analyze", *paths, *outputs)
-    family = ss.analyze_many(paths)
+    family = ss.unembeddings.analyze_many(paths)
     assert code == 0 and err.count("wrote ") == 4
     assert f"centred {family.exponents['centred']}" in out and "published models" in out
     assert (files / "f.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,11 @@
+from empirical.counts.table import read_counts as read_counts
+from empirical.counts.token_counts import TokenCounts as TokenCounts
+from empirical.counts.tokens import count_tokens as count_tokens
+from empirical.counts.width_exponents import WidthExponents as WidthExponents
+from empirical.counts.width_exponents import predict_width_exponents as predict_width_exponents
+from empirical.counts.zipf import compare_zipf as compare_zipf
+from empirical.counts.zipf_comparison import ZipfComparison as ZipfComparison
+from theory.rank_frequency.fits import RankLawFit as RankLawFit
+from theory.rank_frequency.fits import fit_rank_law as fit_rank_law
+from theory.rank_frequency.zipf_exponent import ZipfFit as ZipfFit
+from theory.rank_frequency.zipf_exponent import fit_zipf as fit_zipf

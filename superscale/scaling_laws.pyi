@@ -1,0 +1,16 @@
+from empirical.scaling_laws.chinchilla.fit import ChinchillaFit as ChinchillaFit
+from empirical.scaling_laws.chinchilla.fit import fit_chinchilla as fit_chinchilla
+from empirical.scaling_laws.chinchilla.width_exponent import WidthExponent as WidthExponent
+from empirical.scaling_laws.chinchilla.width_exponent import width_exponent as width_exponent
+from empirical.scaling_laws.exponent_fit import FittedExponent as FittedExponent
+from empirical.scaling_laws.exponent_fit import fit_exponent as fit_exponent
+from empirical.scaling_laws.forecast import Forecast as Forecast
+from empirical.scaling_laws.forecast import WidthForecast as WidthForecast
+from empirical.scaling_laws.law_comparison import LawComparison as LawComparison
+from empirical.scaling_laws.loss_table import read_losses as read_losses
+from empirical.scaling_laws.power_law import fit_power_law as fit_power_law
+from empirical.scaling_laws.power_law_fit import PowerLawFit as PowerLawFit
+from empirical.scaling_laws.profile_likelihood import Interval as Interval
+from empirical.scaling_laws.resampling import Bootstrap as Bootstrap
+from empirical.scaling_laws.resampling import ExponentTest as ExponentTest
+from empirical.scaling_laws.resampling import Influence as Influence

@@ -1,0 +1,12 @@
+from empirical.unembeddings.family import UnembeddingFamily as UnembeddingFamily
+from empirical.unembeddings.family import analyze_many as analyze_many
+from empirical.unembeddings.report import UnembeddingReport as UnembeddingReport
+from empirical.unembeddings.report import analyze as analyze
+from empirical.unembeddings.row_norms import RowNorms as RowNorms
+from empirical.unembeddings.unembedding import Unembedding as Unembedding
+from empirical.unembeddings.unembedding import open_unembedding as open_unembedding
+from numerics.overlaps.cross_entropy import CrossEntropy as CrossEntropy
+from numerics.overlaps.cross_entropy import estimate_cross_entropy as estimate_cross_entropy
+from numerics.overlaps.treatments import Treatments as Treatments
+from numerics.overlaps.treatments import compare_treatments as compare_treatments
+from numerics.tensors.row_matrix import RowMatrix as RowMatrix
