@@ -6,13 +6,16 @@ Use ``read_losses(path, x="m", y="loss", group="dataset")`` and hand the result 
 
 from __future__ import annotations
 
-import csv
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from empirical.number_formats import parse_numbers
+from empirical.tables import read_table
 
 
 def read_losses(
@@ -24,19 +27,28 @@ def read_losses(
     cluster: str | None = None,
     stderr: str | None = None,
     weight: str | None = None,
+    *,
+    separator: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
 ) -> dict[str, Any]:
     r"""Read the arguments of ``fit_power_law`` from the columns of a table.
 
     Parameters
     ----------
     path : path
-        Comma-, semicolon- or tab-separated text (UTF-8) with column names in its first line.
+        Text (UTF-8) separated by commas, semicolons, tabs or blanks, with column names in its first
+        line; a file or a pipe.
     x, y : str
         Columns of width and loss.
     group, label, cluster : str, optional
         Columns of names; several with commas ("family,dataset") are joined with "/".
     stderr, weight : str, optional
         Columns of known standard errors, or of relative weights.
+    separator : {"tab", "semicolon", "comma", "blank"} or str, optional
+        What separates cells; found from the file by default.
+    decimal, thousands : str, optional
+        Decimal sign and thousands separator; needed only if numbers can be read in two ways.
 
     Returns
     -------
@@ -46,8 +58,8 @@ def read_losses(
     Raises
     ------
     ValueError
-        If the file is missing, empty or not text, a column is missing, or a cell is no number
-        (names the line).
+        If the file is missing, empty or not text, rows differ in their number of cells, a column is
+        missing, a cell is no number (names the line), or numbers can be read in two ways.
 
     Examples
     --------
@@ -59,40 +71,24 @@ def read_losses(
     ['a/x', 'a/x']
     """
     path = Path(path)
-    table = _read_table(path)
-    columns: dict[str, Any] = {"m": _numbers(path, table, x), "loss": _numbers(path, table, y)}
+    table = _read_table(path, separator, thousands)
+    wanted = [("m", x), ("loss", y), ("stderr", stderr), ("weights", weight)]
+    numeric = {name: given for name, given in wanted if given is not None}
+    columns: dict[str, Any] = _numbers(path, table, numeric, decimal, thousands)
     for name, given in (("groups", group), ("labels", label), ("clusters", cluster)):
         if given is not None:
             columns[name] = _names(path, table, given)
-    for name, given in (("stderr", stderr), ("weights", weight)):
-        if given is not None:
-            columns[name] = _numbers(path, table, given)
     return columns
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        problem = "is a directory" if path.is_dir() else "does not exist"
-        raise ValueError(f"{path} {problem}: give a CSV or TSV file of widths and losses")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text: give a CSV or TSV file") from None
-    first = next((line for line in lines if line.strip()), "")
-    separator = next((mark for mark in "\t;," if mark in first), ",")
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-    rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    if len(rows) < 2:
-        problem = "has no rows below its first line" if rows else "is empty"
-        raise ValueError(f"{path} {problem}: give a CSV or TSV file of widths and losses")
-    names = [cell.strip() for cell in rows[0][1]]
-    for line, cells in rows[1:]:
-        if len(cells) != len(names):
-            raise ValueError(
-                f"{path} line {line} has {len(cells)} cells and its first line {len(names)}"
-            )
-    body = [[cell.strip() for cell in cells] for _, cells in rows[1:]]
-    return pd.DataFrame(body, columns=names, index=[line for line, _ in rows[1:]], dtype=object)
+def _read_table(path: Path, separator: str | None, thousands: str | None) -> pd.DataFrame:
+    found = read_table(path, "widths and losses", separator, thousands)
+    if len(found.rows) < 2:
+        raise ValueError(
+            f"{path} has no rows below its first line: give a CSV or TSV file of widths and losses"
+        )
+    names, *body = found.rows
+    return pd.DataFrame(body, columns=list(names), index=list(found.lines[1:]), dtype=object)
 
 
 def _column(path: Path, table: pd.DataFrame, name: str) -> pd.Series:
@@ -106,14 +102,23 @@ def _column(path: Path, table: pd.DataFrame, name: str) -> pd.Series:
     return found
 
 
-def _numbers(path: Path, table: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    text = _column(path, table, name)
-    values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        line = table.index[bad[0]]
-        raise ValueError(f"{path} line {line}: {name} {text.iloc[bad[0]]!r} is not a finite number")
-    return values
+def _numbers(
+    path: Path,
+    table: pd.DataFrame,
+    wanted: dict[str, str],
+    decimal: str | None,
+    thousands: str | None,
+) -> dict[str, NDArray[np.float64]]:
+    """Return columns of numbers, all with the same decimal sign and thousands separator."""
+    texts = [list(_column(path, table, name)) for name in wanted.values()]
+    columns: dict[str, NDArray[np.float64]] = {}
+    read = parse_numbers(path, texts, decimal, thousands)
+    for (key, name), text, values in zip(wanted.items(), texts, read, strict=True):
+        for line, cell, value in zip(table.index, text, values, strict=True):
+            if value is None or not math.isfinite(value):
+                raise ValueError(f"{path} line {line}: {name} {cell!r} is not a finite number")
+        columns[key] = np.array(values, dtype=np.float64)
+    return columns
 
 
 def _names(path: Path, table: pd.DataFrame, given: str) -> list[str]:

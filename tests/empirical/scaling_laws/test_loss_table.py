@@ -45,7 +45,7 @@ def test_a_fit_takes_them(tmp_path):
         ("m,loss\n", {}, "no rows"),
         ("m,loss\n8,2\n16,x\n", {}, "line 3: loss 'x' is not a finite number"),
         ("m,loss\n8,2\n\n16,inf\n", {}, "line 4: loss 'inf'"),
-        ("m,loss\n8,2\n16\n", {}, "line 3 has 1 cells and its first line 2"),
+        ("m,loss\n8,2\n16\n", {}, "line 3 has 1 cell separated by comma, its first line 2"),
         ("m,loss\n8,2,9\n", {}, "line 2 has 3 cells"),
         ("m,loss\n8,2\n", {"x": "width"}, "no column 'width': its columns are m, loss"),
         ("m,loss,g\n8,2,\n", {"group": "g"}, "line 2: g is empty"),
@@ -66,3 +66,25 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="not UTF-8"):
         read_losses(tmp_path / "binary.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "m;loss\n4.096;2,5\n16.384;1,25\n",  # decimal comma, thousands dot
+        "m\tloss\n4,096\t2.5\n16,384\t1.250\n",
+        "m loss\n4096 2.5\n16384 1.25\n",
+        "m loss\n1 4096 2.5\n2 16384 1.25\n",  # R's write.table
+        "m,loss\n4096,2.500\n16384,1.250\n",  # a point is a decimal point
+    ],
+)
+def test_numbers_in_every_form(tmp_path, text):
+    found = read_losses(write(tmp_path, text))
+    assert found["m"].tolist() == [4096, 16384] and found["loss"].tolist() == [2.5, 1.25]
+
+
+def test_numbers_that_could_be_either(tmp_path):
+    file = write(tmp_path, "m;loss\n8;2,125\n16;1,250\n")
+    with pytest.raises(ValueError, match="'2,125' can be read as 2.125 or as 2125"):
+        read_losses(file)
+    assert read_losses(file, decimal=",")["loss"].tolist() == [2.125, 1.25]
