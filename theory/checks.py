@@ -9,12 +9,35 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Entry = TypeVar("Entry", bound=np.generic)
+# Which features are active together: each independently, or exactly one (or none).
+Sampling = Literal["bernoulli", "one_hot"]
+
+
+def check_sampling(sampling: str, density: float) -> bool:
+    """Return whether exactly one feature is active at a time, which needs E <= 1.
+
+    Examples
+    --------
+    >>> check_sampling("one_hot", density=1.0), check_sampling("bernoulli", density=3.0)
+    (True, False)
+    >>> check_sampling("one-hot", density=1.0)
+    Traceback (most recent call last):
+        ...
+    ValueError: sampling = 'one-hot' is not allowed: give 'bernoulli' or 'one_hot'
+    """
+    if sampling not in ("bernoulli", "one_hot"):
+        raise ValueError(f"sampling = {sampling!r} is not allowed: give 'bernoulli' or 'one_hot'")
+    if sampling == "one_hot" and density > 1 + 1e-12:
+        raise ValueError(
+            f"E = {density:g} with one active feature at a time (one_hot): E is at most 1"
+        )
+    return sampling == "one_hot"
 
 
 def check_integer(name: str, value: object, low: int = 1, high: int | None = None) -> int:

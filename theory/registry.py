@@ -29,9 +29,10 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
 from theory.activation import UNIFORM, Activation
-from theory.checks import check_widths, read_only
+from theory.checks import Sampling, check_widths, read_only
 from theory.derivation import Derivation
 from theory.derivation import p as frequency_symbol
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.mean_field.derivation import ASSUMPTIONS, derive_solved, solve_theory
 from theory.prediction import Estimate, Prediction
@@ -289,12 +290,13 @@ def _solved(
     one_hot: bool,
     executor: Executor | None,
 ) -> Estimate:
-    found = solve_theory(name, frequencies, m, activation, one_hot, executor)
+    sampling: Sampling = "one_hot" if one_hot else "bernoulli"
+    found = solve_theory(name, Features(frequencies, activation), m, sampling, executor)
 
     def column(quantity: str) -> NDArray[np.float64]:
         return np.array([np.nan if one is None else getattr(one, quantity) for one in found])
 
-    parts = {"lost": "lost", "self": "alone", "interference": "interference"}
+    parts = {"lost": "lost", "self": "self_error", "interference": "interference"}
     return _estimate(
         name,
         m,

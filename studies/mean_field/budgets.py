@@ -67,7 +67,7 @@ def main():
                 "kept": int((np.linalg.norm(run.model.W, axis=1) > 0.5).sum()),
                 "loss": ss.population_loss(run.model, f).loss,
                 "predicted": found.loss,
-                "gained_by_budget": float(found.prices.sum() / found.loss),
+                "gained_by_budget": float(found.multipliers.sum() / found.loss),
                 "share": share_of_budget(run.model.W, f),
             }  # fmt: skip
             rows.append(row)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from theory.activation import UNIFORM, Activation
-from theory.checks import check_integer
+from theory.activation import Activation
+from theory.checks import Sampling, check_integer, check_sampling
+from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import weak_loss
 
@@ -29,10 +30,7 @@ class Antipodal(NamedTuple):
 
 
 def antipodal_loss(
-    frequencies: Frequencies,
-    m: int,
-    activation: Activation = UNIFORM,
-    one_hot: bool = False,
+    features: Features | Frequencies, m: int, sampling: Sampling = "bernoulli"
 ) -> Antipodal:
     """Return the loss of features on m axes, the rarest of them in antipodal pairs.
 
@@ -42,14 +40,12 @@ def antipodal_loss(
 
     Parameters
     ----------
-    frequencies : Frequencies
-        How often features occur.
+    features : Features or Frequencies
+        Frequencies and the law of v.
     m : int
         Width, 1 <= m <= n.
-    activation : Activation
-        The law of v.
-    one_hot : bool
-        Whether exactly one feature is active at a time, rather than each independently.
+    sampling : {"bernoulli", "one_hot"}
+        Each feature active independently, or exactly one at a time (E <= 1).
 
     Returns
     -------
@@ -59,16 +55,19 @@ def antipodal_loss(
     Raises
     ------
     ValueError
-        If m is outside 1..n.
+        If m is outside 1..n, or E > 1 with ``sampling="one_hot"``.
 
     Examples
     --------
     >>> equal = Frequencies.power_law(n=30, alpha=0.0)
     >>> round(antipodal_loss(equal, m=15).loss * 30 * 30 / 15, 12)          # 15 pairs, p = 1/30
     1.333333333333
-    >>> antipodal_loss(equal, m=15, one_hot=True).loss
+    >>> antipodal_loss(equal, m=15, sampling="one_hot").loss
     0.0
     """
+    features = as_features(features)
+    frequencies, activation = features.frequencies, features.activation
+    one_hot = check_sampling(sampling, frequencies.density)
     m = check_integer("m", m, 1, frequencies.n)
     most = min(2 * m, frequencies.n)
     alone = 2 * m - most

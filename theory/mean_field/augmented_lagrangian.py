@@ -36,7 +36,7 @@ _MOST = 5.5
 # Live features have norms near 1 and fire at times: those of one that does neither count as dead.
 _NORMS, _BIASES = (0.7, 1.5), (-2.4, 1.0)
 # At the start overlaps shrink by no more than this: at t = 0 no limit has a slope to follow.
-_START = 0.8
+_INITIAL_SHRINKAGE = 0.8
 # Rounds in which all have norm 1: rare features would die while overlaps are still random.
 _FROZEN = 3
 # Iterations of a round while norms are frozen and after, and the relative gain of one that ends it;
@@ -174,7 +174,7 @@ class Problem:
         force = minimize(
             dual, np.full(K, 1 / K), jac=True, method="L-BFGS-B", bounds=[(0, None)] * K
         ).x
-        share = _START * cost / (cost + unit * (force @ laws.charge))
+        share = _INITIAL_SHRINKAGE * cost / (cost + unit * (force @ laws.charge))
         return State(np.ones(K), b, -share[:, None] * self.z), unit * force
 
     def _bounds(self, frozen: bool, root: float) -> Bounds:
@@ -233,14 +233,14 @@ class Problem:
             If it does not settle.
         """
         found = self._settle(near, decided)
-        if near is not None and not self.rough and self.is_deaf(found):
+        if near is not None and not self.rough and self.has_dead_group(found):
             # A step from elsewhere that was too long: rare features do not return from there.
             found = min(found, self._settle(None, decided), key=self.lagrangian)
         return found
 
-    def is_deaf(self, found: Minimum) -> bool:
+    def has_dead_group(self, found: Minimum) -> bool:
         """Return whether some group hardly answers to its own features."""
-        return bool(np.any(self.loss.deaf(found.state.r, found.state.b)))
+        return bool(np.any(self.loss.dead_groups(found.state.r, found.state.b)))
 
     def _settle(
         self, near: Minimum | None, decided: Callable[[Minimum], bool] | None = None

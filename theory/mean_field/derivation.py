@@ -14,8 +14,9 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from theory.activation import Activation
+from theory.checks import Sampling
 from theory.derivation import Derivation, Step, m, n
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.mean_field.solution import MeanField
 from theory.mean_field.solve import solve_mean_field
@@ -53,10 +54,9 @@ ASSUMPTIONS = {
 
 def solve_theory(
     name: str,
-    frequencies: Frequencies,
+    features: Features | Frequencies,
     widths: NDArray[np.int64],
-    activation: Activation,
-    one_hot: bool = False,
+    sampling: Sampling = "bernoulli",
     executor: Executor | None = None,
 ) -> tuple[MeanField | None, ...]:
     """Return the solution at each width, None at width 1 (overlaps have no law there).
@@ -65,21 +65,18 @@ def solve_theory(
 
     Examples
     --------
-    >>> from theory.activation import UNIFORM
     >>> even = Frequencies.power_law(40, alpha=0.0)
-    >>> (found,) = solve_theory("gaussian", even, np.array([20]), UNIFORM)
+    >>> (found,) = solve_theory("gaussian", even, np.array([20]))
     >>> 0 < found.loss < 1
     True
     """
-    solve = partial(
-        _solve, frequencies, activation=activation, one_hot=one_hot, optimised=name == "mean_field"
-    )
+    solve = partial(_solve, features, sampling=sampling, optimised=name == "mean_field")
     each = map if executor is None else executor.map
     return tuple(each(solve, [int(width) for width in widths]))
 
 
-def _solve(frequencies: Frequencies, width: int, **how: Any) -> MeanField | None:
-    return None if width < 2 else solve_mean_field(frequencies, width, **how)
+def _solve(features: Features | Frequencies, width: int, **how: Any) -> MeanField | None:
+    return None if width < 2 else solve_mean_field(features, width, **how)
 
 
 @lru_cache(maxsize=2)

@@ -1,6 +1,6 @@
 """A minimum of few groups of features carried over to more: what lies between the groups.
 
-Use ``carry_over`` for a start among more groups, or, with ``split_groups``, for the loss of
+Use ``prolong`` for a start among more groups, or, with ``split_groups``, for the loss of
 features that do not all share the norm and bias of their group: those, and overlaps, are
 interpolated linearly in ln p. The Lagrangian is level at the minimum, so that its error is of
 second order in what interpolation errs.
@@ -49,7 +49,7 @@ def split_groups(
     return FeatureGroups(sizes, totals / sizes), np.searchsorted(ends, edges[:-1], side="right")
 
 
-def carry_over(
+def prolong(
     coarse: Problem, found: Minimum, problem: Problem, parent: NDArray[np.int64]
 ) -> Minimum:
     """Return a minimum of few groups for a problem of more, each a part of one (its ``parent``).

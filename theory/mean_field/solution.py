@@ -26,11 +26,11 @@ class MeanField:
     m : float
         Width.
     loss : float
-        Predicted loss, summed over features: ``lost + alone + interference``.
+        Predicted loss, summed over features: ``lost + self_error + interference``.
     lost : float
         What features cost that are better left out: ⟨v²⟩ p_i - ⟨v⟩² p_i² each, the least that a
         constant output costs.
-    alone : float
+    self_error : float
         What the others would cost if they did not interfere (their gain is not 1 and their bias not
         0).
     exponent : float
@@ -41,7 +41,7 @@ class MeanField:
         hold to a tolerance only.
     groups : FeatureGroups
         The features kept, in K groups; ``groups.n`` are live. ``r``, ``b`` and ``t`` are theirs;
-        ``loss`` and ``alone`` are of features that differ within them.
+        ``loss`` and ``self_error`` are of features that differ within them.
     r, b : ndarray, shape (K,)
         Norm and bias in each group.
     z, weights : ndarray, shape (Z,)
@@ -53,7 +53,7 @@ class MeanField:
     budget : ndarray, shape (K,)
         Share of their budget that the most frequent groups up to each one use, at most 1; NaN for
         antipodal pairs, which go beyond it.
-    prices : ndarray, shape (K,)
+    multipliers : ndarray, shape (K,)
         What a larger budget would gain (its multiplier); 0 where it is not used up.
     active : tuple of int
         Degrees k of positivity that hold with equality.
@@ -70,7 +70,7 @@ class MeanField:
     m: float
     loss: float
     lost: float
-    alone: float
+    self_error: float
     exponent: float
     uncertainty: float
     groups: FeatureGroups
@@ -80,7 +80,7 @@ class MeanField:
     weights: Array
     t: Array
     budget: Array
-    prices: Array
+    multipliers: Array
     active: tuple[int, ...]
     violation: float
     residual: float
@@ -94,7 +94,7 @@ class MeanField:
     @property
     def interference(self) -> float:
         """What interference costs."""
-        return self.loss - self.lost - self.alone
+        return self.loss - self.lost - self.self_error
 
     @property
     def _shares(self) -> Array:
@@ -116,7 +116,7 @@ class MeanField:
         return float(third / second**1.5) if second > 0 else float("nan")
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return a row for each group: features, p, r, b, budget, price."""
+        """Return a row for each group: features, p, r, b, budget, multiplier."""
         return pd.DataFrame(
             {
                 "features": self.groups.sizes,
@@ -124,7 +124,7 @@ class MeanField:
                 "r": self.r,
                 "b": self.b,
                 "budget": self.budget,
-                "price": self.prices,
+                "multiplier": self.multipliers,
             }
         )
 
@@ -156,7 +156,7 @@ class MeanField:
     def __str__(self) -> str:
         return (
             f"mean field at m = {self.m:g}: loss {self.loss:.5g} ± {self.uncertainty:.1g} "
-            f"(lost {self.lost:.3g}, alone {self.alone:.3g}, interference "
+            f"(lost {self.lost:.3g}, self {self.self_error:.3g}, interference "
             f"{self.interference:.3g}), exponent {self.exponent:.3f}, {self.live} live features "
             f"in {self.groups.count} groups"
         )

@@ -20,14 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.activation import UNIFORM, Activation
-from theory.checks import check_integer, read_only
+from theory.activation import Activation
+from theory.checks import Sampling, check_integer, check_sampling, read_only
+from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.mean_field.antipodal import Antipodal, antipodal_loss
 from theory.mean_field.augmented_lagrangian import STILL, Problem
 from theory.mean_field.groups import FeatureGroups, group_features, merge_groups
 from theory.mean_field.interference.overlap_laws import DEGREES
-from theory.mean_field.prolongation import carry_over, split_groups
+from theory.mean_field.prolongation import prolong, split_groups
 from theory.mean_field.solution import MeanField
 from theory.mean_field.state import ConvergenceError, Minimum
 from theory.one_thread import one_thread
@@ -55,12 +56,11 @@ _STEP = 1e-3
 
 
 def solve_mean_field(
-    frequencies: Frequencies,
+    features: Features | Frequencies,
     m: int,
     *,
     groups: int | None = None,
-    activation: Activation = UNIFORM,
-    one_hot: bool = False,
+    sampling: Sampling = "bernoulli",
     optimised: bool = True,
     antipodal: bool = True,
 ) -> MeanField:
@@ -68,17 +68,15 @@ def solve_mean_field(
 
     Parameters
     ----------
-    frequencies : Frequencies
-        How often features occur.
+    features : Features or Frequencies
+        Frequencies and the law of v.
     m : int
         Width, 2 <= m <= n.
     groups : int, optional
         How many groups of features share norms, biases and overlap laws (see ``group_features``);
         the loss is that of four parts of each, interpolated.
-    activation : Activation
-        The law of v.
-    one_hot : bool
-        Whether exactly one feature is active at a time (E <= 1), rather than each independently.
+    sampling : {"bernoulli", "one_hot"}
+        Each feature active independently, or exactly one at a time (E <= 1).
     optimised : bool
         Whether overlaps are optimised; if not they are Gaussian with the Welch variance.
     antipodal : bool
@@ -93,9 +91,10 @@ def solve_mean_field(
     Raises
     ------
     TypeError
-        If frequencies are no ``Frequencies``, or m or groups no whole number.
+        If ``features`` is neither, or m or groups no whole number.
     ValueError
-        For a single feature, a width outside 2..n, groups below 1, or E > 1 with ``one_hot``.
+        For a single feature, a width outside 2..n, groups below 1, E > 1 with
+        ``sampling="one_hot"``, or importances that differ.
     ConvergenceError
         If the minimum is not found; the message says what to try.
 
@@ -105,17 +104,16 @@ def solve_mean_field(
     >>> found.live, 0.05 < found.loss < 0.2
     (100, True)
     """
-    if not isinstance(frequencies, Frequencies):
-        raise TypeError(f"frequencies is a {type(frequencies).__name__}: build a Frequencies")
+    features = as_features(features)
+    frequencies, activation = features.frequencies, features.activation
+    if not features.has_equal_importance:
+        raise ValueError("importance: the mean field takes equal importances only, for now")
     if frequencies.n < 2:
         raise ValueError("n = 1: a single feature overlaps with none; give at least two")
     m = check_integer("m", m, 2, frequencies.n)
     if groups is not None:
         groups = check_integer("groups", groups)
-    if one_hot and frequencies.density > 1 + 1e-12:
-        raise ValueError(
-            f"E = {frequencies.density:g} with one active feature at a time: E is at most 1"
-        )
+    one_hot = check_sampling(sampling, frequencies.density)
     # Solved for v up to 2: if v is c times as large, so are biases, and losses are c² times.
     size = activation.high / 2
     if size != 1:
@@ -125,13 +123,14 @@ def solve_mean_field(
         live, coarse = _search_live(frequencies, m, groups, how)
         problem = Problem(group_features(frequencies, groups, live), float(m), **how)
         merged = merge_groups(problem.groups)[1]
-        found = problem.minimise(carry_over(*coarse, problem, merged))
+        found = problem.minimise(prolong(*coarse, problem, merged))
         smooth = _report(problem, found, frequencies, live, size)
         if not (optimised and antipodal):
             return smooth
-        pairs = antipodal_loss(frequencies, m, activation, one_hot)
+        pairs = antipodal_loss(Features(frequencies, activation), m, sampling)
         if size * size * pairs.loss < (1 - _ALIKE) * smooth.loss - problem.least:
-            return _report_pairs(pairs, m, frequencies, groups, activation, one_hot, size)
+            scaled = Features(frequencies, activation)
+            return _report_pairs(pairs, m, scaled, groups, sampling, size)
         return smooth
 
 
@@ -168,7 +167,7 @@ def _search_live(
     at_low, below = -1.0, None
     while True:
         worth, problem, found = solve(high, below)
-        if problem.is_deaf(found) and high > _SMALL**2 * low:
+        if problem.has_dead_group(found) and high > _SMALL**2 * low:
             high = round(np.sqrt(low * high))
             continue
         if worth > 0:
@@ -211,7 +210,8 @@ def _worth(problem: Problem, found: Minimum, rarest: float) -> float:
         sizes[-1] += change
         ends.append(problem.like(FeatureGroups(sizes, p)).lagrangian(found))
     dead = problem.loss.raw[2] * rarest - (problem.loss.raw[1] * rarest) ** 2
-    return (ends[1] - ends[0]) / (2 * step) - dead
+    gain: float = (ends[1] - ends[0]) / (2 * step) - dead
+    return gain
 
 
 def _report(
@@ -231,7 +231,7 @@ def _report(
     # lies between them, not.
     parts, parent = split_groups(frequencies, groups, _PARTS if groups.count > 1 else 1)
     apart = problem.like(parts, fine=problem.fine)
-    spread = carry_over(problem, found, apart, parent)
+    spread = prolong(problem, found, apart, parent)
     plain = apart.lagrangian(spread)
     if plain > together:
         apart, spread, plain = problem, found, together
@@ -252,7 +252,7 @@ def _report(
         m=m,
         loss=square * loss,
         lost=square * lost,
-        alone=square * cost.alone,
+        self_error=square * cost.self_error,
         exponent=slope,
         uncertainty=square * uncertainty,
         groups=groups,
@@ -262,7 +262,7 @@ def _report(
         weights=read_only(problem.loss.weights),
         t=read_only(t),
         budget=read_only(spent),
-        prices=read_only(square * prices.budget),
+        multipliers=read_only(square * prices.budget),
         active=tuple(used) if optimised else (),
         violation=found.violation,
         residual=found.residual,
@@ -273,27 +273,26 @@ def _report(
 def _report_pairs(
     pairs: Antipodal,
     m: int,
-    frequencies: Frequencies,
+    features: Features,
     groups: int | None,
-    activation: Activation,
-    one_hot: bool,
+    sampling: Sampling,
     size: float,
 ) -> MeanField:
     """Return what is known of features in antipodal pairs, for v of the given size."""
-    kept = group_features(frequencies, groups, pairs.live)
+    kept = group_features(features.frequencies, groups, pairs.live)
     share = (pairs.live - m) / (pairs.live * (pairs.live - 1) / 2)
     z, weights = np.array([-np.sqrt(m), 0.0]), np.array([share, 1 - share])
     slope = np.nan
-    if m < frequencies.n and pairs.loss > 0:
+    if m < features.n and pairs.loss > 0:
         # Upwards: at the least width that holds all in pairs the loss has a step below.
-        wider = antipodal_loss(frequencies, m + 1, activation, one_hot)
+        wider = antipodal_loss(features, m + 1, sampling)
         slope = m * (1 - wider.loss / pairs.loss)
     none = np.zeros(kept.count)
     return MeanField(
         m=m,
         loss=size * size * pairs.loss,
         lost=size * size * pairs.lost,
-        alone=0.0,
+        self_error=0.0,
         exponent=slope,
         uncertainty=0.0,
         groups=kept,
@@ -303,7 +302,7 @@ def _report_pairs(
         weights=read_only(weights),
         t=read_only(np.broadcast_to(z, (kept.count, kept.count, 2)).copy()),
         budget=read_only(np.full(kept.count, np.nan)),
-        prices=read_only(none.copy()),
+        multipliers=read_only(none.copy()),
         active=(),
         violation=0.0,
         residual=0.0,

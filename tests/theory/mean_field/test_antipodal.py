@@ -8,6 +8,7 @@ import pytest
 from numerics.loss.exact import population_loss
 from numerics.toy_model import ToyModel
 from theory.activation import UNIFORM, Activation
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.mean_field.antipodal import antipodal_loss
 from theory.regimes.weak import weak_loss
@@ -62,7 +63,7 @@ def test_the_mean_of_the_smaller_square_is_what_draws_give():
         v = activation.sample(400_000, np.random.default_rng(0)).reshape(2, -1)
         cost = 2 * np.minimum(*v) ** 2 / 100
         error = cost.std() / np.sqrt(cost.size)
-        loss = antipodal_loss(equal, 1, activation).loss
+        loss = antipodal_loss(Features(equal, activation), 1).loss
         assert abs(loss - cost.mean()) < 4 * error < 0.1 * loss
 
 
@@ -70,7 +71,7 @@ def test_what_is_not_kept_is_lost():
     f = Frequencies.power_law(100, alpha=1.0)
     found = antipodal_loss(f, 10)
     assert found.live == 20 and found.lost == pytest.approx(float(weak_loss(f, 20)))
-    assert antipodal_loss(f, 10, one_hot=True).loss == found.lost < found.loss
+    assert antipodal_loss(f, 10, sampling="one_hot").loss == found.lost < found.loss
     # Features that are nearly always active are better lost than paired.
     often = Frequencies.from_probabilities([0.99] * 10)
     assert antipodal_loss(often, 5).live == 5

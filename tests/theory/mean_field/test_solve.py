@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 import theory.mean_field.augmented_lagrangian as constrained
 from theory.activation import UNIFORM, Activation
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.mean_field.augmented_lagrangian import Problem
 from theory.mean_field.groups import FeatureGroups, group_features, merge_groups
 from theory.mean_field.interference.expected_loss import InterferenceLoss
 from theory.mean_field.interference.overlap_laws import random_nodes
-from theory.mean_field.prolongation import carry_over, split_groups
+from theory.mean_field.prolongation import prolong, split_groups
 from theory.mean_field.solve import solve_mean_field
 from theory.mean_field.state import ConvergenceError, Multipliers
 from theory.registry import predict
@@ -40,7 +41,7 @@ def test_the_limits_hold_and_the_parts_add_up(even, skewed):
         assert found.violation <= constrained.TOLERANCE
         assert found.residual < constrained._SLOW
         assert np.all(found.budget <= 1 + constrained.TOLERANCE)
-        assert found.loss == pytest.approx(found.lost + found.alone + found.interference)
+        assert found.loss == pytest.approx(found.lost + found.self_error + found.interference)
         assert np.all(np.abs(found.t) <= np.sqrt(found.m) + 1e-9)
         # Welch: no n vectors overlap less.
         n = found.live
@@ -66,7 +67,7 @@ def test_it_is_a_minimum(skewed):
 
 def test_the_best_spends_its_budget(skewed):
     found = skewed[12]
-    assert found.prices.max() > 0  # a larger budget would gain
+    assert found.multipliers.max() > 0  # a larger budget would gain
     problem = Problem(found.groups, found.m, UNIFORM, False, True)
     D = found.t[problem.laws.first, problem.laws.second] - problem.z
     spent, _ = problem.limits(D)
@@ -144,7 +145,7 @@ def test_other_starts_lead_to_the_same_minimum(skewed):
     problem = Problem(skewed[16].groups, 16.0, UNIFORM, False, True)
     losses = [problem.lagrangian(problem.minimise())]
     problem = Problem(skewed[16].groups, 16.0, UNIFORM, False, True)
-    start = carry_over(merged, merged.minimise(), problem, parent)
+    start = prolong(merged, merged.minimise(), problem, parent)
     losses.append(problem.lagrangian(problem.minimise(start)))
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
     # Features that differ within their groups lose a little less.
@@ -218,13 +219,13 @@ def test_two_dimensions_keep_few():
 
 def test_one_active_feature(even):
     """One feature alone costs less than several at once; 2m of them lose nothing (antipodal)."""
-    found = solve_mean_field(EVEN, 12, one_hot=True)
+    found = solve_mean_field(EVEN, 12, sampling="one_hot")
     assert 0 < found.loss < even[12].loss
     for m in (30, 40, 60):
-        assert solve_mean_field(EVEN, m, one_hot=True).loss == 0
-    assert solve_mean_field(EVEN, 29, one_hot=True).loss > 1e-4 * NOTHING
+        assert solve_mean_field(EVEN, m, sampling="one_hot").loss == 0
+    assert solve_mean_field(EVEN, 29, sampling="one_hot").loss > 1e-4 * NOTHING
     with pytest.raises(ValueError, match="E = 2 with one active feature"):
-        solve_mean_field(Frequencies.power_law(60, 0.0, density=2.0), 12, one_hot=True)
+        solve_mean_field(Frequencies.power_law(60, 0.0, density=2.0), 12, sampling="one_hot")
 
 
 def test_two_features_to_a_dimension_are_antipodal_pairs():
@@ -242,10 +243,10 @@ def test_two_features_to_a_dimension_are_antipodal_pairs():
 
 def test_another_law_of_v(skewed):
     """v near 2, its square near 4 instead of 4/3; and other sizes of v."""
-    sure = solve_mean_field(SKEWED, 16, groups=5, activation=Activation(1.9, 2.0))
+    sure = solve_mean_field(Features(SKEWED, Activation(1.9, 2.0)), 16, groups=5)
     assert 2 * skewed[16].loss < sure.loss < 4 * skewed[16].loss
     for size in (0.01, 100.0):
-        scaled = solve_mean_field(SKEWED, 16, groups=5, activation=Activation(0.0, 2 * size))
+        scaled = solve_mean_field(Features(SKEWED, Activation(0.0, 2 * size)), 16, groups=5)
         assert scaled.loss == pytest.approx(size**2 * skewed[16].loss)
         assert scaled.b == pytest.approx(size * skewed[16].b)
 
@@ -263,7 +264,9 @@ def test_features_that_fell_dead_on_the_way_are_revived():
     problem = pose()
     stuck = problem._settle(fallen)
     assert problem.lagrangian(stuck) > 2 * problem.lagrangian(best)
-    assert list(np.flatnonzero(problem.loss.deaf(stuck.state.r, stuck.state.b))) == [len(b) - 1]
+    assert list(np.flatnonzero(problem.loss.dead_groups(stuck.state.r, stuck.state.b))) == [
+        len(b) - 1
+    ]
     problem = pose()
     assert problem.lagrangian(problem.minimise(fallen)) == pytest.approx(
         problem.lagrangian(best), rel=6e-3
@@ -285,7 +288,11 @@ def test_bad_widths(m):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: solve_mean_field([0.5, 0.5], 2), TypeError, "frequencies is a list"),
+        (
+            lambda: solve_mean_field([0.5, 0.5], 2),
+            TypeError,
+            "is neither a Features nor a Frequencies",
+        ),
         (lambda: solve_mean_field(EVEN, 12, groups=0), ValueError, "groups = 0"),
         (lambda: solve_mean_field(Frequencies.power_law(1, 0.0), 1), ValueError, "n = 1"),
     ],
@@ -311,7 +318,7 @@ def test_refined_state_is_that_of_the_merged_groups():
     coarse = Problem(merged, 12.0, UNIFORM, False, True)
     found = coarse.minimise()
     problem = Problem(groups, 12.0, UNIFORM, False, True)
-    fine = carry_over(coarse, found, problem, parent)
+    fine = prolong(coarse, found, problem, parent)
     best = problem.lagrangian(problem.minimise())
     assert problem.lagrangian(fine) == pytest.approx(best, rel=0.1)
     assert fine.multipliers.budget.sum() == pytest.approx(found.multipliers.budget.sum())
@@ -335,7 +342,7 @@ def test_what_is_linear_in_the_logarithm_of_p_is_interpolated_exactly():
     found = found._replace(state=found.state._replace(r=1 - 0.01 * x, b=0.1 * x, D=D))
     parts, parent = split_groups(SKEWED, groups, 3)
     problem = Problem(parts, 12.0, UNIFORM, False, True)
-    state = carry_over(coarse, found, problem, parent).state
+    state = prolong(coarse, found, problem, parent).state
     y = np.log(parts.p)
     pairs = problem.laws.pairs > 0
     sums = y[problem.laws.first] + y[problem.laws.second]
@@ -364,7 +371,7 @@ def test_start_keeps_its_budgets():
     """It would spend the dearest whole, but that it goes a part of the way only."""
     problem = Problem(group_features(SKEWED, 5), 12.0, UNIFORM, False, True)
     state, prices = problem.start()
-    spent = (problem.limits(state.D)[0] + 1) / constrained._START**2
+    spent = (problem.limits(state.D)[0] + 1) / constrained._INITIAL_SHRINKAGE**2
     assert spent.max() == pytest.approx(1, abs=1e-3)
     assert np.all(prices >= 0)
     assert prices @ (spent - 1) == pytest.approx(0, abs=1e-3 * prices.sum())

@@ -50,7 +50,7 @@ class Cost:
     """Loss, its part without interference, and the derivatives with respect to r, b and t."""
 
     loss: float
-    alone: float
+    self_error: float
     r: Array
     b: Array
     t: Array
@@ -153,7 +153,7 @@ class InterferenceLoss:
         dt = (r[g] * r[h] / root)[:, None] * dy
         return Cost(float(loss), float(alone), dr, db, dt)
 
-    def deaf(self, r: Array, b: Array) -> NDArray[np.bool_]:
+    def dead_groups(self, r: Array, b: Array) -> NDArray[np.bool_]:
         """Return which groups would hardly answer to their own features (K,)."""
         return self.ends[-1] * r * r + b < _HARDLY * self.ends[-1]
 

@@ -117,13 +117,13 @@ def test_no_overlap_costs_only_what_features_cost_alone():
     # Nothing decays here but 1/s³: the hardest case for the integrals, were it not taken out.
     for fine in (0, 1):
         found = cost_of(t=0 * T, fine=fine)
-        assert found.loss == pytest.approx(found.alone, rel=1e-6)
+        assert found.loss == pytest.approx(found.self_error, rel=1e-6)
     nearly = cost_of(t=1e-3 * T)
     assert nearly.loss == pytest.approx(cost_of(t=1e-3 * T, fine=3).loss, rel=5e-4)
-    assert abs(nearly.loss / found.alone - 1) > 1e-6
+    assert abs(nearly.loss / found.self_error - 1) > 1e-6
     perfect = cost_of(t=0 * T, r=np.ones(3), b=np.zeros(3))
-    assert perfect.loss == pytest.approx(0, abs=1e-6) and perfect.alone == pytest.approx(0)
-    assert {field.name for field in fields(found)} == {"loss", "alone", "r", "b", "t"}
+    assert perfect.loss == pytest.approx(0, abs=1e-6) and perfect.self_error == pytest.approx(0)
+    assert {field.name for field in fields(found)} == {"loss", "self_error", "r", "b", "t"}
 
 
 def test_groups():
