@@ -53,10 +53,11 @@ def _problem(name: str) -> str | None:
     if spec is None:
         return f"superscale's own package {name!r} is missing from {ROOT}: reinstall superscale"
     if (ROOT / name) not in _folders(spec):
-        return (
-            f"{_place(spec)} hides superscale's own package {name!r}: "
-            "rename it, or run from another folder"
-        )
+        place = _place(spec)
+        remedy = "rename it, or run from another folder"
+        if {"site-packages", "dist-packages"} & set(place.parts):
+            remedy = _reinstall(name)
+        return f"{place} hides superscale's own package {name!r}: {remedy}"
     source = getattr(spec.loader, "get_source", lambda _: None)(name)
     if source is not None and _MARK not in source:
         return f"{ROOT / name / '__init__.py'} is not superscale's: {_reinstall(name)}"
@@ -67,10 +68,10 @@ def _folders(spec: ModuleSpec) -> list[Path]:
     return [Path(folder).resolve() for folder in spec.submodule_search_locations or ()]
 
 
-def _place(spec: ModuleSpec) -> str:
+def _place(spec: ModuleSpec) -> Path:
     """Return the file, or the folder if the module is one, that the name leads to."""
     folders = _folders(spec)
-    return str(folders[0]) if folders else str(spec.origin)
+    return folders[0] if folders else Path(str(spec.origin))
 
 
 def _reinstall(name: str) -> str:
