@@ -45,7 +45,7 @@ def main() -> None:
         )
         for run in comparison.runs:
             m, seed = run.model.m, run.settings["seed"]
-            loss = ss.monte_carlo_loss(run.model, frequencies, arguments.samples, rng=7).loss
+            loss = ss.monte_carlo_loss(run.model, frequencies, arguments.samples, seed=7).loss
             inside = ss.measure(run.model, frequencies)
             forms = {
                 "top m": float(ss.regimes.weak_loss(frequencies, m)),

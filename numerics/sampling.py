@@ -1,18 +1,18 @@
-"""Sparse batches of features: only those that are active are drawn, independent Bernoulli.
+"""Samples of independent Bernoulli features, as sparse batches: ``FeatureSampler``.
 
-Use ``FeatureSampler(frequencies).draw(batch, rng)``. The work is in proportion to the number of
-active features (E x batch), not to n x batch.
+Only active features are drawn: the work is in proportion to their number (E x batch), not to
+n x batch.
 
-How: put independent Poisson(λ_i) counts, λ_i = -ln(1 - p_i), on every (sample, feature) cell; a
+Method: put independent Poisson(λ_i) counts, λ_i = -ln(1 - p_i), on every (sample, feature) cell; a
 cell is active if its count is not zero, which has probability p_i exactly, independently. Their
 total is one Poisson draw, and each event falls on a cell in proportion to λ_i. Features with
 p_i >= 1/2 (λ_i large, infinite at 1) are drawn as they are. The only departure from exact Bernoulli
 is the 53-bit resolution of the uniform draws: p_i is off by at most 2e-16 Σ_j λ_j.
 
-Rare features are hardly ever seen so. With ``rare_share`` = s, that share of the samples gets one
-feature more, j with probability π_j ∝ √p_j. A set S of active features then comes with probability
+Importance sampling of rare features: with ``rare_share`` = s, that share of the samples gets one
+more feature, j with probability π_j ∝ √p_j. A set S of active features then comes with probability
 P(S) [1 - s + s Σ_{j∈S} π_j/p_j], and the inverse of the bracket is the sample's weight (at most
-1/(1 - s)), so that no weighted mean changes.
+1/(1 - s)): weighted means are those of independent features.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.activation import UNIFORM, Activation
-from theory.checks import check_integer
+from theory.checks import check_integer, check_real
+from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 
 
-def as_generator(rng: np.random.Generator | int) -> np.random.Generator:
-    """Return a generator from a generator or an integer seed.
+def as_generator(seed: np.random.Generator | int) -> np.random.Generator:
+    """Return the generator that a seed stands for: itself, or one seeded with the integer.
 
     Examples
     --------
     >>> as_generator(0).integers(100)
     np.int64(85)
     """
-    if isinstance(rng, np.random.Generator):
-        return rng
-    return np.random.default_rng(check_integer("seed", rng, 0))
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng(check_integer("seed", seed, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,11 @@ class FeatureBatch:
     sample, feature : ndarray of int64, shape (k,)
         Row and column of each active entry.
     value : ndarray of float64, shape (k,)
-        Its v.
+        Its value v.
     batch, n : int
         Shape of the matrix.
     weight : ndarray of float64, shape (batch,)
-        What each sample counts in a mean, 1 on average.
+        Weight of each sample in a mean, 1 on average.
     """
 
     sample: NDArray[np.int64]
@@ -66,31 +66,34 @@ class FeatureBatch:
 
 
 class Tables(NamedTuple):
-    """What draws are made from: see the module."""
+    """Tables from which batches are drawn; the module's docstring has the method."""
 
     head: NDArray[np.float64]
     """The p_i >= 1/2."""
     cumulative: NDArray[np.float64]
-    """The running sum of -ln(1 - p_i) of the others."""
+    """Cumulative sum of -ln(1 - p_i) over the other features."""
     share: float
-    """Of the samples that get one feature more."""
+    """Share of the samples that get one more feature."""
     rare: NDArray[np.float64]
-    """The running sum of √p_i, over its total."""
+    """Cumulative sum of √p_i, divided by its total."""
     odds: NDArray[np.float64]
     """π_i/p_i."""
 
 
 class FeatureSampler:
-    """Draws batches for given frequencies and law of v.
+    """Draws batches of given features.
 
     Parameters
     ----------
-    frequencies : Frequencies
-        p_i of each feature.
-    activation : Activation
-        The law of v.
+    features : Features or Frequencies
+        How often each feature occurs and how large it is; importances play no part.
     rare_share : float
         Share of the samples to which a feature is added, 0 <= rare_share < 1.
+
+    Raises
+    ------
+    ValueError
+        If ``rare_share`` is outside [0, 1).
 
     Examples
     --------
@@ -100,15 +103,12 @@ class FeatureSampler:
     (array([2, 3]), array([  0, 241]))
     """
 
-    def __init__(
-        self,
-        frequencies: Frequencies,
-        activation: Activation = UNIFORM,
-        rare_share: float = 0.0,
-    ) -> None:
-        p = frequencies.p
-        self.n = frequencies.n
-        self._activation = activation
+    def __init__(self, features: Features | Frequencies, rare_share: float = 0.0) -> None:
+        features = as_features(features)
+        rare_share = check_real("rare_share", rare_share, 0.0, float(np.nextafter(1, 0)))
+        p = features.p
+        self.n = features.n
+        self._activation = features.activation
         # p falls with rank: the common features are a head of the list.
         head = np.array(p[p >= 0.5])
         rare = np.cumsum(np.sqrt(p))

@@ -1,7 +1,4 @@
-"""The toy model as a value: W and b, checked and read-only.
-
-Use ``ToyModel(W, b)`` to hand a model to anything that evaluates one.
-"""
+"""The toy model as a value: W and b, checked and read-only."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.checks import read_only
-from theory.frequencies import Frequencies
+from theory.features import Features
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +67,15 @@ class ToyModel:
         """Row norms |W_i|, shape (n,)."""
         return np.sqrt(np.einsum("ij,ij->i", self.W, self.W))
 
+    def __repr__(self) -> str:
+        norms = self.norms
+        return f"ToyModel(n={self.n}, m={self.m}, |W_i| {norms.min():.3g} to {norms.max():.3g})"
 
-def check_same_n(model: ToyModel, frequencies: Frequencies) -> None:
-    """Raise ``ValueError`` unless a model and frequencies have the same number of features."""
-    if model.n != frequencies.n:
+
+def check_same_n(model: ToyModel, features: Features) -> None:
+    """Raise ``ValueError`` unless a model and what it is shown have the same number of features."""
+    if model.n != features.n:
         raise ValueError(
-            f"the model has n = {model.n} features and the frequencies n = {frequencies.n}: "
+            f"the model has n = {model.n} features and the frequencies n = {features.n}: "
             "they must agree"
         )

@@ -39,7 +39,8 @@ from theory.prediction import Estimate, Prediction
 from theory.regimes.equiangular import derive_equiangular, equiangular_parts
 from theory.regimes.hard_wall import derive_hard_wall, hard_wall_parts
 from theory.regimes.published import derive_even, derive_skewed, published_exponents
-from theory.regimes.weak import derive_feature_loss, derive_weak, weak_exponent, weak_parts
+from theory.regimes.weak import weak_exponent, weak_parts
+from theory.regimes.weak_derivation import derive_feature_loss, derive_weak
 from theory.tails import case_of
 
 Builder = Callable[[Frequencies, NDArray[np.int64], Activation], Estimate]
@@ -174,9 +175,10 @@ def _estimate(
 
 
 def _weak(frequencies: Frequencies, m: NDArray[np.int64], activation: Activation) -> Estimate:
-    parts = weak_parts(frequencies, m, activation)
+    parts = weak_parts(Features(frequencies, activation), m)
     assumptions = [
-        "the m most frequent features are represented exactly, without interference",
+        "the m features that cost most when lost, the most frequent ones, are represented exactly, "
+        "without interference",
         "every other feature has W_i = 0 and its best constant output",
     ]
     # Exchanging feature 1 for feature m + 1 loses less if p_1 > p_(m+1) and p_1 + p_(m+1) > ratio.
@@ -187,7 +189,8 @@ def _weak(frequencies: Frequencies, m: NDArray[np.int64], activation: Activation
     if cheap.size:
         assumptions.append(
             f"at m = {', '.join(map(str, cheap))} the most frequent features are cheap to lose "
-            f"(p_1 + p_(m+1) > ⟨v²⟩/⟨v⟩² = {ratio:.3g}): another choice of m features loses less"
+            f"(p_1 + p_(m+1) > ⟨v²⟩/⟨v⟩² = {ratio:.3g}) and not kept; the expressions, which keep "
+            "the m most frequent, do not hold there"
         )
     expressions: dict[tuple[str, str], Any]
     if frequencies.law == "table":
@@ -207,7 +210,7 @@ def _weak(frequencies: Frequencies, m: NDArray[np.int64], activation: Activation
         "weak",
         m,
         np.add(*parts.values()),
-        weak_exponent(frequencies, m, activation),
+        weak_exponent(Features(frequencies, activation), m),
         parts,
         tuple(assumptions),
         expressions,

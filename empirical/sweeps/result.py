@@ -16,8 +16,9 @@ import pandas as pd
 from empirical.scaling_laws.exponent_fit import try_fit
 from empirical.training.diagnostics import overlap_among
 from empirical.training.run import TrainingRun
+from theory.features import Features
 from theory.frequencies import Frequencies
-from theory.regimes.weak import lost_loss, weak_loss
+from theory.regimes.weak import lost_loss, tail_loss
 from theory.registry import predict
 
 # What makes two runs points of one curve of loss against m (seeds are averaged).
@@ -76,7 +77,7 @@ class SweepRow:
         """Return the row of a finished run."""
         norms = run.model.norms
         represented = norms > 0.5
-        p, activation = run.frequencies.p, run.activation
+        features = Features(run.frequencies, run.activation)
         return cls(
             **place,
             loss=run.loss,
@@ -88,8 +89,8 @@ class SweepRow:
             phi_one=float(np.mean(norms > 1.0)),
             overlap_half=overlap_among(run.model.W[represented]),
             overlap_one=overlap_among(run.model.W[norms > 1.0]),
-            lost_rows_loss=lost_loss(p[~represented], activation),
-            lost_ranks_loss=float(weak_loss(run.frequencies, int(represented.sum()), activation)),
+            lost_rows_loss=lost_loss(features, ~represented),
+            lost_ranks_loss=float(tail_loss(features, int(represented.sum()))),
             steps=run.settings["steps"],
             seconds=run.seconds,
         )

@@ -18,8 +18,9 @@ from numerics.toy_model import ToyModel
 from theory.activation import UNIFORM, Activation
 from theory.checks import read_only
 from theory.directions import welch_mean_square
+from theory.features import Features
 from theory.frequencies import Frequencies
-from theory.regimes.weak import lost_loss, weak_loss
+from theory.regimes.weak import lost_loss, tail_loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +143,8 @@ def measure(
     >>> result.phi_half, result.dead_fraction
     (0.25, 0.75)
     """
-    estimate = monte_carlo_loss(model, frequencies, samples, rng, activation)
+    features = Features(frequencies, activation)
+    estimate = monte_carlo_loss(model, features, samples, rng)
     norms = model.norms
     dead = dead_features(model, estimate, activation)
     represented = norms > 0.5
@@ -154,8 +156,8 @@ def measure(
         loss=estimate.loss,
         stderr=estimate.stderr,
         dead_loss=float(activation.moment(2)) * float(frequencies.p[dead].sum()),
-        lost_rows_loss=lost_loss(frequencies.p[~represented], activation),
-        lost_ranks_loss=float(weak_loss(frequencies, int(represented.sum()), activation)),
+        lost_rows_loss=lost_loss(features, ~represented),
+        lost_ranks_loss=float(tail_loss(features, int(represented.sum()))),
         overlap_half=overlap_among(model.W[represented]),
         overlap_one=overlap_among(model.W[norms > 1.0]),
     )

@@ -33,6 +33,7 @@ from numerics.sampling import FeatureSampler
 from numerics.toy_model import ToyModel
 from theory.activation import UNIFORM, Activation
 from theory.checks import check_integer, read_only
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import weak_loss
 
@@ -187,7 +188,7 @@ def train(
     if model is not None:
         begin = _begin_at(model, begin)
         settings["begun_at"] = hashlib.sha256(begin.W.tobytes() + begin.b.tobytes()).hexdigest()
-    sampler = FeatureSampler(frequencies, activation, settings["rare_share"])
+    sampler = FeatureSampler(Features(frequencies, activation), settings["rare_share"])
     method = FusedSteps if settings["backend"] == "fused" else TorchSteps
     steps_of: Steps = method(begin.W, begin.b, sampler, begin.batches, settings)
     done = Progress()
@@ -262,7 +263,10 @@ def finish(
     activation = Activation(settings["v_low"], settings["v_high"])
     model = ToyModel(W.astype(np.float64), b.astype(np.float64))
     estimate = monte_carlo_loss(
-        model, frequencies, settings["evaluation_samples"], begin.evaluation, activation
+        model,
+        Features(frequencies, activation),
+        settings["evaluation_samples"],
+        begin.evaluation,
     )
     check_loss(estimate.loss, settings["steps"], frequencies, settings)
     return TrainingRun(
@@ -339,7 +343,7 @@ def check_loss(
 ) -> None:
     """Raise DivergenceError if a loss is NaN, or 10^4 times that of learning nothing."""
     activation = Activation(settings["v_low"], settings["v_high"])
-    if not loss <= _DIVERGED * float(weak_loss(frequencies, 0, activation)):
+    if not loss <= _DIVERGED * float(weak_loss(Features(frequencies, activation), 0)):
         raise DivergenceError(
             f"training diverged: loss {loss:.3g} around step {step} of {settings['steps']} with "
             f"learning rate {settings['learning_rate']:g}; try a smaller learning rate"

@@ -24,6 +24,7 @@ from empirical.training.train import finish, record, record_every, start
 from numerics.sampling import FeatureBatch, FeatureSampler
 from theory.activation import UNIFORM
 from theory.checks import check_integer
+from theory.features import Features
 from theory.frequencies import Frequencies
 
 
@@ -106,7 +107,7 @@ def train_many(
         for arrays in ([one.W for one in starts], [one.b for one in starts])
     )
     law_of_v = training.get("activation", UNIFORM)
-    samplers = [FeatureSampler(law, law_of_v, settings[0]["rare_share"]) for law in laws]
+    samplers = [FeatureSampler(Features(law, law_of_v), settings[0]["rare_share"]) for law in laws]
     state = [torch.zeros_like(x) for x in (W, W, b, b)]
     take = torch.compile(_step) if compiled else _step
     rates, bias_rates, batches = plan(settings[0])

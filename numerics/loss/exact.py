@@ -22,7 +22,9 @@ from numerics.loss.laplace_kernels import expected_rows, expected_slopes
 from numerics.loss.laplace_plan import THETA, plan_rows
 from numerics.loss.one_active_kernels import few_active_rows, one_hot_rows
 from numerics.toy_model import ToyModel, check_same_n
+from theory.activation import UNIFORM
 from theory.checks import check_real, read_only
+from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.regimes.one_active import self_loss
 
@@ -109,7 +111,7 @@ class LossReport:
 
 def population_loss(
     model: ToyModel,
-    frequencies: Frequencies,
+    features: Features | Frequencies,
     sampling: Sampling = "bernoulli",
     *,
     rtol: float = 1e-6,
@@ -159,9 +161,13 @@ def population_loss(
     >>> report = population_loss(keep_five, f)
     >>> from theory.regimes.weak import weak_loss
     >>> abs(report.loss - weak_loss(f, 5)) < 1e-12
-    np.True_
+    True
     """
-    check_same_n(model, frequencies)
+    features = as_features(features)
+    check_same_n(model, features)
+    if not features.has_equal_importance or features.activation != UNIFORM:
+        raise ValueError(f"{features!r}: only v ~ U(0, 2) and equal importance")
+    frequencies = features.frequencies
     rtol = check_real("rtol", rtol, 1e-12, 0.5)
     if sampling == "one_hot":
         return _one_hot(model, frequencies, gradient)

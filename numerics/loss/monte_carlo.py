@@ -1,7 +1,6 @@
-"""The loss of a given model on fresh samples, with its standard error.
+"""The loss of a given model on fresh samples, with its standard error: ``monte_carlo_loss``.
 
-Use ``monte_carlo_loss(model, frequencies, samples, rng)`` to report what a model costs and to
-check any closed form. It streams: memory does not grow with the number of samples.
+It works in blocks of samples: memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from scipy.sparse import csr_array
 
 from numerics.sampling import FeatureSampler, as_generator
 from numerics.toy_model import ToyModel, check_same_n
-from theory.activation import UNIFORM, Activation
 from theory.checks import check_integer, read_only
+from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 
 # Entries of the batch x n output held at once (float64): 32 MB.
@@ -30,13 +29,13 @@ class LossEstimate:
     Attributes
     ----------
     loss : float
-        Mean over samples of the squared error summed over features.
+        Mean over samples of the weighted squared error Σ_i I_i (y_i - x_i)².
     stderr : float
         Standard error of ``loss``.
     samples : int
         Number of samples.
     per_feature : ndarray, shape (n,)
-        Mean squared error of each feature; sums to ``loss``.
+        Mean of I_i (y_i - x_i)² for each feature; sums to ``loss``.
     fired : ndarray of bool, shape (n,)
         Whether the feature's output was ever above 0.
     """
@@ -48,34 +47,31 @@ class LossEstimate:
     fired: NDArray[np.bool_]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return one row for each feature."""
+        """Return one row for each feature: its loss and whether it fired."""
         return pd.DataFrame({"loss": self.per_feature, "fired": self.fired})
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"loss {self.loss:.6g} ± {self.stderr:.2g} ({self.samples} samples)"
 
 
 def monte_carlo_loss(
     model: ToyModel,
-    frequencies: Frequencies,
+    features: Features | Frequencies,
     samples: int = 2**16,
-    rng: np.random.Generator | int = 0,
-    activation: Activation = UNIFORM,
+    seed: np.random.Generator | int = 0,
 ) -> LossEstimate:
-    """Estimate E‖ReLU(W Wᵀ x + b) - x‖² on freshly drawn samples, in float64.
+    """Estimate Σ_i I_i ⟨(y_i - x_i)²⟩, y = ReLU(W Wᵀ x + b), on freshly drawn samples, in float64.
 
     Parameters
     ----------
     model : ToyModel
         The model, n x m.
-    frequencies : Frequencies
-        Of the same n.
+    features : Features or Frequencies
+        What it is shown; of the same n.
     samples : int
         How many to draw, at least 2.
-    rng : Generator or int
+    seed : Generator or int
         Source of randomness, or a seed for one.
-    activation : Activation
-        The law of v.
 
     Returns
     -------
@@ -85,7 +81,7 @@ def monte_carlo_loss(
     Raises
     ------
     ValueError
-        If the model and the frequencies differ in n, or for fewer than 2 samples.
+        If the model and the features differ in n, or for fewer than 2 samples.
 
     Examples
     --------
@@ -94,13 +90,14 @@ def monte_carlo_loss(
     >>> print(monte_carlo_loss(keep_five, f, samples=100_000))
     loss 0.476166 ± 0.0033 (100000 samples)
     >>> from theory.regimes.weak import weak_loss
-    >>> float(weak_loss(f, 5).round(4))
+    >>> round(weak_loss(f, 5), 4)
     0.4769
     """
     samples = check_integer("samples", samples, 2)
-    check_same_n(model, frequencies)
-    rng = as_generator(rng)
-    sampler = FeatureSampler(frequencies, activation)
+    features = as_features(features)
+    check_same_n(model, features)
+    rng = as_generator(seed)
+    sampler, importance = FeatureSampler(features), features.importance
     block = max(1, min(samples, _BLOCK // model.n))
     per_feature = np.zeros(model.n)
     fired = np.zeros(model.n, dtype=bool)
@@ -115,6 +112,8 @@ def monte_carlo_loss(
         fired |= error.any(axis=0)
         error[batch.sample, batch.feature] -= batch.value
         np.square(error, out=error)
+        if importance is not None:
+            error *= importance
         per_feature += error.sum(axis=0)
         each = error.sum(axis=1)
         # Sums about the first block's mean: a plain sum of squares would cancel.

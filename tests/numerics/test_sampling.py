@@ -8,11 +8,14 @@ from scipy.stats import chi2
 
 from numerics.sampling import FeatureSampler, as_generator
 from theory.activation import UNIFORM, Activation
+from theory.features import Features
 from theory.frequencies import Frequencies
 
 
 def draw(f, batch, seed, activation=UNIFORM, rare_share=0.0):
-    return FeatureSampler(f, activation, rare_share).draw(batch, np.random.default_rng(seed))
+    return FeatureSampler(Features(f, activation), rare_share).draw(
+        batch, np.random.default_rng(seed)
+    )
 
 
 @given(

@@ -5,6 +5,7 @@ import pytest
 import sympy as sp
 
 from theory.activation import Activation
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import weak_exponent, weak_loss
 from theory.registry import predict
@@ -105,7 +106,7 @@ def test_other_activations():
     v = Activation(0.0, 1.0)
     prediction = predict(WORDS, 10, activation=v)
     assert "equiangular" not in prediction.theories
-    assert prediction.loss["weak"][0] == pytest.approx(weak_loss(WORDS, 10, v))
+    assert prediction.loss["weak"][0] == pytest.approx(weak_loss(Features(WORDS, v), 10))
     assert prediction.loss["weak"][0] == pytest.approx(weak_loss(WORDS, 10) / 4, rel=1e-12)
 
 

@@ -18,7 +18,7 @@ from theory.activation import Activation
 from theory.checks import Sampling, check_integer, check_sampling
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
-from theory.regimes.weak import weak_loss
+from theory.regimes.weak import tail_loss
 
 
 class Antipodal(NamedTuple):
@@ -77,7 +77,7 @@ def antipodal_loss(
     v1, v2 = (float(activation.moment(k)) for k in (1, 2))
     kept = np.logical_and.accumulate(both <= v2 * less - (v1 * less) ** 2)
     live = m + int(kept.sum())
-    lost = float(weak_loss(frequencies, live, activation))
+    lost = float(tail_loss(Features(frequencies, activation), live))
     return Antipodal(float(both[kept].sum()) + lost, lost, live)
 
 

@@ -32,7 +32,7 @@ from theory.mean_field.prolongation import prolong, split_groups
 from theory.mean_field.solution import MeanField
 from theory.mean_field.state import ConvergenceError, Minimum
 from theory.one_thread import one_thread
-from theory.regimes.weak import weak_loss
+from theory.regimes.weak import tail_loss
 
 __all__ = ["ConvergenceError", "solve_mean_field"]
 
@@ -158,7 +158,7 @@ def _search_live(
             below[1] if alike and below is not None else None,
             lambda found: _CLEARLY * nothing < abs(worth(found)) < _AT_MOST * nothing,
         )
-        lost = float(weak_loss(frequencies, live, how["activation"]))
+        lost = float(tail_loss(Features(frequencies, how["activation"]), live))
         seen.append((problem.lagrangian(found) + lost, live, problem, found))
         return worth(found), problem, found
 
@@ -219,7 +219,7 @@ def _report(
 ) -> MeanField:
     """Return all that is known of a minimum, for v of the given size."""
     groups, m, state, prices = problem.groups, problem.m, found.state, found.multipliers
-    lost = float(weak_loss(frequencies, live, problem.activation))
+    lost = float(tail_loss(Features(frequencies, problem.activation), live))
     together = problem.lagrangian(found)
     # The envelope theorem: at the optimum only what depends on m itself changes L.
     step = _STEP * m

@@ -11,6 +11,7 @@ from empirical.training.recipes import RECIPES
 from empirical.training.settings import check_settings
 from empirical.training.train import DivergenceError, train
 from theory.activation import Activation
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import weak_loss
 
@@ -53,7 +54,7 @@ def test_the_law_of_v_reaches_every_part():
     c = compare(F, [12], seeds=1, weight_decay=0.5, activation=v, **QUICK)
     (row,), (run,) = c.rows, c.runs
     assert run.activation == v and c.theories == ("weak",)
-    assert row.predicted["weak"] == pytest.approx(float(weak_loss(F, 12, v)))
+    assert row.predicted["weak"] == pytest.approx(float(weak_loss(Features(F, v), 12)))
     found = measure(run.model, F, activation=v)
     assert row.details["lost_rows_loss"] == pytest.approx(found.lost_rows_loss)
     assert row.details["dead_fraction"] == found.dead_fraction

@@ -11,6 +11,7 @@ from empirical.training.steps import FusedSteps, TorchSteps, loss_and_gradients
 from empirical.training.train import train
 from numerics.sampling import FeatureSampler
 from theory.activation import Activation
+from theory.features import Features
 from theory.frequencies import Frequencies
 
 
@@ -26,7 +27,7 @@ from theory.frequencies import Frequencies
 @pytest.mark.parametrize("share", [0.0, 0.6])
 def test_the_same_generator_draws_the_same_batches(f, share):
     law = Activation(0.5, 1.5)
-    sampler = FeatureSampler(f, law, share)
+    sampler = FeatureSampler(Features(f, law), share)
     plain, compiled = (np.random.default_rng(3) for _ in "ab")
     for batch in (1, 7, 64, 2048):
         expected = sampler.draw(batch, plain)

@@ -15,6 +15,7 @@ from empirical.training.train import DivergenceError, train
 from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.sampling import FeatureSampler
 from theory.activation import Activation
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import weak_loss
 
@@ -244,9 +245,9 @@ def test_other_activations_reach_the_samples_and_the_record():
     run = train(SMALL, 6, activation=v, seed=4, **QUICK)
     assert run.activation == v
     batches = np.random.default_rng(np.random.SeedSequence(4).spawn(3)[1])
-    assert FeatureSampler(SMALL, v).draw(32, batches).value.max() <= 0.5
+    assert FeatureSampler(Features(SMALL, v)).draw(32, batches).value.max() <= 0.5
     # The evaluation uses it too: every sample of a dead model costs what v is.
-    fresh = monte_carlo_loss(run.model, SMALL, 2**14, 1, v)
+    fresh = monte_carlo_loss(run.model, Features(SMALL, v), 2**14, 1)
     assert abs(fresh.loss - run.loss) < 4 * math.hypot(fresh.stderr, run.stderr)
     other = train(SMALL, 6, seed=4, **QUICK)
     assert not np.allclose(run.model.W, other.model.W, atol=1e-3)

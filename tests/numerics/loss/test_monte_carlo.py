@@ -8,6 +8,7 @@ from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.sampling import FeatureSampler
 from numerics.toy_model import ToyModel
 from theory.activation import Activation
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import weak_loss
 
@@ -97,7 +98,8 @@ def test_the_standard_error_of_a_large_nearly_constant_loss():
 def test_other_activations():
     f = Frequencies.power_law(20, 1.0)
     v = Activation(0.5, 1.0)
-    estimate = monte_carlo_loss(ToyModel(np.zeros((20, 1)), f.p), f, 200_000, 0, v)
+    features = Features(f, v)
+    estimate = monte_carlo_loss(ToyModel(np.zeros((20, 1)), f.p), features, 200_000, 0)
     first, second = float(v.moment(1)), float(v.moment(2))
     exact = np.sum(second * f.p - 2 * first * f.p * f.p + f.p**2)  # constant outputs p_i
     assert abs(estimate.loss - exact) < 4 * estimate.stderr
