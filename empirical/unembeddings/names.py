@@ -1,8 +1,7 @@
 """Which tensor of a language model is its unembedding, by the name that its architecture gives it.
 
-Use ``match_names(names)`` on the names in a checkpoint; ``empirical.unembeddings.unembedding``
-decides between what it finds. A head maps hidden states to logits; an embedding may serve as one
-too (tied).
+``match_names(names)`` sorts the names in a checkpoint; ``empirical.unembeddings.choice`` decides
+between what it finds. A head maps hidden states to logits; an embedding may serve as one (tied).
 """
 
 from __future__ import annotations
@@ -25,6 +24,11 @@ _HEADS = (
     "lm_loss.weight",  # XLNet
     "decoder.projection.weight",  # CTranslate2
     "word_embeddings_for_head.weight",  # Megatron-LM
+    "final_linear.weight",  # GPT-NeoX, as its own training code saves it
+    "output_projection.weight",  # fairseq
+    "to_logits.weight",  # x-transformers
+    "embed_out.final_linear.weight",  # GPT-NeoX
+    "unembed.weight",
 )
 # Names that other networks use as well: a head only beside an embedding of the same width.
 _COMMON_HEADS = (
@@ -50,8 +54,20 @@ _EMBEDDINGS = (
     "emb.weight",  # RWKV
     "embed.weight",  # DeepSeek
 )
-# A head that is there, but packed into integers by a quantiser (GPTQ, AWQ, compressed-tensors).
-_PACKED = re.compile(r"(^|\.)(lm_head|embed_out|output_layer)\.(qweight|weight_packed)$")
+# One of many heads, a codebook each (MusicGen, Bark, AudioCraft) or a token ahead each (Medusa).
+_NUMBERED_HEAD = re.compile(r"(^|\.)(\w*heads?|linears|output_linears)\.\d+(\.\w+)*\.weight$")
+# What PEFT puts before ".weight": the matrix of the model, its copy, and what was trained instead.
+_ADAPTED = re.compile(r"\.(base_layer|original_module|modules_to_save(\.\w+)?)(?=\.weight$)")
+_LORA = re.compile(r"\.lora_(A|B|embedding_A|embedding_B|magnitude_vector)\b")
+# What quantisers store beside a matrix, or in its place: GPTQ, AWQ, compressed-tensors, FP8,
+# bitsandbytes, quanto, MLX.
+_QUANTISED = re.compile(
+    r"\.(qweight|qzeros|scales|g_idx|SCB|weight_format|weight_packed|weight_scale|weight_scale_inv"
+    r"|weight_scale_2|weight_zero_point|weight_shape|weight\.absmax|weight\.quant_map"
+    r"|weight\.nested_\w+|weight\.quant_state\.\w+|weight\._data|weight\._scale)$"
+)
+# A part of a name that says which of many equal layers the tensor belongs to.
+_LAYER = re.compile(r"(^|\.)(layers?|h|blk|blocks?|layer_\d+|\w*layers)(\.\d+)?\.")
 
 
 @dataclass(frozen=True)
@@ -65,18 +81,19 @@ class Matches:
     embeddings : tuple of str
         Input embeddings of the decoder, or of the only stack there is.
     packed : tuple of str
-        Heads that are stored as packed integers.
+        Stored parts of heads that a quantiser packed into integers or 8-bit floats.
+    numbered : tuple of str
+        One of many heads each.
+    lora : tuple of str
+        Low-rank adapters of a head or an embedding.
     """
 
     heads: tuple[str, ...]
     common_heads: tuple[str, ...]
     embeddings: tuple[str, ...]
     packed: tuple[str, ...]
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """Every name that matched."""
-        return (*self.heads, *self.common_heads, *self.embeddings, *self.packed)
+    numbered: tuple[str, ...] = ()
+    lora: tuple[str, ...] = ()
 
 
 def match_names(names: Iterable[str]) -> Matches:
@@ -105,26 +122,65 @@ def match_names(names: Iterable[str]) -> Matches:
     """
     names = list(names)
     embeddings = _select(names, _EMBEDDINGS)
-    decoders = tuple(name for name in embeddings if not _is_of_encoder(name))
+    decoders = tuple(name for name in embeddings if not is_of_encoder(name))
     return Matches(
         _select(names, _HEADS),
         _select(names, _COMMON_HEADS),
         decoders or embeddings,
-        tuple(name for name in names if _PACKED.search(name)),
+        tuple(name for name in names if _belongs(name, _QUANTISED, (*_HEADS, *_COMMON_HEADS))),
+        tuple(name for name in names if _NUMBERED_HEAD.search(name.replace("/", "."))),
+        tuple(name for name in names if _belongs(name, _LORA, (*_HEADS, *_EMBEDDINGS))),
     )
+
+
+def is_in_layer(name: str) -> bool:
+    """Whether a tensor belongs to one of many equal layers, or says where a token stands.
+
+    Examples
+    --------
+    >>> is_in_layer("model.layers.3.mlp.down_proj.weight"), is_in_layer("lm_head.weight")
+    (True, False)
+    """
+    dotted = name.replace("/", ".")
+    return bool(_LAYER.search(dotted)) or "position" in dotted or "wpe" in dotted.split(".")
+
+
+def is_of_encoder(name: str) -> bool:
+    """Whether a tensor belongs to an encoder, of text or of something else.
+
+    Examples
+    --------
+    >>> is_of_encoder("text_encoder.shared.weight"), is_of_encoder("decoder.embed_tokens.weight")
+    (True, False)
+    """
+    return any(part.endswith("encoder") for part in name.replace("/", ".").split("."))
+
+
+def is_quantised(name: str, others: Iterable[str]) -> list[str]:
+    """Return what a quantiser stored beside a matrix.
+
+    Examples
+    --------
+    >>> is_quantised("lm_head.weight", ["lm_head.weight", "lm_head.SCB", "norm.weight"])
+    ['lm_head.SCB']
+    """
+    stem = name.removesuffix(".weight")
+    return [x for x in others if x.startswith(stem + ".") and _QUANTISED.fullmatch(x[len(stem) :])]
+
+
+def _belongs(name: str, part: re.Pattern[str], endings: tuple[str, ...]) -> bool:
+    """Whether a name is an ending without ".weight", followed by such a part."""
+    found = part.search(name)
+    return found is not None and bool(_select([name[: found.start()] + ".weight"], endings))
 
 
 def _select(names: list[str], endings: tuple[str, ...]) -> tuple[str, ...]:
     found = []
     for name in names:
-        dotted = name.replace("/", ".")
+        dotted = _ADAPTED.sub("", name.replace("/", "."))
         ending = next((x for x in endings if dotted == x or dotted.endswith("." + x)), None)
         if ending is not None:
             before = dotted[: -len(ending)].split(".")
             if not any(part.isdigit() for part in before) and "position" not in dotted:
                 found.append(name)
     return tuple(found)
-
-
-def _is_of_encoder(name: str) -> bool:
-    return "encoder" in name.replace("/", ".").split(".")

@@ -60,7 +60,7 @@ LAYER = "model.layers.3.mlp.down_proj.weight"
         # Numbered parts are layers, also those that predict further tokens.
         (["layers.61.embed_tokens.weight", "layers.61.shared_head.head.weight"], *[[]] * 3),
         ([LAYER, "blk.0.attn_output.weight", "h.0.attn.output.weight"], *[[]] * 3),
-        (["visual.patch_embed.weight_g", "my_lm_head.weight", "lm_head.weight.absmax"], *[[]] * 3),
+        (["visual.patch_embed.weight_g", "my_lm_head.weight", "lm_head.bias"], *[[]] * 3),
     ],
 )  # fmt: skip
 def test_names_of_architectures(names, heads, common, embeddings):
@@ -71,6 +71,24 @@ def test_names_of_architectures(names, heads, common, embeddings):
     assert found.packed == ()
 
 
-def test_packed_heads():
-    names = ["lm_head.qweight", "lm_head.qzeros", "model.lm_head.weight_packed", "x.0.qweight"]
-    assert match_names(names).packed == ("lm_head.qweight", "model.lm_head.weight_packed")
+def test_heads_that_a_quantiser_packed():
+    packed = [
+        "lm_head.qweight",
+        "lm_head.qzeros",
+        "model.lm_head.weight_packed",
+        "lm_head.weight.absmax",
+        "lm_head.weight.quant_state.bitsandbytes__nf4",
+        "lm_head.SCB",
+        "lm_head.weight_scale_inv",
+        "output.scales",
+    ]
+    assert match_names([*packed, "x.0.qweight", "norm.weight"]).packed == tuple(packed)
+
+
+def test_what_adapters_and_codebooks_add():
+    names = ["lm_head.base_layer.weight", "lm_head.lora_A.default.weight", "q_proj.lora_A.weight"]
+    found = match_names(names)
+    assert found.heads == (names[0],) and found.lora == (names[1],)
+    heads = ["decoder.lm_heads.0.weight", "lm_heads.11.weight", "linears.3.weight"]
+    others = ["layers.3.mlp.weight", "heads.weight"]
+    assert match_names([*heads, *others]).numbered == tuple(heads)

@@ -169,7 +169,7 @@ def test_nothing_is_guessed(tmp_path):
         ({"output.weight": W, "y": W[:9]}, "no tensor that is known as an unembedding"),
         (
             {"lm_head.qweight": np.zeros((4, 8), np.int32), "model.embed_tokens.weight": W},
-            r"packed into integers \(lm_head\.qweight \(4 x 8, I32\)\): give a checkpoint",
+            r"is quantised \(lm_head\.qweight \(4 x 8, I32\)\): give a checkpoint",
         ),
     ):
         save_file(tensors, path)
