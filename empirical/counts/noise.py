@@ -16,11 +16,20 @@ from scipy.stats import linregress
 
 from theory.rank_frequency.fits import RankLawFit, maximise
 from theory.rank_frequency.laws import RankLaw
-from theory.rank_frequency.zipf_exponent import SMALLEST_COUNT, estimate_rank_excess, ranks_continue
+from theory.rank_frequency.zipf_exponent import (
+    NOISE_WIDTHS,
+    SMALLEST_COUNT,
+    estimate_rank_excess,
+    ranks_continue,
+)
 
 Array = NDArray[np.float64]
 
 FEWEST_RANKS = 6  # twice the parameters of the broken power law
+
+# The last rank is chosen with this factor on the width of the noise: ``ranks_continue`` is asked
+# again with the fitted exponent, and must not say yes to one draw of the counts and no to another.
+_ROOM = 1.25
 
 
 def dispersions(parts: Array) -> Array:
@@ -82,15 +91,22 @@ def choose_last_rank(falling: Array, noise: tuple[float, float]) -> int:
     Where the text is too bursty for any rank, counts are held against independent draws only; where
     they are small even so, all positive ones are used.
     """
-    for spread in (noise_at(falling, noise), np.ones(falling.size)):
-        # The list goes on by the noise of this rank; half an exponent is assumed.
-        width = np.sqrt(spread / np.maximum(falling, 1)) / 0.5
-        goes_on = np.arange(1, falling.size + 1) * (1 + width) <= falling.size
+    n = falling.size
+    counts, rank = np.maximum(falling, 1), np.arange(1, n + 1)
+    # The exponent between half the rank and the rank: no law is fitted yet.
+    half = (rank + 1) // 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exponent = np.log(counts[half - 1] / counts) / np.log(rank / half)
+    exponent[:1] = exponent[1:2]
+    for spread in (noise_at(falling, noise), np.ones(n)):
+        with np.errstate(divide="ignore"):
+            width = np.sqrt(spread / counts) / exponent
+        goes_on = rank * (1 + _ROOM * NOISE_WIDTHS * width) <= n
         good = np.flatnonzero((falling >= SMALLEST_COUNT * spread) & goes_on)
         if good.size and good[-1] + 1 >= FEWEST_RANKS:
             return int(good[-1]) + 1
     positive = int(np.sum(falling > 0))
-    return positive if positive >= FEWEST_RANKS else falling.size
+    return positive if positive >= FEWEST_RANKS else n
 
 
 def find_excess(c: Array, first: int, last: int, n: int, noise: tuple[float, float]) -> Array:

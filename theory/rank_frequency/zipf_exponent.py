@@ -17,11 +17,14 @@ from scipy.optimize import brentq
 
 from theory.checks import check_finite, check_integer
 
-_STEEPEST = 60.0
-
+_STEEPEST = 60.0  # largest exponent that is searched
 
 # Counts below this are too noisy for the first order of ``estimate_rank_excess``.
 SMALLEST_COUNT = 10
+
+# Standard deviations of the noise, in ranks, by which the list must go on beyond the last rank.
+# At two, 2 % of the noise at that rank would come from features beyond the end of the list.
+NOISE_WIDTHS = 2.0
 
 
 @dataclass(frozen=True)
@@ -225,9 +228,14 @@ def estimate_rank_excess(
 def ranks_continue(count: float, alpha: float, last: int, n: int, dispersion: float = 1.0) -> bool:
     """Whether ``estimate_rank_excess`` holds down to a last rank with this count.
 
-    It does where the noise is small against the count, and against the range of the law; and where
-    the list of n features goes on for at least the width of the noise in ranks.
+    It holds where the noise is small against the count and against the range of the law, and where
+    the list of n features goes on for ``NOISE_WIDTHS`` times the width of the noise in ranks.
+
+    Examples
+    --------
+    >>> ranks_continue(100.0, 1.0, 500, 600), ranks_continue(100.0, 1.0, 500, 599)
+    (True, False)
     """
     if count < SMALLEST_COUNT * dispersion or count * alpha**2 < dispersion:
         return False
-    return last * (1 + math.sqrt(dispersion / count) / alpha) <= n
+    return last * (1 + NOISE_WIDTHS * math.sqrt(dispersion / count) / alpha) <= n
