@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import differential_evolution
 
-from theory.rank_frequency.fits import fit_rank_law
+from theory.rank_frequency.fits import fit_rank_law, maximise
 from theory.rank_frequency.laws import PARAMETERS, gradient, log_weights
 from theory.rank_frequency.zipf_exponent import fit_zipf
 from theory.regimes.weak import weak_loss
@@ -58,6 +58,33 @@ def test_parameters_and_errors_hold_in_repetition(law, repeats):
     assert np.all(np.abs(z.var(axis=0, ddof=1) - 1) < 4 * math.sqrt(2 / repeats))
     # Negative control: an exponent that is one per cent off.
     assert abs(np.mean(wrong)) > 4 / math.sqrt(repeats)
+
+
+@pytest.mark.parametrize("law", PARAMETERS)
+@pytest.mark.parametrize("first", [1, 4])
+def test_standard_errors_are_the_delta_method_over_counts(law, first):
+    """Var θ = Σ c_i g_i² - (Σ c_i g_i)²/N for multinomial counts, g_i = dθ/dc_i, without scores."""
+    truth = TRUTHS[law] | ({"break_rank": 12.5} if law == "broken_power_law" else {})
+    counts = np.round(1e9 * law_by_hand(law, truth, np.arange(1.0, 31)))[first - 1 :]
+    names = PARAMETERS[law]
+
+    def values(c):
+        found = maximise(law, c, first).values
+        return np.array([found[name] for name in names])
+
+    slopes = []
+    for i in range(counts.size):
+        step = 0.01 * counts[i] * np.eye(counts.size)[i]
+        slopes.append((values(counts + step) - values(counts - step)) / (0.02 * counts[i]))
+    g = np.array(slopes)
+    variance = counts @ g**2 - (counts @ g) ** 2 / counts.sum()
+    fit = maximise(law, counts, first)
+    assert [fit.values[name] for name in names] == pytest.approx(list(truth.values()), rel=1e-3)
+    assert list(fit.errors()) == list(names)
+    assert list(fit.errors().values()) == pytest.approx(np.sqrt(variance), rel=5e-3)
+    # Errors of a covariance that is given: four times the variance, twice the error.
+    double = list(fit.errors(4 * fit.covariance).values())
+    assert double == pytest.approx(2 * np.sqrt(variance), rel=5e-3)
 
 
 @pytest.mark.parametrize("law", PARAMETERS)
