@@ -31,6 +31,9 @@ _ROUNDING = 1e-12
 class Frequencies:
     """Activation frequencies p_1 >= ... >= p_n in (0, 1] with activation density E = Σ p_i.
 
+    Theories go by rank (``p``); what is paired with the rows of a matrix goes by the order in which
+    the list was given (``p_as_given``). The two differ only for lists that are not sorted.
+
     (A p_i below 1e-308 is stored as 0.)
 
     Build one with a constructor below; the fields are for reading.
@@ -63,6 +66,8 @@ class Frequencies:
     parameter: float | None = None
     dropped: int = 0
     _table: NDArray[np.float64] | None = field(default=None, repr=False)
+    # Of a list that was not sorted: the place in it of each rank, from 0.
+    _order: NDArray[np.int64] | None = field(default=None, repr=False)
 
     # ---- constructors -------------------------------------------------------------------
 
@@ -115,7 +120,9 @@ the largest density possible here is 7.48547
     def from_counts(
         cls, counts: ArrayLike, density: float = 1.0, top: int | None = None
     ) -> Frequencies:
-        """Frequencies in proportion to counts: sorted, zeros dropped, rescaled to Σ p_i = density.
+        """Frequencies in proportion to counts: zeros dropped, rescaled to Σ p_i = density.
+
+        ``p`` has them by rank, ``p_as_given`` in the order of the counts.
 
         Parameters
         ----------
@@ -143,25 +150,30 @@ the largest density possible here is 7.48547
         if negative.size:
             i = negative[0]
             raise ValueError(f"counts[{i}] = {array[i]:g} is not allowed: counts are at least 0")
-        positive = np.sort(array[array > 0])[::-1]
+        positive = array[array > 0]
         if positive.size == 0:
             raise ValueError("every count is 0: give at least one positive count")
         dropped = array.size - positive.size
         if top is not None:
-            positive = positive[: check_integer("top", top, 1, positive.size)]
+            kept = _rank(positive)[: check_integer("top", top, 1, positive.size)]
+            positive = positive[np.sort(kept)]
         density = check_real("density", density, 0.0, strict=True)
-        weights = positive / positive[0]
+        order = _rank(positive)
+        weights = positive[order] / positive.max()
         _check_density(density, float(weights.sum()))
-        return cls._from_table(weights * (density / weights.sum()), density, dropped)
+        return cls._from_table(weights * (density / weights.sum()), density, dropped, order)
 
     @classmethod
     def from_probabilities(cls, p: ArrayLike) -> Frequencies:
-        """Take a list of frequencies as it is (sorted here), each in (0, 1].
+        """Take a list of frequencies as it is, in any order, each in (0, 1].
+
+        ``p`` has them by rank, ``p_as_given`` in the order of the list.
 
         Examples
         --------
-        >>> Frequencies.from_probabilities([0.2, 0.5]).density
-        0.7
+        >>> f = Frequencies.from_probabilities([0.2, 0.5])
+        >>> f.density, f.p, f.p_as_given
+        (0.7, array([0.5, 0.2]), array([0.2, 0.5]))
         """
         array = check_finite("p", p)
         bad = np.flatnonzero((array <= 0) | (array > 1))
@@ -170,8 +182,9 @@ the largest density possible here is 7.48547
                 f"p[{bad[0]}] = {array[bad[0]]:g} is not allowed: a frequency is above 0 and at "
                 "most 1 (use from_counts to rescale counts)"
             )
-        p = np.sort(array)[::-1]
-        return cls._from_table(p, float(np.sum(p, dtype=np.longdouble)))
+        order = _rank(array)
+        p = array[order]
+        return cls._from_table(p, float(np.sum(p, dtype=np.longdouble)), order=order)
 
     @classmethod
     def _from_law(cls, n: int, density: float, law: Law, parameter: float | None) -> Frequencies:
@@ -182,8 +195,17 @@ the largest density possible here is 7.48547
         return new
 
     @classmethod
-    def _from_table(cls, p: NDArray[np.float64], density: float, dropped: int = 0) -> Frequencies:
-        return cls(p.size, density, "table", None, dropped, read_only(np.minimum(p, 1.0)))
+    def _from_table(
+        cls,
+        p: NDArray[np.float64],
+        density: float,
+        dropped: int = 0,
+        order: NDArray[np.int64] | None = None,
+    ) -> Frequencies:
+        if order is not None and np.array_equal(order, np.arange(p.size)):
+            order = None
+        given = None if order is None else read_only(order)
+        return cls(p.size, density, "table", None, dropped, read_only(np.minimum(p, 1.0)), given)
 
     # ---- values -------------------------------------------------------------------------
 
@@ -198,6 +220,38 @@ the largest density possible here is 7.48547
                 "use tail_sum, which needs no list"
             )
         return read_only(self.frequency(np.arange(1, self.n + 1)))
+
+    @cached_property
+    def p_as_given(self) -> NDArray[np.float64]:
+        """The list in the order in which it was given; that of ``p`` for a law. Read-only.
+
+        Row i of a matrix W belongs to feature i of this list.
+        """
+        return self.p if self._order is None else read_only(self.as_given(self.p))
+
+    def as_given(self, ranked: NDArray[Any]) -> NDArray[Any]:
+        """Return values by rank, shape (n, …), in the order in which the list was given.
+
+        Examples
+        --------
+        >>> Frequencies.from_probabilities([0.2, 0.5]).as_given(np.array(["first", "second"]))
+        array(['second', 'first'], dtype='<U6')
+        """
+        if self._order is None:
+            return ranked
+        given = np.empty_like(ranked)
+        given[self._order] = ranked
+        return given
+
+    def by_rank(self, given: NDArray[Any]) -> NDArray[Any]:
+        """Return values in the order in which the list was given, shape (n, …), by rank.
+
+        Examples
+        --------
+        >>> Frequencies.from_probabilities([0.2, 0.5]).by_rank(np.array([20, 50]))
+        array([50, 20])
+        """
+        return given if self._order is None else given[self._order]
 
     @property
     def largest(self) -> float:
@@ -299,12 +353,12 @@ the largest density possible here is 7.48547
 
     @classmethod
     def from_description(cls, record: Mapping[str, Any], p: ArrayLike) -> Frequencies:
-        """Rebuild from what ``describe`` returned and the list p.
+        """Rebuild from what ``describe`` returned and the list ``p_as_given``.
 
         Examples
         --------
-        >>> f = Frequencies.from_counts([3, 0, 1])
-        >>> Frequencies.from_description(f.describe(), f.p) == f
+        >>> f = Frequencies.from_counts([1, 0, 3])
+        >>> Frequencies.from_description(f.describe(), f.p_as_given) == f
         True
         """
         n, density = record["n"], record["density"]
@@ -315,7 +369,8 @@ the largest density possible here is 7.48547
         if record["law"] == "linear":
             return cls.linear(n, density)
         table = cls.from_probabilities(p)
-        return cls._from_table(table.p, density, record.get("zeros_dropped", 0))
+        dropped = record.get("zeros_dropped", 0)
+        return cls._from_table(table.p, density, dropped, table._order)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frequencies):
@@ -323,7 +378,7 @@ the largest density possible here is 7.48547
         if (self._table is None) != (other._table is None) or self.n != other.n:
             return False
         if self._table is not None and other._table is not None:
-            return bool(np.array_equal(self._table, other._table))
+            return bool(np.array_equal(self.p_as_given, other.p_as_given))
         return self.describe() == other.describe()
 
     def __hash__(self) -> int:
@@ -338,6 +393,11 @@ the largest density possible here is 7.48547
         }[self.law]
         zeros = f", {self.dropped} zero counts dropped" if self.dropped else ""
         return f"{what}: n = {self.n}, E = {self.density:g}, p_1 = {self.largest:.4g}{zeros}"
+
+
+def _rank(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the places of values from the largest to the least, equal ones as they stand."""
+    return np.argsort(-values, kind="stable")
 
 
 def _check_density(density: float, largest: float) -> None:

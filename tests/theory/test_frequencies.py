@@ -155,7 +155,9 @@ def test_bad_input_names_the_value(make, message):
 def test_equality():
     assert Frequencies.power_law(10, 1.0) == Frequencies.power_law(10, 1.0)
     assert Frequencies.power_law(10, 1.0) != Frequencies.power_law(10, 1.1)
-    assert Frequencies.from_counts([2, 1]) == Frequencies.from_counts([1, 2])
+    assert Frequencies.from_counts([2, 1]) == Frequencies.from_counts([2, 1, 0])
+    # Row i of a matrix belongs to another feature.
+    assert Frequencies.from_counts([2, 1]) != Frequencies.from_counts([1, 2])
     assert Frequencies.from_counts([2, 1]) != Frequencies.power_law(2, 1.0)
 
 
@@ -228,8 +230,9 @@ def test_zipf_biases_that_the_docstring_names(alpha, n, total, sign):
 
 def test_descriptions_bring_tables_back_whole():
     f = Frequencies.from_counts([3, 0, 1, 0, 7], density=0.7)
-    back = Frequencies.from_description(f.describe(), f.p)
+    back = Frequencies.from_description(f.describe(), f.p_as_given)
     assert back == f and hash(back) == hash(f)
+    assert back.p_as_given.tolist() == f.p_as_given.tolist() != f.p.tolist()
     assert (back.density, back.dropped) == (0.7, 2)
 
 
@@ -251,3 +254,26 @@ def test_whole_ranks_in_any_type():
     assert Frequencies.from_counts([3, 1]).frequency(2.0) == 0.25
     # A density that puts p_1 at 1 up to rounding is allowed, and p_1 is exactly 1.
     assert Frequencies.power_law(1000, 1.0, 7.485470860550345).largest == 1
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30).filter(any), st.data())
+def test_the_order_in_which_a_list_was_given_is_kept(counts, data):
+    counts = np.array(counts)
+    f = Frequencies.from_counts(counts, density=0.5)
+    assert np.allclose(f.p_as_given, 0.5 * counts[counts > 0] / counts.sum(), rtol=1e-14)
+    assert f.p.tolist() == sorted(f.p_as_given, reverse=True)
+    assert Frequencies.from_probabilities(f.p_as_given).p_as_given.tolist() == f.p_as_given.tolist()
+    values = np.arange(f.n)
+    assert f.by_rank(f.as_given(values)).tolist() == values.tolist()
+    assert f.by_rank(f.p_as_given).tolist() == f.p.tolist()
+    # The most frequent features, in the order in which they were given.
+    top = data.draw(st.integers(1, f.n))
+    kept = Frequencies.from_counts(counts, density=0.5, top=top).p_as_given
+    places = np.sort(np.argsort(-counts, kind="stable")[:top])
+    assert np.allclose(kept, 0.5 * counts[places] / counts[places].sum(), rtol=1e-14)
+    assert not f.p_as_given.flags.writeable
+
+
+def test_laws_and_sorted_lists_have_one_order():
+    for f in (Frequencies.linear(5), Frequencies.from_probabilities([0.5, 0.2, 0.2])):
+        assert f.p_as_given is f.p and f.by_rank(f.p) is f.p
