@@ -246,6 +246,43 @@ def test_sampled_pairs_estimate_all_pairs_with_honest_errors():
     assert abs(np.mean(wrong)) > 0.25 + 4 / np.sqrt(200)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_errors_of_sampled_pairs_are_those_of_the_population_of_pairs(weighted):
+    """Every statistic as a function of the shares of all pairs, and its derivative by a step.
+
+    The pairs are drawn with replacement: the variance is Σ share_k (dT/d share_k)²/samples.
+    """
+    W = np.abs(gaussian(40, 4, 6)) + gaussian(40, 4, 7)
+    w = np.linspace(0.2, 2, 40) if weighted else np.ones(40)
+    i, j = np.triu_indices(40, 1)
+    t = (unit(W) @ unit(W).T)[i, j]
+    share = w[i] * w[j] / np.sum(w[i] * w[j])
+
+    def statistics(p):
+        mean, square = p @ t, p @ t**2
+        values = {
+            "mean_absolute": p @ np.abs(t),
+            "variance_of_square": p @ (t**2 - square) ** 2,
+            "skewness": p @ (t - mean) ** 3 / (p @ (t - mean) ** 2) ** 1.5,
+        }
+        return values | {f"one_sided({h:g})": p @ np.maximum(t - h, 0) ** 2 for h in LEVELS}
+
+    step, slopes = 1e-5, {name: [] for name in statistics(share)}
+    for k in range(t.size):
+        toward = np.eye(t.size)[k] - share
+        up, down = statistics(share + step * toward), statistics(share - step * toward)
+        for name in slopes:
+            slopes[name].append((up[name] - down[name]) / (2 * step))
+    samples = 400_000
+    weights = w if weighted else None
+    sample = overlaps(W, weights=weights, pairs="sample", samples=samples, thresholds=LEVELS)
+    assert set(sample.stderr) == set(slopes)
+    for name, slope in slopes.items():
+        error = math.sqrt(share @ np.square(slope) / samples)
+        # The spread of the squared slopes is about one: 0.2 % is a standard error here.
+        assert sample.stderr[name] == pytest.approx(error, rel=0.01), name
+
+
 @pytest.mark.parametrize("name", ["skewness", "mean_absolute"])
 def test_sampled_errors_on_skewed_overlaps(name):
     W = np.abs(gaussian(60, 3, 8)) ** 2
@@ -313,6 +350,16 @@ def test_random_directions_by_formula_and_by_sampling(n, m):
     wrong = random_values(n, m + 1, ["mean_square", "mean_absolute", "one_sided(0)"])
     for name, value in wrong.items():
         assert abs(table.loc[name, "mean"] - value) > 4 * table.loc[name, "stderr"], name
+
+
+def test_errors_of_random_directions_are_those_of_repeated_matrices():
+    rng = np.random.default_rng(3)
+    each = [overlaps(rng.standard_normal((40, 5))).values["mean_absolute"] for _ in range(12)]
+    row = random_overlaps(40, 5, repeats=12, rng=3).set_index("statistic").loc["mean_absolute"]
+    spread = math.sqrt(sum((x - sum(each) / 12) ** 2 for x in each) / 11)
+    assert row["mean"] == pytest.approx(sum(each) / 12, rel=1e-12)
+    assert row["std"] == pytest.approx(spread, rel=1e-12)
+    assert row["stderr"] == pytest.approx(spread / math.sqrt(12), rel=1e-12)
 
 
 def test_skewness_of_a_known_shape():
