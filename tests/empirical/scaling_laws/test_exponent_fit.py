@@ -15,20 +15,39 @@ def test_power_laws_come_back_in_any_units(alpha, scale, unit):
     assert fit.value == pytest.approx(alpha, abs=1e-9) and fit.stderr < 1e-6
 
 
+def test_standard_error_by_the_normal_equations():
+    rng = np.random.default_rng(1)
+    m = np.array([10, 10, 15, 25, 39, 63, 100])
+    loss = m**-1.2 * np.exp(0.2 * rng.standard_normal(m.size))
+    X = np.column_stack([np.ones(m.size), -np.log(m)])
+    inverse = np.linalg.inv(X.T @ X)
+    best = inverse @ X.T @ np.log(loss)
+    variance = np.sum((np.log(loss) - X @ best) ** 2) / (m.size - 2)
+    fit = fit_exponent(m, loss)
+    assert fit.value == pytest.approx(best[1], rel=1e-10)
+    assert fit.stderr == pytest.approx(np.sqrt(variance * inverse[1, 1]), rel=1e-10)
+
+
 def test_standard_error_in_repetition():
-    """z is Student t with 4 degrees of freedom: mean 0, variance 2; a wrong exponent is refused."""
-    rng = np.random.default_rng(0)
+    """Its square is unbiased, and z is Student t with 4 degrees of freedom."""
+    rng, repeats = np.random.default_rng(0), 2000
     m = np.array([10, 15, 25, 39, 63, 100])
-    z, wrong = [], []
-    for _ in range(2000):
+    z, wrong, squares, values = [], [], [], []
+    for _ in range(repeats):
         fit = fit_exponent(m, m**-1.0 * np.exp(0.1 * rng.standard_normal(6)))
         z.append((fit.value - 1.0) / fit.stderr)
         wrong.append((fit.value - 1.03) / fit.stderr)
+        squares.append(fit.stderr**2)
+        values.append(fit.value)
     from scipy.stats import t
 
-    assert abs(np.median(z)) < 4 * 1.33 / np.sqrt(2000)  # 1/(2 f(0)) = 1.33 for t with 4
-    assert abs(np.mean(np.abs(z) < t.ppf(0.975, 4)) - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 2000)
-    assert abs(np.median(wrong)) > 4 * 1.33 / np.sqrt(2000)
+    assert abs(np.median(z)) < 4 * 1.33 / np.sqrt(repeats)  # 1/(2 f(0)) = 1.33 for t with 4
+    assert abs(np.mean(np.abs(z) < t.ppf(0.975, 4)) - 0.95) < 4 * np.sqrt(0.95 * 0.05 / repeats)
+    assert abs(np.median(wrong)) > 4 * 1.33 / np.sqrt(repeats)
+    exact = 0.1**2 / np.sum((np.log(m) - np.log(m).mean()) ** 2)
+    # σ² χ²/4 has a spread of 1/√2 of its mean; an error 10 % off changes its square by a fifth.
+    assert abs(np.mean(squares) / exact - 1) < 4 * np.sqrt(0.5 / repeats)
+    assert abs(np.var(values) / exact - 1) < 4 * np.sqrt(2 / repeats)
 
 
 def test_two_points_have_no_standard_error():
