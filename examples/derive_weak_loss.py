@@ -26,4 +26,4 @@ print("L(1000) to 30 digits:", loss.subs(at).evalf(30))
 print("dL/dm there:         ", loss.diff(m).subs(at).evalf(15), "\n")
 
 # 4. Every step of the derivation can be read.
-prediction.explain("weak")
+print(prediction.explain("weak"))

@@ -1,12 +1,13 @@
 """Derivations: named steps, each a sentence and the expression that sympy reached by it.
 
-Use ``Derivation`` to hold how a formula was derived, print it, or fetch the result of one step.
-The symbols that every derivation shares are defined here.
+A ``Derivation`` holds how a formula was derived; it prints, and gives the result of one step by
+name. The symbols that every derivation shares are defined here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
@@ -47,6 +48,15 @@ class Step:
 class Derivation:
     """An ordered, printable derivation.
 
+    Attributes
+    ----------
+    title : str
+        What is derived.
+    steps : tuple of Step
+        In order.
+    expressions : mapping
+        What it arrives at: sympy expressions keyed by (of, limit), as ("loss", "exact").
+
     Examples
     --------
     >>> d = Derivation("A sum", (Step("square", "Square both sides.", sp.Eq(m**2, n)),))
@@ -62,6 +72,7 @@ class Derivation:
 
     title: str
     steps: tuple[Step, ...]
+    expressions: Mapping[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Any:
         for step in self.steps:
@@ -87,3 +98,12 @@ class Derivation:
                 block += f"\n\\[ {sp.latex(step.expression)} \\]"
             blocks.append(block)
         return "\n".join(blocks)
+
+    def markdown(self) -> str:
+        """Return the steps as Markdown with LaTeX formulas, as notebooks render it."""
+        blocks = [f"**{self.title}**"]
+        for number, step in enumerate(self.steps, start=1):
+            blocks.append(f"{number}. *{step.name}*: {step.text}")
+            if step.expression is not None:
+                blocks.append(f"$$ {sp.latex(step.expression)} $$")
+        return "\n\n".join(blocks)

@@ -1,6 +1,6 @@
 """Predictions as values: what each theory says at each width, with its expression and derivation.
 
-Use ``theories.predict`` to make a ``Prediction``; this module says what one can be asked.
+``theory.registry.predict`` makes a ``Prediction``; this module says what one can be asked.
 """
 
 from __future__ import annotations
@@ -13,67 +13,62 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import sympy as sp
-from numpy.typing import NDArray
 
 from theory.derivation import Derivation, density, plain
-from theory.frequencies import Frequencies
+from theory.estimate import Estimate, Theory, Values
+from theory.features import Features
 
 Of = Literal["loss", "exponent"]
 Limit = Literal["exact", "infinite_n", "leading"]
 
+# Rows of a table that is shown: longer ones are cut in the middle.
+_SHOWN_ROWS = 24
 
-@dataclass(frozen=True, eq=False)
-class Estimate:
-    """What one theory says at each width.
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation:
+    """How a theory's loss is derived, and what it assumes; prints as text, renders in notebooks.
 
     Attributes
     ----------
-    theory : str
-        Its name.
-    m : ndarray of int, shape (k,)
-        Widths.
-    loss : ndarray, shape (k,)
-        Predicted loss, summed over features; NaN where the theory gives none.
-    exponent : ndarray, shape (k,)
-        Local exponent -d ln L / d ln m.
-    parts : mapping of str to ndarray
-        Named contributions that sum to the loss.
-    assumptions : tuple of str
-        What was assumed, and where it is claimed to hold.
-    expressions : mapping
-        Sympy expressions, keyed by (of, limit).
     derivation : Derivation
         Step by step.
-    details : tuple
-        For each width what was solved for (``MeanField``), where a theory solves.
+    assumptions : tuple of str
+        What was assumed, and where it is claimed to hold.
     """
 
-    theory: str
-    m: NDArray[np.int64]
-    loss: NDArray[np.float64]
-    exponent: NDArray[np.float64]
-    parts: Mapping[str, NDArray[np.float64]]
-    assumptions: tuple[str, ...]
-    expressions: Mapping[tuple[str, str], Any]
     derivation: Derivation
-    details: tuple[Any, ...] = ()
+    assumptions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        assumed = "\n".join(f"- {text}" for text in self.assumptions)
+        return f"{self.derivation}\n\nAssumed:\n{assumed}"
+
+    __repr__ = __str__
+
+    def _repr_markdown_(self) -> str:
+        assumed = "\n".join(f"- {text}" for text in self.assumptions)
+        return f"{self.derivation.markdown()}\n\nAssumed:\n\n{assumed}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """The predictions of several theories at the same widths.
 
     Attributes
     ----------
-    frequencies : Frequencies
+    features : Features
         What was asked about.
-    m : ndarray of int
-        Widths.
+    m : int, or ndarray of int, shape (k,)
+        Width or widths, as asked.
     estimates : mapping of str to Estimate
-        One for each theory, by name.
+        The numbers of each theory, by name.
+    records : mapping of str to Theory
+        The record of each theory, by name.
 
     Examples
     --------
+    >>> from theory.frequencies import Frequencies
     >>> from theory.registry import predict
     >>> prediction = predict(Frequencies.power_law(1000, alpha=1.0), m=[10, 100])
     >>> prediction.loss["weak"].round(3)
@@ -82,9 +77,10 @@ class Prediction:
     4*log(n/m)/(3*log(n))
     """
 
-    frequencies: Frequencies
-    m: NDArray[np.int64]
+    features: Features
+    m: Values
     estimates: Mapping[str, Estimate]
+    records: Mapping[str, Theory]
 
     @property
     def theories(self) -> tuple[str, ...]:
@@ -92,26 +88,36 @@ class Prediction:
         return tuple(self.estimates)
 
     @property
-    def loss(self) -> Mapping[str, NDArray[np.float64]]:
-        """Predicted loss by theory name, one value for each width."""
+    def loss(self) -> Mapping[str, Values]:
+        """Predicted loss by theory name: a number for one width, an array for a list of them."""
         return MappingProxyType({name: e.loss for name, e in self.estimates.items()})
 
     @property
-    def exponent(self) -> Mapping[str, NDArray[np.float64]]:
-        """Local exponent -d ln L / d ln m by theory name, one value for each width."""
+    def exponent(self) -> Mapping[str, Values]:
+        """Local exponent -d ln L / d ln m by theory name, a number or an array as ``loss``."""
         return MappingProxyType({name: e.exponent for name, e in self.estimates.items()})
 
     @property
-    def parts(self) -> Mapping[str, Mapping[str, NDArray[np.float64]]]:
+    def parts(self) -> Mapping[str, Mapping[str, Values]]:
         """Named contributions to the loss, by theory name."""
         return MappingProxyType({name: e.parts for name, e in self.estimates.items()})
 
     def __getitem__(self, theory: str) -> Estimate:
-        if theory not in self.estimates:
-            raise ValueError(
-                f"theory {theory!r} is not in this prediction: it has {', '.join(self.theories)}"
-            )
+        self._check(theory)
         return self.estimates[theory]
+
+    def derivation(self, theory: str | None = None) -> Derivation:
+        """Return how a theory's loss is derived, step by step.
+
+        Examples
+        --------
+        >>> from theory.frequencies import Frequencies
+        >>> from theory.registry import predict
+        >>> p = predict(Frequencies.linear(100), 10, theory="weak")
+        >>> p.derivation()["lost feature at its best"]
+        -p**2 + 4*p/3
+        """
+        return self.records[self._only(theory)].derive(self.features)
 
     def expression(
         self, theory: str | None = None, *, of: Of = "loss", limit: Limit = "exact"
@@ -142,26 +148,29 @@ class Prediction:
 
         Examples
         --------
+        >>> from theory.frequencies import Frequencies
         >>> from theory.registry import predict
         >>> f = Frequencies.power_law(1000, alpha=1.5)
         >>> predict(f, 10).expression("weak", of="exponent", limit="leading").subs({"alpha": 1.5})
         0.500000000000000
         """
-        estimate = self[self._only(theory)]
-        if (of, limit) not in estimate.expressions:
-            have = ", ".join(f"of={o!r} limit={w!r}" for o, w in estimate.expressions) or "none"
+        name = self._only(theory)
+        expressions = self.derivation(name).expressions
+        if (of, limit) not in expressions:
+            have = ", ".join(f"of={o!r} limit={w!r}" for o, w in expressions) or "none"
             raise ValueError(
-                f"theory {estimate.theory!r} has no expression of={of!r}, limit={limit!r} for "
-                f"{self.frequencies.law} frequencies; it has: {have}"
+                f"theory {name!r} has no expression of={of!r}, limit={limit!r} for "
+                f"{self.features.frequencies.law} frequencies; it has: {have}"
             )
-        value = sp.Rational(repr(self.frequencies.density))
-        return plain(estimate.expressions[of, limit].subs(density, value))
+        value = sp.Rational(repr(self.features.density))
+        return plain(expressions[of, limit].subs(density, value))
 
     def latex(self, theory: str | None = None, *, of: Of = "loss", limit: Limit = "exact") -> str:
         r"""Return ``expression(...)`` as LaTeX.
 
         Examples
         --------
+        >>> from theory.frequencies import Frequencies
         >>> from theory.registry import predict
         >>> f = Frequencies.power_law(1000, alpha=1.5)
         >>> print(predict(f, 10).latex("strong_skewed", of="exponent"))
@@ -169,47 +178,72 @@ class Prediction:
         """
         return str(sp.latex(self.expression(theory, of=of, limit=limit)))
 
-    def explain(self, theory: str | None = None) -> None:
-        """Print the derivation step by step, and what is assumed.
+    def explain(self, theory: str | None = None) -> Explanation:
+        """Return the derivation step by step, and what is assumed; print it or look at it.
 
-        The steps as values are in ``prediction[theory].derivation``.
+        Parameters
+        ----------
+        theory : str, optional
+            Name; may be left out if there is only one.
+
+        Examples
+        --------
+        >>> from theory.frequencies import Frequencies
+        >>> from theory.registry import predict
+        >>> text = str(predict(Frequencies.linear(100), 10).explain("weak"))
+        >>> text.splitlines()[-2:]  # doctest: +ELLIPSIS
+        ['- every other feature has W_i = 0 and its best constant output', '- the leading term ...']
         """
-        estimate = self[self._only(theory)]
-        print(estimate.derivation, "\n\nAssumed:")
-        for text in estimate.assumptions:
-            print(f"- {text}")
+        name = self._only(theory)
+        return Explanation(self.derivation(name), self.estimates[name].assumptions)
 
     def _only(self, theory: str | None) -> str:
         if theory is not None:
+            self._check(theory)
             return theory
         if len(self.estimates) > 1:
             raise ValueError(f"name one of the theories: {', '.join(self.theories)}")
         return self.theories[0]
+
+    def _check(self, theory: str) -> None:
+        if theory not in self.estimates:
+            raise ValueError(
+                f"theory {theory!r} is not in this prediction: it has {', '.join(self.theories)}"
+            )
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row for each width and theory.
 
         Examples
         --------
+        >>> from theory.frequencies import Frequencies
         >>> from theory.registry import predict
         >>> predict(Frequencies.linear(100), [10], theory="weak").to_dataframe().round(3)
             m theory   loss  exponent
         0  10   weak  1.072      0.22
         """
         columns: dict[str, list[Any]] = {"m": [], "theory": [], "loss": [], "exponent": []}
-        for k, width in enumerate(self.m):
+        for k, width in enumerate(np.atleast_1d(self.m)):
             for name, estimate in self.estimates.items():
                 columns["m"].append(int(width))
                 columns["theory"].append(name)
-                columns["loss"].append(float(estimate.loss[k]))
-                columns["exponent"].append(float(estimate.exponent[k]))
+                columns["loss"].append(float(np.atleast_1d(estimate.loss)[k]))
+                columns["exponent"].append(float(np.atleast_1d(estimate.exponent)[k]))
         return pd.DataFrame(columns)
 
     def __str__(self) -> str:
-        return f"{self.frequencies}\n{self.to_dataframe().to_string(index=False)}"
+        table = self.to_dataframe().to_string(index=False, max_rows=_SHOWN_ROWS)
+        return f"{self._heading()}\n{table}"
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
+        return str(self.to_dataframe().to_html(index=False, max_rows=_SHOWN_ROWS))
+
+    def _heading(self) -> str:
+        features = self.features
+        ordinary = features == Features(features.frequencies)
+        return f"{features.frequencies}" + ("" if ordinary else f"; {features!r}")
 
     def plot(self, ax: Any = None) -> Any:
         """Draw each predicted loss against m, on logarithmic axes; return the axes."""
@@ -217,9 +251,12 @@ class Prediction:
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots()
+        several = np.ndim(self.m) > 0 and len(self.m) > 1
         for name, estimate in self.estimates.items():
             if np.isfinite(estimate.loss).any():
-                ax.plot(self.m, estimate.loss, label=name)
+                line = self.records[name].line
+                options = line.options() | ({} if several else {"marker": line.marker or "o"})
+                ax.plot(self.m, estimate.loss, label=line.label, **options)
         ax.set(xscale="log", yscale="log", xlabel="width m", ylabel="loss")
         ax.legend()
         return ax

@@ -1,7 +1,7 @@
 """Theory beside experiment, as a value: rows of predicted and measured, exponents, a picture.
 
-Use ``empirical.comparisons.trained.compare`` (trained models) or
-``empirical.comparisons.published.compare_reference`` (published measurements) to make a
+``empirical.comparisons.trained.compare`` (trained models) and
+``empirical.comparisons.published.compare_reference`` (published measurements) make a
 ``Comparison``; this module says what one can be asked.
 """
 
@@ -17,6 +17,10 @@ import pandas as pd
 
 from empirical.scaling_laws.exponent_fit import FittedExponent
 from empirical.training.run import TrainingRun
+from theory.registry import line_styles
+
+# Rows of a table that is shown: longer ones are cut in the middle.
+_SHOWN_ROWS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +63,7 @@ class ComparisonRow:
         return self.measured / predicted if predicted else math.nan
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Predictions beside measurements.
 
@@ -156,20 +160,28 @@ class Comparison:
 
     def __str__(self) -> str:
         table = self.to_dataframe().dropna(axis=1, how="all")
-        lines = [table.to_string(index=False, float_format=lambda value: f"{value:.4g}")]
+        lines = [
+            table.to_string(
+                index=False, float_format=lambda value: f"{value:.4g}", max_rows=_SHOWN_ROWS
+            )
+        ]
         for curve, fits in self.exponents.items():
             shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())
             lines.append(f"exponents, {curve}: {shown}")
         return "\n".join([*lines, *self.failures])
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
-        return str(self.to_dataframe().dropna(axis=1, how="all").to_html(index=False))
+        table = self.to_dataframe().dropna(axis=1, how="all")
+        return str(table.to_html(index=False, max_rows=_SHOWN_ROWS))
 
     def plot(self, ax: Any = None) -> Any:
         """Draw measured points and predicted lines; return the axes.
 
-        Exponents that come without a loss are drawn as dotted lines whose height is fitted to the
-        measured points, and the legend says so.
+        Where there are several curves, the color says the curve and the line the theory. Exponents
+        that come without a loss are drawn as lines whose height is fitted to the measured points,
+        and the legend says so.
         """
         if ax is None:
             import matplotlib.pyplot as plt
@@ -177,7 +189,8 @@ class Comparison:
             _, ax = plt.subplots(figsize=(7, 5))
         frame = self.to_dataframe()
         column = {"m": "m", "density": "E", "alpha": "alpha"}[self.x]
-        styles = dict(zip(self.theories, ("-", "--", "-.", ":", (0, (1, 3))), strict=False))
+        styles = line_styles(self.theories)
+        single = len(self.curves) == 1
         for number, curve in enumerate(self.curves):
             color = f"C{number % 10}"
             part = frame[frame["curve"] == curve].sort_values(column)
@@ -190,18 +203,20 @@ class Comparison:
                 color=color,
                 label=f"measured, {curve}",
             )
-            for name in self.theories:
-                line = "k" if len(self.curves) == 1 else color
-                ax.plot(part[column], part[name], ls=styles[name], color=line)
-            if self.quantity == "loss" and self.x == "m" and len(self.curves) == 1:
+            for name, style in styles.items():
+                ax.plot(part[column], part[name], **style.options(None if single else color))
+            if self.quantity == "loss" and self.x == "m" and single:
                 self._plot_slopes(ax, part)
-        for name in self.theories:
-            ax.plot([], [], ls=styles[name], color="k", label=name)
-        scale = "linear" if self.quantity == "exponent" else "log"
+        for style in styles.values():
+            ax.plot([], [], label=style.label, **style.options(None if single else "black"))
+        self._label(ax)
+        return ax
+
+    def _label(self, ax: Any) -> None:
         xlabel = {"m": "width m", "density": "activation density E", "alpha": "alpha"}[self.x]
         ax.set(
             xscale="log" if self.x == "m" else "linear",
-            yscale=scale,
+            yscale="linear" if self.quantity == "exponent" else "log",
             xlabel=xlabel,
             ylabel=self.quantity.replace("_", " "),
         )
@@ -210,20 +225,20 @@ class Comparison:
             shown = ", ".join(f"{name} = {value}" for name, value in made.items() if name != "law")
             ax.set_title(f"{made['law'].replace('_', ' ')}: {shown}", fontsize="medium")
         ax.legend(fontsize="small")
-        return ax
 
     def _plot_slopes(self, ax: Any, part: pd.DataFrame) -> None:
         good = part[part["measured"] > 0]
         if len(good) < 2:
             return
         log_m, log_loss = np.log(good["m"].astype(float)), np.log(good["measured"])
-        for name, fit in next(iter(self.exponents.values())).items():
-            if name in self.theories or name == "measured":
-                continue
-            height = float((log_loss + fit.value * log_m).mean())
-            line = np.exp(height - fit.value * log_m)
-            label = f"slope {fit.value:g} ({name}, height fitted)"
-            ax.plot(good["m"], line, ls=":", color="gray", label=label)
+        fits = next(iter(self.exponents.values()))
+        claims = [name for name in fits if name not in self.theories and name != "measured"]
+        for name, style in line_styles(claims).items():
+            exponent = fits[name].value
+            height = float((log_loss + exponent * log_m).mean())
+            line = np.exp(height - exponent * log_m)
+            label = f"slope {exponent:g} ({style.label}, height fitted)"
+            ax.plot(good["m"], line, label=label, **style.options())
 
 
 def _number(value: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """The published measurements, and theory beside them without any training.
 
-Use ``compare_reference("fig1-weak")`` for a ``Comparison`` and ``load_reference("fig1_toy_loss")``
-for a raw table. ``REFERENCES`` lists the names. The data are digitised from the figures of
+``compare_reference("fig1-weak")`` returns a ``Comparison``, ``load_reference("fig1_toy_loss")`` a
+raw table. ``REFERENCES`` lists the names. The data are digitised from the figures of
 arXiv 2505.10465 (see empirical/data/README.md); nothing is fitted to them.
 """
 
@@ -13,7 +13,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from empirical.comparisons.comparison import Comparison, ComparisonRow
@@ -77,10 +76,8 @@ def _loss_rows(
     rows = []
     for point in data.to_dict("records"):
         f = frequencies(point)
-        prediction = predict(f, point["m"])
-        predicted = {
-            name: float(loss[0]) for name, loss in prediction.loss.items() if np.isfinite(loss[0])
-        }
+        prediction = predict(f, int(point["m"]))
+        predicted = {name: loss for name, loss in prediction.loss.items() if math.isfinite(loss)}
         stderr = float(point.get("loss_std", math.nan))
         rows.append(
             ComparisonRow(

@@ -27,6 +27,7 @@ from empirical.training.settings import check_settings
 from empirical.training.train import DivergenceError, train
 from theory.activation import UNIFORM
 from theory.checks import check_integer, check_widths
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.prediction import Prediction
 from theory.registry import predict
@@ -102,7 +103,7 @@ def compare(
     ['equiangular', 'measured', 'strong_even', 'strong_skewed', 'weak']
     """
     activation = training.get("activation", UNIFORM)
-    prediction = predict(frequencies, m, theory, activation)
+    prediction = predict(Features(frequencies, activation), np.atleast_1d(m), theory)
     widths = [int(width) for width in dict.fromkeys(check_widths(m, frequencies.n).tolist())]
     if isinstance(seeds, Iterable):
         seed_list = [check_integer("seed", seed, 0) for seed in seeds]
@@ -195,7 +196,7 @@ def _assemble(
     failures: tuple[str, ...],
     settings: dict[str, Any],
 ) -> Comparison:
-    frequencies = prediction.frequencies
+    frequencies = prediction.features.frequencies
     curve = f"weight_decay = {settings['weight_decay']:g}"
     rows = []
     for width in settings["m"]:

@@ -78,12 +78,14 @@ def predicted_exponents(prediction: Prediction) -> dict[str, FittedExponent]:
     0.501 ± 0.005 1.000
     """
     exponents = {}
+    m = np.atleast_1d(prediction.m)
     for name, estimate in prediction.estimates.items():
-        good = np.isfinite(estimate.loss) & (estimate.loss > 0)
-        if np.isnan(estimate.loss).all() and not estimate.parts:
-            exponents[name] = FittedExponent(float(estimate.exponent[0]), None)
+        loss = np.atleast_1d(estimate.loss)
+        good = np.isfinite(loss) & (loss > 0)
+        if np.isnan(loss).all() and not estimate.parts:
+            exponents[name] = FittedExponent(float(np.atleast_1d(estimate.exponent)[0]), None)
             continue
-        fit = try_fit(prediction.m[good], estimate.loss[good])
+        fit = try_fit(m[good], loss[good])
         if fit is not None:
             exponents[name] = fit
     return exponents

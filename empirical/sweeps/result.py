@@ -19,7 +19,7 @@ from empirical.training.run import TrainingRun
 from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import lost_loss, tail_loss
-from theory.registry import predict
+from theory.registry import line_styles, predict
 
 # What makes two runs points of one curve of loss against m (seeds are averaged).
 _CURVE = ("frequencies", "n", "alpha", "E", "gamma", "recipe")
@@ -185,7 +185,8 @@ class SweepResult:
                 widths = np.unique(np.geomspace(mean.index.min(), mean.index.max(), 30).astype(int))
                 predicted = predict(frequencies, widths).loss
                 if theory in predicted:
-                    ax.plot(widths, predicted[theory], "-", lw=0.8, color=line.get_color())
+                    style = line_styles([theory])[theory]
+                    ax.plot(widths, predicted[theory], lw=0.8, **style.options(line.get_color()))
         ax.set(xscale="log", yscale="log", xlabel="width m", ylabel="loss")
         if varied and len(table.groupby(list(_CURVE), dropna=False)) <= 12:
             ax.legend(fontsize="small")

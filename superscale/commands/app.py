@@ -93,7 +93,7 @@ def predict(
     frequencies, source = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
     prediction = predict_losses(frequencies, opt.read_widths(m, frequencies.n), theory or None)
     if explain:
-        prediction.explain(explain)
+        print(prediction.explain(explain))
         return
     if latex:
         has_loss = bool(prediction[latex].parts)

@@ -8,10 +8,11 @@ from theory.activation import Activation
 from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import weak_exponent, weak_loss
-from theory.registry import predict
+from theory.registry import THEORIES, line_styles, predict
 
 WORDS = Frequencies.power_law(1000, 1.0)
 STEEP = Frequencies.power_law(1000, 1.75)
+WITH_IMPORTANCE = ("weak",)
 
 
 def test_every_theory_side_by_side():
@@ -44,7 +45,7 @@ def test_expressions_take_plain_symbols():
     expression = prediction.expression("weak")
     assert expression.free_symbols == {m, n, alpha}
     value = float(expression.subs({m: 10, n: 1000, alpha: 1}).evalf())
-    assert value == pytest.approx(float(prediction.loss["weak"][0]), rel=1e-13)
+    assert value == pytest.approx(prediction.loss["weak"], rel=1e-13)
     assert value == pytest.approx(float(expression.subs({"m": 10, "n": 1000, "alpha": 1}).evalf()))
     assert "zeta" in str(expression.rewrite(sp.zeta))
 
@@ -52,8 +53,7 @@ def test_expressions_take_plain_symbols():
 def test_density_is_inserted():
     thin, thick = (predict(Frequencies.power_law(1000, 1.0, e), 10) for e in (0.25, 0.5))
     ratio = [
-        float(p.expression("weak").subs({"m": 10, "n": 1000, "alpha": 1}).evalf())
-        / float(p.loss["weak"][0])
+        float(p.expression("weak").subs({"m": 10, "n": 1000, "alpha": 1}).evalf()) / p.loss["weak"]
         for p in (thin, thick)
     ]
     assert ratio == pytest.approx([1, 1], rel=1e-13)
@@ -66,7 +66,7 @@ def test_one_theory_needs_no_name():
         predict(WORDS, 10).expression()
 
 
-def test_tables_of_counts(capsys):
+def test_tables_of_counts():
     f = Frequencies.from_counts([50, 30, 10, 5, 5])
     prediction = predict(f, [1, 2, 5])
     assert prediction.loss["weak"][-1] == 0
@@ -77,16 +77,23 @@ def test_tables_of_counts(capsys):
     assert float(value) == pytest.approx(float(prediction.loss["weak"][1]))
     with pytest.raises(ValueError, match="it has: of='loss' limit='exact'"):
         prediction.expression("weak", of="exponent")
-    prediction.explain("weak")
-    assert "lost feature" in capsys.readouterr().out
+    assert "lost feature" in str(prediction.explain("weak"))
 
 
 def test_explain_and_latex(capsys):
     prediction = predict(STEEP, 10)
     for name in prediction.theories:
-        prediction.explain(name)
-        text = capsys.readouterr().out
-        assert "1. " in text and "Assumed:" in text
+        explanation = prediction.explain(name)
+        assert "1. " in str(explanation) and "Assumed:" in str(explanation)
+        assert repr(explanation) == str(explanation)
+        markdown = explanation._repr_markdown_()
+        assert markdown.count("$$") == 2 * sum(
+            step.expression is not None for step in explanation.derivation.steps
+        )
+        assert all(text in markdown for text in explanation.assumptions)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match="'no' is not in this prediction"):
+        prediction.explain("no")
     assert prediction.latex("weak").startswith(r"\frac")
     assert prediction.latex("strong_skewed", of="exponent") == r"2 \alpha - 2"
 
@@ -100,14 +107,62 @@ def test_tables_and_pictures():
 
     axes = prediction.plot(Figure().add_subplot())
     assert len(axes.lines) == 2  # the theories with a loss
+    labels = [line.get_label() for line in axes.lines]
+    assert labels == [prediction.records[name].line.label for name in ("weak", "equiangular")]
+    assert len(predict(STEEP, 63).plot(Figure().add_subplot()).lines) == 2
+
+
+def test_what_is_shown_fits_a_terminal():
+    prediction = predict(STEEP, range(1, 1001))
+    assert repr(prediction) == str(prediction)
+    for text in (repr(prediction), repr(prediction["weak"])):
+        assert len(text.splitlines()) < 40 and max(map(len, text.splitlines())) < 100
+    assert prediction._repr_html_().count("<tr") < 40
+    assert "v in" not in repr(prediction)
+    assert "v in [0, 1]" in repr(predict(Features(STEEP, Activation(0, 1)), 10))
+
+
+def test_a_number_for_one_width_and_arrays_for_a_list():
+    one, several = predict(STEEP, 63), predict(STEEP, [63])
+    assert one.m == 63 and several.m.shape == (1,)
+    for name in one.theories:
+        for values, arrays in ((one.loss, several.loss), (one.exponent, several.exponent)):
+            assert type(values[name]) is float and arrays[name].shape == (1,)
+            assert np.array_equal([values[name]], arrays[name], equal_nan=True)
+        for part, value in one.parts[name].items():
+            assert type(value) is float and value == several.parts[name][part][0]
+    assert one.to_dataframe().equals(several.to_dataframe())
 
 
 def test_other_activations():
     v = Activation(0.0, 1.0)
-    prediction = predict(WORDS, 10, activation=v)
-    assert "equiangular" not in prediction.theories
-    assert prediction.loss["weak"][0] == pytest.approx(weak_loss(Features(WORDS, v), 10))
-    assert prediction.loss["weak"][0] == pytest.approx(weak_loss(WORDS, 10) / 4, rel=1e-12)
+    prediction = predict(Features(WORDS, v), 10)
+    assert prediction.theories == ("weak", "strong_even")
+    assert prediction.loss["weak"] == pytest.approx(weak_loss(Features(WORDS, v), 10))
+    assert prediction.loss["weak"] == pytest.approx(weak_loss(WORDS, 10) / 4, rel=1e-12)
+    with pytest.raises(ValueError, match="'equiangular' does not apply here: .*U.0, 2. only"):
+        predict(Features(WORDS, v), 10, theory="equiangular")
+
+
+@pytest.mark.parametrize("theory", THEORIES, ids=lambda theory: theory.name)
+def test_theories_take_importances_or_refuse_them(theory):
+    weighted = Features(STEEP, importance=np.linspace(1, 2, 1000))
+    assert theory.applies(Features(STEEP))
+    if theory.name in WITH_IMPORTANCE:
+        assert theory.applies(weighted)
+        return
+    assert not theory.applies(weighted)
+    with pytest.raises(ValueError, match=f"'{theory.name}' does not apply here: .*importance"):
+        predict(weighted, 10, theory=theory.name)
+
+
+def test_lines_tell_theories_apart():
+    styles = line_styles([theory.name for theory in THEORIES])
+    assert len({str(style.line) for style in styles.values()}) == len(THEORIES)
+    assert len({style.label for style in styles.values()}) == len(THEORIES)
+    others = line_styles(["random", "welch", "weak", "random"])
+    assert others["weak"] == styles["weak"]
+    assert str(others["random"].line) != str(others["welch"].line)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +175,12 @@ def test_other_activations():
             lambda: predict(WORDS, 10, theory="mean"),
             "theory 'mean': unknown; those that apply: weak",
         ),
-        (lambda: predict(WORDS, 10, theory="strong_skewed"), "does not apply to power_law"),
+        (
+            lambda: predict(WORDS, 10, theory="strong_skewed"),
+            "does not apply here: .*alpha > 1; those that apply: weak, equiangular, strong_even",
+        ),
+        (lambda: predict(WORDS, 10, theory=""), "theory '': unknown"),
+        (lambda: predict(WORDS, 10, sampling="one-hot"), "sampling = 'one-hot'"),
         (lambda: predict(WORDS, 10)["no"], "is not in this prediction"),
         (lambda: predict(WORDS, 10, theory=[]), "names none"),
     ],
@@ -131,7 +191,7 @@ def test_bad_input(call, message):
 
 
 def test_wrong_kind_of_frequencies():
-    with pytest.raises(TypeError, match="build it with Frequencies"):
+    with pytest.raises(TypeError, match="neither a Features nor a Frequencies"):
         predict([0.5, 0.5], 1)
 
 
@@ -144,7 +204,7 @@ def test_what_is_solved_for_is_given_when_named():
         assert [one.m for one in estimate.details[1:]] == [12, 16]
         assert sum(estimate.parts.values())[1:] == pytest.approx(estimate.loss[1:])
         assert estimate.loss[1] > estimate.loss[2] > 0
-        assert "minimum" in str(estimate.derivation) and len(estimate.assumptions) >= 3
+        assert "minimum" in str(prediction.derivation(name)) and len(estimate.assumptions) >= 3
         assert prediction.loss[name] is estimate.loss
     assert np.all(prediction.loss["mean_field"][1:] < prediction.loss["gaussian"][1:])
     with pytest.raises(ValueError, match="has no expression"):
@@ -162,7 +222,7 @@ def test_asymptotic_is_the_published_exponents():
     assert predict(steep, 10, theory="asymptotic").theories == ("strong_even", "strong_skewed")
     flat = predict(Frequencies.power_law(1000, alpha=0.5), 10, theory=["weak", "asymptotic"])
     assert flat.theories == ("weak", "strong_even")
-    assert flat.exponent["strong_even"] == [1.0]
+    assert flat.exponent["strong_even"] == 1.0
 
 
 def test_solved_by_an_executor_or_one_by_one():
@@ -175,18 +235,18 @@ def test_solved_by_an_executor_or_one_by_one():
 
 def test_one_active_feature_at_a_time():
     even = Frequencies.power_law(40, alpha=0.0)
-    one = predict(even, 12, theory="mean_field", one_hot=True).loss["mean_field"]
+    one = predict(even, 12, theory="mean_field", sampling="one_hot").loss["mean_field"]
     several = predict(even, 12, theory="mean_field").loss["mean_field"]
-    assert 0 < one[0] < 0.8 * several[0]
-    with pytest.raises(ValueError, match="only gaussian and mean_field choose how many"):
-        predict(even, 12, one_hot=True)
+    assert 0 < one < 0.8 * several
+    with pytest.raises(ValueError, match="'weak' does not take .*: name gaussian or mean_field"):
+        predict(even, 12, sampling="one_hot")
 
 
 def test_a_law_in_cells():
     v = Activation(0.0, 2.0, (3.0, 1.0))
-    prediction = predict(WORDS, 10, theory=["weak", "mean_field"], activation=v)
+    prediction = predict(Features(WORDS, v), 10, theory=["weak", "mean_field"])
     uniform = predict(WORDS, 10, theory=["weak", "mean_field"])
     for name in ("weak", "mean_field"):
-        assert 0 < prediction.loss[name][0] < uniform.loss[name][0]  # its v are smaller
+        assert 0 < prediction.loss[name] < uniform.loss[name]  # its v are smaller
     with pytest.raises(ValueError, match="does not apply"):
-        predict(WORDS, 10, theory="equiangular", activation=v)
+        predict(Features(WORDS, v), 10, theory="equiangular")

@@ -1,12 +1,11 @@
 """Theories whose loss is solved for at each width, in seconds: "gaussian" and "mean_field".
 
-Use ``predict(frequencies, m, theory="mean_field")``, which asks ``solve_theory`` for each width;
-``prediction["mean_field"].details`` then holds what was solved for.
+``predict(features, m, theory="mean_field")`` calls ``estimate_mean_field``, which solves at each
+width; ``prediction["mean_field"].details`` then holds the solutions.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from functools import lru_cache, partial
 from typing import Any
 
@@ -14,10 +13,9 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from theory.checks import Sampling
 from theory.derivation import Derivation, Step, m, n
+from theory.estimate import Estimate, Request
 from theory.features import Features
-from theory.frequencies import Frequencies
 from theory.mean_field.solution import MeanField
 from theory.mean_field.solve import solve_mean_field
 
@@ -52,31 +50,57 @@ ASSUMPTIONS = {
 }
 
 
-def solve_theory(
-    name: str,
-    features: Features | Frequencies,
-    widths: NDArray[np.int64],
-    sampling: Sampling = "bernoulli",
-    executor: Executor | None = None,
-) -> tuple[MeanField | None, ...]:
-    """Return the solution at each width, None at width 1 (overlaps have no law there).
-
-    Widths are solved one by one, or by ``executor``; the result is the same.
+def estimate_gaussian(request: Request) -> Estimate:
+    """Return loss and exponent over Gaussian overlaps, for ``predict``.
 
     Examples
     --------
+    >>> from theory.frequencies import Frequencies
     >>> even = Frequencies.power_law(40, alpha=0.0)
-    >>> (found,) = solve_theory("gaussian", even, np.array([20]))
-    >>> 0 < found.loss < 1
+    >>> found = estimate_gaussian(Request(Features(even), np.array([20])))
+    >>> bool(0 < found.loss[0] < 1)
     True
     """
-    solve = partial(_solve, features, sampling=sampling, optimised=name == "mean_field")
-    each = map if executor is None else executor.map
-    return tuple(each(solve, [int(width) for width in widths]))
+    return _estimate("gaussian", request)
 
 
-def _solve(features: Features | Frequencies, width: int, **how: Any) -> MeanField | None:
+def estimate_mean_field(request: Request) -> Estimate:
+    """Return loss and exponent over the best overlaps, for ``predict``."""
+    return _estimate("mean_field", request)
+
+
+def _estimate(name: str, request: Request) -> Estimate:
+    """Solve at each width, one by one or by the executor; NaN at width 1 (no law of overlaps)."""
+    optimised = name == "mean_field"
+    solve = partial(_solve, request.features, sampling=request.sampling, optimised=optimised)
+    each = map if request.executor is None else request.executor.map
+    found = tuple(each(solve, [int(width) for width in request.m]))
+
+    def column(quantity: str) -> NDArray[np.float64]:
+        return np.array([np.nan if one is None else getattr(one, quantity) for one in found])
+
+    parts = {"lost": "lost", "self": "self_error", "interference": "interference"}
+    return Estimate(
+        column("loss"),
+        column("exponent"),
+        {part: column(quantity) for part, quantity in parts.items()},
+        ASSUMPTIONS[name],
+        found,
+    )
+
+
+def _solve(features: Features, width: int, **how: Any) -> MeanField | None:
     return None if width < 2 else solve_mean_field(features, width, **how)
+
+
+def gaussian_derivation(features: Features) -> Derivation:
+    """Return the steps from the model to what "gaussian" minimises."""
+    return derive_solved("gaussian")
+
+
+def mean_field_derivation(features: Features) -> Derivation:
+    """Return the steps from the model to what "mean_field" minimises."""
+    return derive_solved("mean_field")
 
 
 @lru_cache(maxsize=2)

@@ -7,7 +7,7 @@ the Welch value and the bias just silences interference. ``derive_equiangular`` 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from theory.checks import check_widths
 from theory.derivation import Derivation, Step, b, density, m, n
 from theory.directions import welch_expression
+from theory.estimate import Estimate, Request
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.one_active import derive_one_active
 
@@ -151,3 +153,23 @@ def equiangular_loss(frequencies: Frequencies, widths: ArrayLike) -> NDArray[np.
     array([0.01549, 0.00929])
     """
     return equiangular_parts(frequencies, widths)["loss"]
+
+
+def estimate_equiangular(request: Request) -> Estimate:
+    """Return loss and exponent of the equiangular frame, for ``predict``."""
+    parts = equiangular_parts(request.features.frequencies, request.m)
+    assumptions = (
+        "all n directions have the same |overlap| κ, the Welch value; such a frame can exist only "
+        "for n <= m(m+1)/2 (NaN elsewhere) and does exist for few (n, m)",
+        "one active feature at a time (E → 0); at E near 1 several active features cost more",
+        "one norm and one bias for all features, the bias just silencing all interference (a "
+        "slightly higher one would lose slightly less)",
+    )
+    return Estimate(parts.pop("loss"), parts.pop("exponent"), parts, assumptions)
+
+
+def equiangular_derivation(features: Features) -> Derivation:
+    """Return the derivation of the equiangular loss with its expressions, for ``predict``."""
+    form = derive_equiangular()
+    expressions = {("loss", "exact"): form.loss, ("exponent", "exact"): form.exponent}
+    return replace(form.derivation, expressions=expressions)

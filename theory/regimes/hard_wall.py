@@ -10,7 +10,7 @@ loss is 0.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory.checks import check_widths
 from theory.derivation import Derivation, Step, density, m, n
+from theory.estimate import Estimate, Request
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.equiangular import derive_equiangular
 
@@ -109,3 +111,27 @@ def hard_wall_parts(frequencies: Frequencies, widths: ArrayLike) -> dict[str, ND
             found[name] = np.where(walled, value, np.nan)
     found["loss"][free] = 0.0
     return found
+
+
+def estimate_hard_wall(request: Request) -> Estimate:
+    """Return loss and exponent of overlaps below a hard wall, for ``predict``."""
+    found = hard_wall_parts(request.features.frequencies, request.m)
+    assumptions = (
+        "no scaled overlap exceeds h = √(2 ln(n/m)), where those of n random-like directions "
+        "end (heuristic); none is positive for n <= 2m, which loses nothing",
+        "one active feature at a time (E → 0); at E near 1 several active features cost more",
+        "one norm and one bias for all features, the bias just silencing all interference",
+    )
+    return Estimate(found["loss"], found["exponent"], {"own output": found["loss"]}, assumptions)
+
+
+def hard_wall_derivation(features: Features) -> Derivation:
+    """Return the derivation of the hard-wall loss with its expressions, for ``predict``."""
+    form = derive_hard_wall()
+    expressions = {
+        ("loss", "exact"): form.loss,
+        ("loss", "leading"): form.leading_loss,
+        ("exponent", "exact"): form.exponent,
+        ("exponent", "leading"): form.leading_exponent,
+    }
+    return replace(form.derivation, expressions=expressions)

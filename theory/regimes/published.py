@@ -1,21 +1,23 @@
 """The exponents that the publication claims for strong superposition, without a loss.
 
-``derive_even`` and ``derive_skewed`` give each exponent with where it is claimed;
-``published_exponents`` lists those that apply to given frequencies. ``theory.directions`` has the
-overlaps these rest on.
+``derive_even`` and ``derive_skewed`` give each exponent with where it is claimed: 1 for even
+frequencies, 2(alpha - 1) for power laws with alpha > 1. ``theory.directions`` has the overlaps
+these rest on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from theory.derivation import Derivation, Step, alpha, m, n
 from theory.directions import capacity_expression, derive_overlap_law, welch_expression
-from theory.frequencies import Frequencies
+from theory.estimate import Estimate, Request, need_equal_importance
+from theory.features import Features
 from theory.tails import derive_tail
 
 
@@ -115,19 +117,48 @@ def derive_skewed() -> PublishedExponent:
     )
 
 
-def published_exponents(frequencies: Frequencies) -> dict[str, float]:
-    """Return the published strong exponents to compare with at these frequencies, by name.
+def estimate_even(request: Request) -> Estimate:
+    """Return the exponent 1 at each width, for ``predict``."""
+    return _estimate(request, float(derive_even().exponent), derive_even().claimed)
 
-    "strong_even" (1), claimed for even frequencies, is always listed; "strong_skewed",
-    2(alpha - 1), only where it is defined: power laws with alpha > 1.
+
+def estimate_skewed(request: Request) -> Estimate:
+    """Return the exponent 2(alpha - 1) at each width, for ``predict``.
 
     Examples
     --------
-    >>> published_exponents(Frequencies.power_law(1000, alpha=1.75))
-    {'strong_even': 1.0, 'strong_skewed': 1.5}
+    >>> from theory.frequencies import Frequencies
+    >>> steep = Features(Frequencies.power_law(1000, alpha=1.75))
+    >>> estimate_skewed(Request(steep, np.array([10, 25]))).exponent
+    array([1.5, 1.5])
     """
-    exponents = {"strong_even": float(derive_even().exponent)}
-    if frequencies.exponent is not None and frequencies.exponent > 1:
-        value = derive_skewed().exponent.subs(alpha, frequencies.exponent)
-        exponents["strong_skewed"] = float(value)
-    return exponents
+    value = derive_skewed().exponent.subs(alpha, request.features.frequencies.exponent)
+    return _estimate(request, float(value), derive_skewed().claimed)
+
+
+def _estimate(request: Request, exponent: float, claimed: str) -> Estimate:
+    shape = request.m.shape
+    assumptions = (claimed, "an exponent only: no loss is published with it")
+    return Estimate(np.full(shape, np.nan), np.full(shape, exponent), {}, assumptions)
+
+
+def even_derivation(features: Features) -> Derivation:
+    """Return the argument for the exponent 1 with its expression, for ``predict``."""
+    return _with_exponent(derive_even())
+
+
+def skewed_derivation(features: Features) -> Derivation:
+    """Return the argument for the exponent 2(alpha - 1) with its expression, for ``predict``."""
+    return _with_exponent(derive_skewed())
+
+
+def _with_exponent(published: PublishedExponent) -> Derivation:
+    return replace(published.derivation, expressions={("exponent", "exact"): published.exponent})
+
+
+def refuse_unskewed(features: Features) -> str | None:
+    """Refuse, for "strong_skewed", frequencies that are not a power law with alpha > 1."""
+    exponent = features.frequencies.exponent
+    if exponent is None or exponent <= 1:
+        return "its exponent is claimed for power laws with alpha > 1"
+    return need_equal_importance(features)

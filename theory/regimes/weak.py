@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory.activation import Activation
 from theory.derivation import alpha, density, m, n, scale
+from theory.estimate import Estimate, Request
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.regimes.weak_derivation import derive_weak
@@ -191,6 +192,33 @@ def lost_loss(features: Features | Frequencies, lost: ArrayLike) -> float:
             f"the {features.n} features"
         )
     return float(features.lost_losses[mask].sum())
+
+
+def estimate_weak(request: Request) -> Estimate:
+    """Return loss and exponent with the best m features kept, for ``predict``."""
+    features, m = request.features, request.m
+    frequencies = features.frequencies
+    assumptions = [
+        "the m features that cost most when lost"
+        + (", the most frequent ones," if features.has_equal_importance else "")
+        + " are represented exactly, without interference",
+        "every other feature has W_i = 0 and its best constant output",
+    ]
+    if features.has_equal_importance:
+        skipped = m[_skipped(features, m) > 0]
+        if skipped.size:
+            ratio = float(features.activation.moment(2) / features.activation.moment(1) ** 2)
+            assumptions.append(
+                f"at m = {', '.join(map(str, skipped))} the most frequent features are cheap to "
+                f"lose (p_1 + p_(m+1) > ⟨v²⟩/⟨v⟩² = {ratio:.3g}) and not kept; the expressions, "
+                "which keep the m most frequent, do not hold there"
+            )
+        if frequencies.law != "table":
+            regime = derive_weak(case_of(frequencies), features.activation).regime
+            assumptions.append(f"the leading term holds for {regime}")
+    parts = weak_parts(features, m)
+    lost, saved = parts.values()
+    return Estimate(lost + saved, weak_exponent(features, m), parts, tuple(assumptions))
 
 
 def _tail_parts(features: Features, r: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:

@@ -7,7 +7,7 @@ Source: the model of arXiv 2505.10465 (eq. 1 and 14); the p_i² term and the exa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,8 @@ import sympy as sp
 
 from theory.activation import UNIFORM, Activation
 from theory.derivation import Derivation, Step, m, p, v
-from theory.tails import derive_tail
+from theory.features import Features
+from theory.tails import case_of, derive_tail
 
 _c = sp.Symbol("c", nonnegative=True)
 
@@ -150,3 +151,30 @@ def derive_weak(case: str, activation: Activation = UNIFORM) -> WeakForm:
     )
     title = f"Weak superposition, {case.replace('_', ' ')}: the loss from the model"
     return WeakForm(loss, exponent, parts, tail.regime, Derivation(title, (*steps, *summary)))
+
+
+def weak_derivation(features: Features) -> Derivation:
+    """Return the derivation of the weak loss with its expressions, for ``predict``."""
+    case = case_of(features.frequencies) if features.frequencies.law != "table" else None
+    if case is not None and features.has_equal_importance:
+        form = derive_weak(case, features.activation)
+        expressions = {("loss", limit): expr for limit, expr in form.loss.items()}
+        expressions |= {("exponent", limit): expr for limit, expr in form.exponent.items()}
+        return replace(form.derivation, expressions=expressions)
+    least, steps = derive_feature_loss(features.activation)
+    index, first, last = sp.symbols("i m n", integer=True)
+    term = least.subs(p, sp.IndexedBase("p")[index])
+    title = "Weak superposition, any frequencies: the loss"
+    if not features.has_equal_importance:
+        title = "Weak superposition, any frequencies and importances: the loss"
+        term *= sp.IndexedBase("I")[index]
+        steps += (
+            Step(
+                "importances",
+                "The squared error of feature i has the weight I_i; with features numbered by "
+                "falling cost, the last n - m are lost, each at",
+                term,
+            ),
+        )
+    total = sp.Sum(term, (index, first + 1, last))
+    return Derivation(title, steps, {("loss", "exact"): total})

@@ -63,7 +63,7 @@ def test_in_predict():
     assert prediction.expression(of="exponent", limit="leading").subs({"n": 100, "m": 1}) == (
         1 + 1 / sp.log(100)
     )
-    prediction.explain()
+    assert "heuristic" in str(prediction.explain())
     # Random directions without a wall: some overlap more, and equal ones less.
     equal = predict(EVEN, [50, 100], theory="equiangular").loss["equiangular"]
     assert np.all(prediction.loss["hard_wall"] > equal)

@@ -3,7 +3,8 @@ import pytest
 import sympy as sp
 
 from theory.frequencies import Frequencies
-from theory.regimes.published import derive_even, derive_skewed, published_exponents
+from theory.regimes.published import derive_even, derive_skewed
+from theory.registry import predict
 
 
 def test_published_scalings():
@@ -24,10 +25,10 @@ def test_published_exponents():
     assert derive_even().exponent == 1
     alpha = next(iter(derive_skewed().exponent.free_symbols))
     assert sp.simplify(derive_skewed().exponent - 2 * (alpha - 1)) == 0
-    assert published_exponents(Frequencies.linear(10)) == {"strong_even": 1.0}
-    assert published_exponents(Frequencies.power_law(10, 1.0)) == {"strong_even": 1.0}
-    steep = published_exponents(Frequencies.power_law(10, 2.0))
-    assert steep == {"strong_even": 1.0, "strong_skewed": 2.0}
+    for even in (Frequencies.linear(10), Frequencies.power_law(10, 1.0)):
+        assert dict(predict(even, 5, theory="asymptotic").exponent) == {"strong_even": 1.0}
+    steep = predict(Frequencies.power_law(10, 2.0), 5, theory="asymptotic")
+    assert dict(steep.exponent) == {"strong_even": 1.0, "strong_skewed": 2.0}
 
 
 @pytest.mark.parametrize("alpha", [1.5, 2.0, 2.5])

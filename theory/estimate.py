@@ -1,0 +1,199 @@
+"""What a theory is: one record that says where it applies, what it estimates and how it is drawn.
+
+A theory's module defines a function ``Request -> Estimate`` (the numbers) and a function
+``Features -> Derivation`` (the symbols); its record in ``theory.registry`` joins the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.activation import UNIFORM
+from theory.checks import Sampling, read_only
+from theory.derivation import Derivation
+from theory.features import Features
+
+Cost = Literal["formula", "solver"]
+# A number for one width, an array of shape (k,) for a list of k widths.
+Values = Any
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """How every plot draws a theory.
+
+    Attributes
+    ----------
+    label : str
+        Its name in a legend.
+    color : str
+        Any matplotlib color. Where one plot shows several curves, the color tells the curves apart
+        and ``line`` tells the theories apart.
+    line : str or tuple
+        Any matplotlib linestyle.
+    marker : str
+        Any matplotlib marker; none by default.
+    """
+
+    label: str
+    color: str
+    line: Any = "-"
+    marker: str = ""
+
+    def options(self, color: str | None = None) -> dict[str, Any]:
+        """Return keyword arguments for ``Axes.plot``, with another color if one is given."""
+        return {"ls": self.line, "color": color or self.color, "marker": self.marker}
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What ``predict`` asks a theory.
+
+    Attributes
+    ----------
+    features : Features
+        What the model is shown.
+    m : ndarray of int, shape (k,)
+        Widths, each from 1 to n.
+    sampling : {"bernoulli", "one_hot"}
+        Whether features are active independently, or exactly one at a time.
+    executor : concurrent.futures.Executor or None
+        Where a solver may solve for several widths at once.
+    """
+
+    features: Features
+    m: NDArray[np.int64]
+    sampling: Sampling = "bernoulli"
+    executor: Executor | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimate:
+    """The numbers of one theory at each width.
+
+    Attributes
+    ----------
+    loss : float, or ndarray of shape (k,)
+        Predicted loss, summed over features; NaN where the theory gives none.
+    exponent : float, or ndarray of shape (k,)
+        Local exponent -d ln L / d ln m.
+    parts : mapping of str to float or ndarray
+        Named contributions that sum to the loss; empty for a theory of the exponent alone.
+    assumptions : tuple of str
+        What was assumed, and where it is claimed to hold.
+    details : tuple
+        For each width what was solved for (``MeanField``), where a theory solves.
+    """
+
+    loss: Values
+    exponent: Values
+    parts: Mapping[str, Values]
+    assumptions: tuple[str, ...]
+    details: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        frozen = MappingProxyType({name: _freeze(part) for name, part in self.parts.items()})
+        object.__setattr__(self, "loss", _freeze(self.loss))
+        object.__setattr__(self, "exponent", _freeze(self.exponent))
+        object.__setattr__(self, "parts", frozen)
+
+    def at_the_only_width(self) -> Estimate:
+        """Return the estimate at one width with numbers instead of arrays of one entry."""
+        return Estimate(
+            float(self.loss[0]),
+            float(self.exponent[0]),
+            {name: float(part[0]) for name, part in self.parts.items()},
+            self.assumptions,
+            self.details,
+        )
+
+    def __repr__(self) -> str:
+        parts = f", parts: {', '.join(self.parts)}" if self.parts else ""
+        return f"Estimate(loss {_span(self.loss)}, exponent {_span(self.exponent)}{parts})"
+
+
+def _freeze(values: Values) -> Values:
+    return read_only(values) if isinstance(values, np.ndarray) else values
+
+
+def _span(values: Values) -> str:
+    ends = [f"{x:.4g}" for x in np.atleast_1d(values)[[0, -1]]]
+    return ends[0] if np.size(values) == 1 else " to ".join(ends)
+
+
+def accept(features: Features) -> str | None:
+    """Refuse nothing: the theory applies to any features."""
+    return None
+
+
+def need_equal_importance(features: Features) -> str | None:
+    """Refuse importances."""
+    if features.has_equal_importance:
+        return None
+    return "it needs equal importance: leave importance out"
+
+
+def need_uniform(features: Features) -> str | None:
+    """Refuse importances, and any law of v but U(0, 2)."""
+    if features.activation != UNIFORM:
+        return "its loss is known for v ~ U(0, 2) only: leave activation out"
+    return need_equal_importance(features)
+
+
+@dataclass(frozen=True, eq=False)
+class Theory:
+    """One theory of the loss: its record in the table ``theory.registry.THEORIES``.
+
+    Attributes
+    ----------
+    name : str
+        Its name in Python, on the command line and in tables.
+    summary : str
+        What it says, in one line.
+    estimate : callable
+        Takes a ``Request``, returns an ``Estimate`` with arrays of shape (k,).
+    derive : callable
+        Takes ``Features``, returns the ``Derivation`` behind the numbers, with its expressions.
+    line : LineStyle
+        How it is drawn.
+    refuses : callable
+        Takes ``Features``; returns why the theory does not apply to them, or None if it does.
+    samplings : tuple of str
+        The values of ``sampling`` that it takes.
+    cost : {"formula", "solver"}
+        "formula": microseconds a width; "solver": seconds a width.
+    by_default : bool
+        Whether ``predict`` gives it without being asked by name.
+    group : str
+        A name for several theories; ``predict(theory=group)`` gives those that apply.
+
+    Examples
+    --------
+    >>> from theory.frequencies import Frequencies
+    >>> from theory.registry import THEORIES
+    >>> words = Features(Frequencies.power_law(1000, alpha=0.5))
+    >>> [theory.name for theory in THEORIES if not theory.applies(words)]
+    ['strong_skewed']
+    """
+
+    name: str
+    summary: str
+    estimate: Callable[[Request], Estimate] = field(repr=False)
+    derive: Callable[[Features], Derivation] = field(repr=False)
+    line: LineStyle
+    refuses: Callable[[Features], str | None] = field(default=accept, repr=False)
+    samplings: tuple[Sampling, ...] = ("bernoulli",)
+    cost: Cost = "formula"
+    by_default: bool = True
+    group: str = ""
+
+    def applies(self, features: Features) -> bool:
+        """Return whether the theory applies to these features."""
+        return self.refuses(features) is None
