@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--batch", type=int, default=2048)
     parser.add_argument("--samples", type=int, default=2**21, help="fresh samples for each loss")
+    parser.add_argument("--workers", type=int, default=2, help="processes that train")
     parser.add_argument("--output", default="weak.png")
     arguments = parser.parse_args()
 
@@ -41,7 +42,7 @@ def main() -> None:
             weight_decay=0.5556,
             steps=arguments.steps,
             batch=arguments.batch,
-            workers=2,
+            workers=arguments.workers,
         )
         for run in comparison.runs:
             m, seed = run.model.m, run.settings["seed"]

@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--top", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="processes that train")
     parser.add_argument("--output", default="words", help="stem of the files to write")
     arguments = parser.parse_args()
 
@@ -41,7 +42,11 @@ def main() -> None:
     print(ss.counts.fit_zipf(counts), "\n")
 
     comparison = ss.compare(
-        frequencies, m=[5, 10, 20, 40], seeds=arguments.seeds, steps=arguments.steps, workers=2
+        frequencies,
+        m=[5, 10, 20, 40],
+        seeds=arguments.seeds,
+        steps=arguments.steps,
+        workers=arguments.workers,
     )
     print(comparison)
     axes = comparison.plot()
