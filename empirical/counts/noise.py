@@ -33,12 +33,14 @@ _ROOM = 1.25
 
 
 def dispersions(parts: Array) -> Array:
-    """Return the variance of each count between blocks over that of independent draws."""
+    """Return the variance of each count between blocks over that of independent draws.
+
+    It is 1 for a count of 0.
+    """
     counts, share = parts.sum(axis=0), parts.sum(axis=1) / parts.sum()
     square = np.sum((parts - np.outer(share, counts)) ** 2, axis=0)
-    return np.divide(square, counts, out=np.ones_like(counts), where=counts > 0) / (
-        1 - share @ share
-    )
+    expected = counts * (1 - share @ share)
+    return np.divide(square, expected, out=np.ones_like(counts), where=counts > 0)
 
 
 def block_covariance(fit: RankLawFit, parts: Array) -> Array:

@@ -125,13 +125,20 @@ def test_width_for_a_loss_near_and_below_the_floor(fit):
 def test_bootstrap_forecasts(fit):
     laws = fit.bootstrap("clusters", 199, rng=3)
     row = fit.forecast([4096], "a", 0.9, laws).to_dataframe().iloc[0]
-    each = [
-        fit.projection.predict(laws.laws.take(np.array([k])), np.log(4096), 0)[0]
-        for k in range(laws.alpha.size)
-    ]
+    each = np.array(
+        [
+            fit.projection.predict(laws.laws.take(np.array([k])), np.log(4096), 0)[0]
+            for k in range(laws.alpha.size)
+        ]
+    )
     assert np.mean(each < row["low"]) == pytest.approx(0.05, abs=0.011)
     assert np.mean(each > row["high"]) == pytest.approx(0.05, abs=0.011)
-    assert row["new_low"] < row["low"] < row["high"] < row["new_high"]
+    # A new point: every law with every residual, scaled to the degrees of freedom (14 less 4).
+    residual = fit.residuals()["residual"].to_numpy()
+    points = (each[:, None] + residual * np.sqrt(14 / 10)).ravel()
+    assert np.mean(points < row["new_low"]) == pytest.approx(0.05, abs=1e-3)
+    assert np.mean(points > row["new_high"]) == pytest.approx(0.05, abs=1e-3)
+    assert np.mean((residual * np.sqrt(14 / 10)) ** 2) == pytest.approx(fit.residual_std**2)
     width = fit.width_for(0.52, "a", 0.9, laws)
     law = laws.laws.take(np.array([7]))
     from empirical.scaling_laws.forecast import _invert
@@ -139,6 +146,9 @@ def test_bootstrap_forecasts(fit):
     reached = _invert(fit.projection, law, 0.52, 0)[0]
     assert fit.projection.predict(law, np.log(reached), 0)[0] == pytest.approx(0.52, rel=1e-9)
     assert width.low < width.m < width.high and width.method == "bootstrap over clusters"
+    reached = _invert(fit.projection, laws.laws, 0.52, 0)
+    assert np.mean(reached < width.low) == pytest.approx(0.05, abs=0.006)
+    assert np.mean(reached > width.high) == pytest.approx(0.05, abs=0.006)
 
 
 def test_where_the_law_must_break(fit):

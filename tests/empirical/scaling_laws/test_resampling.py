@@ -4,12 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2, norm
 from scipy.stats import f as f_law
 
 from empirical.comparisons.published import load_reference
-from empirical.scaling_laws.power_law import fit_power_law
+from empirical.scaling_laws.power_law import _standard_error, fit_power_law
 from empirical.scaling_laws.profile_likelihood import Profile
 
 M = np.array([8.0, 16, 32, 64, 128, 256, 512])
@@ -98,6 +98,31 @@ def test_floor_interval_against_a_fit_with_the_floor_held(noisy):
     floor = noisy.floors["all"]
     assert interval.low == pytest.approx(brentq(excess, floor - 0.3, floor, xtol=1e-5), abs=2e-4)
     assert interval.high == pytest.approx(brentq(excess, floor, floor + 0.3, xtol=1e-5), abs=2e-4)
+
+
+def test_interval_of_the_coefficient_against_fits_with_it_held(noisy):
+    """Its ends in the table: with C held, alpha and the floor are left."""
+    m, loss = noisy.points.m, noisy.points.loss
+
+    def least(c):
+        def rss(alpha):
+            rest = loss - c * m**-alpha
+            return np.sum((rest - rest.mean()) ** 2)
+
+        coarse = np.linspace(0.5, 2, 301)
+        near = coarse[np.argmin([rss(alpha) for alpha in coarse])]
+        found = minimize_scalar(rss, bounds=(near - 0.01, near + 0.01), method="bounded")
+        return found.fun
+
+    row = noisy.to_dataframe(0.9).set_index("parameter").loc["C"]
+    ceiling = noisy.rss * (1 + f_law.ppf(0.9, 1, noisy.dof) / noisy.dof)
+    for end in (row["low"], row["high"]):
+        assert least(end) == pytest.approx(ceiling, rel=1e-5)
+    alpha = noisy.to_dataframe(0.9).set_index("parameter").loc["alpha"]
+    assert (alpha["low"], alpha["high"]) == (noisy.interval(0.9).low, noisy.interval(0.9).high)
+    floor = noisy.to_dataframe(0.9).set_index("parameter").loc["floor"]
+    by_name = noisy.floor_interval(level=0.9)
+    assert (floor["low"], floor["high"]) == (by_name.low, by_name.high)
 
 
 def test_published_interval(published):
@@ -210,7 +235,50 @@ def test_errors_that_models_share_need_the_cluster_bootstrap(published):
     assert 0.9 * spread < np.median(by_models) < 1.8 * spread
 
 
+def test_scatter_and_standard_error_hold_in_repetition():
+    """1600 data sets: 1.8 % in a spread, so that 10 % is more than five standard errors."""
+    m = np.geomspace(10, 300, 8)
+    sigma, repeats = 1e-3, 1600
+    truth = fit_power_law(m, 3 / m + 0.05)
+    losses = simulate(truth, sigma, repeats, seed=15)
+    laws = truth.projection.minimise(truth.points.weight, losses)
+    weight = truth.points.weight
+    spread = np.std(laws.theta, ddof=1)
+    found = []
+    for k in range(800):
+        law = laws.take(np.array([k]))
+        profile = Profile(truth.projection, weight, losses[k], law, truth.dof, False)
+        error = _standard_error(truth.projection, law, profile, truth.points)
+        found.append((profile.variance, error**2))
+    # The objective over 5 degrees of freedom has a spread of √(2/5) of its mean.
+    variance, square = np.mean(found, axis=0)
+    assert abs(variance / sigma**2 - 1) < 4 * np.sqrt(0.4 / 800)
+    assert abs(square / spread**2 - 1) < 4 * np.sqrt(0.4 / 800 + 2 / repeats)
+    # All of them: the mean objective tells the degrees of freedom.
+    assert abs(laws.objective.mean() / sigma**2 / 5 - 1) < 4 * np.sqrt(0.4 / repeats)
+    fit = fit_power_law(m, losses[0])
+    assert fit.residual_std == pytest.approx(np.sqrt(found[0][0]), rel=1e-9)
+    assert fit.stderr == pytest.approx(np.sqrt(found[0][1]), rel=1e-6)
+    # With weights, that of a point of weight 1.
+    heavy = fit_power_law(m, losses[0], weights=np.full(8, 4.0))
+    assert heavy.residual_std == pytest.approx(2 * fit.residual_std, rel=1e-6)
+    assert heavy.stderr == pytest.approx(fit.stderr, rel=1e-6)
+
+
 # ---- bootstrap ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", [0.6827, 0.95])
+def test_bootstrap_interval_and_error_are_those_of_its_exponents(noisy, level):
+    found = noisy.bootstrap("residuals", 1999, rng=11)
+    ordered = np.sort(found.alpha)
+    spread = np.sqrt(np.sum((ordered - ordered.mean()) ** 2) / (ordered.size - 1))
+    assert found.stderr == pytest.approx(spread, rel=1e-12)
+    interval = found.interval(level)
+    tail = (1 - level) / 2
+    assert np.mean(ordered < interval.low) == pytest.approx(tail, abs=1e-3)
+    assert np.mean(ordered > interval.high) == pytest.approx(tail, abs=1e-3)
+    assert interval.level == level and interval.method == "bootstrap over residuals"
 
 
 def test_residual_bootstrap_agrees_with_the_curvature(published):
@@ -327,6 +395,7 @@ def test_studentized_residuals_of_a_linear_case():
 
 
 def test_jackknife(published):
+    """By its formula, with Student's quantile for 27 models; the cutoff as printed in the book."""
     _, fit = published
     found = fit.influence("clusters")
     alphas = found.to_dataframe()["alpha_without"].to_numpy()
@@ -334,6 +403,9 @@ def test_jackknife(published):
     assert found.stderr == pytest.approx(expected, rel=1e-10)
     interval = found.interval(fit.alpha)
     assert (interval.low + interval.high) / 2 == pytest.approx(fit.alpha)
+    assert interval.high - fit.alpha == pytest.approx(2.0555 * expected, rel=1e-4)  # t with 26
+    assert found.cutoff == pytest.approx(2 / np.sqrt(27) * fit.stderr, rel=1e-12)
+    assert fit.influence().cutoff == pytest.approx(2 / np.sqrt(108) * fit.stderr, rel=1e-12)
     assert fit.test_alpha(interval.high, by="clusters").p_value == pytest.approx(0.05, rel=1e-6)
 
 
