@@ -1,6 +1,6 @@
 """The files of a model: one file, a folder with shards, or a repository of the Hugging Face hub.
 
-Use ``open_checkpoint(source)``, and of what it returns ``names`` and ``find(name)``: a file is
+``open_checkpoint(source)`` returns a ``Checkpoint`` with ``names`` and ``find(name)``: a file is
 opened, and from the hub fetched, only when a tensor in it is asked for.
 """
 
@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from empirical.unembeddings.formats import checkpoint_formats
 from empirical.unembeddings.hub import list_hub
-from numerics.tensors.ctranslate2_file import list_ctranslate2
-from numerics.tensors.gguf_file import list_gguf
-from numerics.tensors.safetensors_file import list_safetensors
+from numerics.tensors.formats import list_tensors, name_formats
 from numerics.tensors.stored import StoredTensor, TensorFile, show
 
 # What a folder is searched for, in the order of transformers; then the one file of CTranslate2.
@@ -27,14 +26,12 @@ _MAIN = (
     "model.bin",
     "model.bin.part1",
 )
-_OTHERS = (".safetensors", ".gguf", ".pt", ".pth")
+# Endings that other files in the folder of a model have as well: training arguments, optimizer
+# states, arrays of any kind. Such a file is opened if it is named.
+_AMBIGUOUS = (".bin", ".ckpt", ".npy", ".npz")
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)")
 # The original Llama files: each holds a slice of every tensor.
 _SLICE = re.compile(r"consolidated\.\d\d\.pth")
-_ENDING = re.compile(
-    r"(-\d{5}-of-\d{5})?(\.safetensors|\.gguf|\.ckpt|\.pth?|\.bin|\.npy)(\.part\d+|\.index\.json)?$"
-)
-_KINDS = "safetensors, PyTorch, GGUF, CTranslate2 or .npy"
 # Names that say nothing of the model.
 _PLAIN = {"model", "pytorch_model", "consolidated", "models", "data", "weights", "main", ""}
 
@@ -147,7 +144,7 @@ class Checkpoint:
 
     def _open(self, file: str) -> TensorFile:
         if file not in self._opened:
-            self._opened[file] = list_tensors(self._fetch(file))
+            self._opened[file] = list_tensors(self._fetch(file), checkpoint_formats())
         return self._opened[file]
 
     def _read_json(self, file: str) -> dict[str, Any]:
@@ -168,33 +165,6 @@ class Checkpoint:
             if not isinstance(shard, str) or shard in ("", ".", "..") or re.search(r"[/\\]", shard):
                 raise ValueError(f"{self.where}: {file} names {shard!r}: give names of files")
         return index
-
-
-def list_tensors(path: Path) -> TensorFile:
-    """List the tensors of one file, in the format that its first bytes and its name tell.
-
-    Raises
-    ------
-    ValueError
-        If it is of no known format, or broken.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist: give a file, a folder or hf://owner/name")
-    with path.open("rb") as file:
-        start = file.read(4)
-    suffix = path.suffix.lower()
-    if start == b"GGUF" or suffix == ".gguf":
-        return list_gguf(path)
-    if suffix == ".safetensors":
-        return list_safetensors(path)
-    pickled = start[:2] == b"PK" or start[:1] == b"\x80"
-    if suffix in (".pt", ".pth", ".ckpt") or (pickled and suffix == ".bin"):
-        from empirical.unembeddings.torch_file import list_torch  # torch takes a second to import
-
-        return list_torch(path)
-    if suffix == ".bin" or re.fullmatch(r"\.part\d+", suffix):
-        return list_ctranslate2(path)
-    raise ValueError(f"{path} is of no format that is read: give {_KINDS}")
 
 
 def open_checkpoint(source: str | Path) -> Checkpoint:
@@ -239,18 +209,21 @@ def _choose(files: list[str], where: str, example: str) -> str:
     for name in _MAIN:
         if name in files:
             return name
+    endings = tuple(x for x in _suffixes() if x not in _AMBIGUOUS)
     # Of shards, the first stands for all.
     shards = {name: match for name in files if (match := _SHARD.fullmatch(name))}
     others = [
         name
         for name in files
-        if (int(shards[name][2]) == 1 if name in shards else name.lower().endswith(_OTHERS))
+        if (int(shards[name][2]) == 1 if name in shards else name.lower().endswith(endings))
     ]
     if len(others) == 1:
         return others[0]
     if others:
         raise ValueError(f"{where} holds several models: give {example} of {shorten(others)}")
-    raise ValueError(f"{where} holds no weights of a model: give {_KINDS}")
+    raise ValueError(
+        f"{where} holds no weights of a model: give {name_formats(checkpoint_formats())}"
+    )
 
 
 def _find_below(folder: Path) -> str:
@@ -275,8 +248,14 @@ def name_source(path: Path) -> str:
     if cached is not None:  # the cache of huggingface_hub
         return cached.removeprefix("models--").replace("--", "/")
     if not path.is_dir():
-        parts[-1] = re.sub(_ENDING, "", parts[-1])
+        endings = "|".join(map(re.escape, _suffixes()))
+        ending = rf"(-\d{{5}}-of-\d{{5}})?({endings})(\.part\d+|\.index\.json)?$"
+        parts[-1] = re.sub(ending, "", parts[-1])
     return next((x for x in reversed(parts[1:]) if x.lower() not in _PLAIN), parts[-1])
+
+
+def _suffixes() -> list[str]:
+    return [suffix for one in checkpoint_formats() for suffix in one.suffixes]
 
 
 def shorten(words: Iterable[str], most: int = 20) -> str:

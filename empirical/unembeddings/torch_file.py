@@ -1,7 +1,7 @@
 """The tensors of a PyTorch checkpoint, as weights only: no code of a pickle is ever run.
 
-Use ``list_torch(path)`` to see names and shapes and to open the rows of a tensor. Files of
-``torch.save`` (zip, since PyTorch 1.6) are mapped; nested dictionaries are joined by dots.
+``list_torch(path)`` returns names, shapes and the rows of a tensor. Files of ``torch.save`` (zip,
+since PyTorch 1.6) are mapped; nested dictionaries are joined by dots.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _find_begin(file: Any, part: zipfile.ZipInfo) -> int:
     """Return where the data of a part begin, behind its own header."""
     file.seek(part.header_offset + 26)
     name, extra = struct.unpack("<HH", file.read(4))
-    return part.header_offset + 30 + name + extra
+    return int(part.header_offset + 30 + name + extra)
 
 
 def _find_places(path: Path, storages: dict[int, int], entries: dict[int, int]) -> Places:

@@ -11,11 +11,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from empirical.unembeddings.checkpoints import name_source, open_checkpoint
+from empirical.unembeddings.checkpoints import open_checkpoint
 from empirical.unembeddings.choice import check_orientation, choose_tensor, serves_both
-from numerics.tensors.row_matrix import RowMatrix, open_matrix
+from numerics.tensors.row_matrix import RowMatrix
+from numerics.tensors.stored import StoredTensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +34,7 @@ class Unembedding:
     tied : bool
         Whether the input embedding serves as unembedding.
     format : str
-        "safetensors", "pytorch", "gguf", "ctranslate2" or "npy".
+        "safetensors", "pytorch", "gguf", "ctranslate2", "npy" or "npz".
     """
 
     name: str
@@ -58,9 +57,9 @@ def open_unembedding(source: str | Path, tensor: str | None = None) -> Unembeddi
     ----------
     source : str or Path
         A .safetensors file, a PyTorch checkpoint (.bin, .pt, .pth; weights only, no code of a
-        pickle is run), a GGUF file, a CTranslate2 model.bin (or its first part), a .npy file; a
-        folder with one of these, or with shards and their index; or "hf://owner/name", optionally
-        with "@revision" and "/file".
+        pickle is run), a GGUF file, a CTranslate2 model.bin (or its first part), a .npy or .npz
+        file; a folder with one of these, or with shards and their index; or "hf://owner/name",
+        optionally with "@revision" and "/file".
     tensor : str, optional
         Name of the tensor, taken as it is, rows as tokens; "" for a .npy file. By default the
         tensor that the architecture calls so: an output matrix such as lm_head.weight, or else the
@@ -82,6 +81,7 @@ def open_unembedding(source: str | Path, tensor: str | None = None) -> Unembeddi
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> from safetensors.numpy import save_file
     >>> path = Path(tempfile.mkdtemp()) / "tiny.safetensors"
     >>> W = np.ones((5, 2), np.float16)
@@ -97,27 +97,23 @@ def open_unembedding(source: str | Path, tensor: str | None = None) -> Unembeddi
     if text.startswith("hf:/") and not text.startswith("hf://"):
         text = text.replace("hf:/", "hf://", 1)  # as a Path has it
     try:
-        if text.lower().endswith(".npy") and not text.startswith("hf://"):
-            return _open_npy(Path(text), tensor)
         checkpoint = open_checkpoint(text)
         if tensor is None:
             found, tied = choose_tensor(checkpoint)
-            rows = RowMatrix(found.rows())
+            rows = _read(text, found)
             check_orientation(
                 checkpoint.where, found.shape, str(found), found.name, checkpoint.config
             )
         else:
             found = checkpoint.find(tensor)
-            rows, tied = RowMatrix(found.rows()), serves_both(checkpoint, found, tensor)
+            rows, tied = _read(text, found), serves_both(checkpoint, found, tensor)
     except OSError as error:
         raise ValueError(f"{text} cannot be read: {error.strerror or error}") from None
     return Unembedding(checkpoint.name, str(found.path), found.name, rows, tied, checkpoint.format)
 
 
-def _open_npy(path: Path, tensor: str | None) -> Unembedding:
-    matrix = open_matrix(path, tensor or None)
-    if np.load(path, mmap_mode="r").dtype.kind != "f":
+def _read(path: str, stored: StoredTensor) -> RowMatrix:
+    rows = stored.rows()
+    if rows.dtype.kind != "f":
         raise ValueError(f"{path} holds integers: it is not a matrix of floats")
-    if tensor is None:
-        check_orientation(str(path), (matrix.n, matrix.m), "the array", "", {})
-    return Unembedding(name_source(path), str(path), "", matrix, False, "npy")
+    return RowMatrix(rows)

@@ -1,5 +1,5 @@
 """Matrices in files and arrays, read by blocks of rows; start with ``row_matrix``.
 
-``stored`` describes a tensor in a file; ``safetensors_file``, ``gguf_file`` and
-``ctranslate2_file`` read one format each.
+``formats`` is the table of file formats, with one reader module each; ``stored`` describes a tensor
+in a file.
 """

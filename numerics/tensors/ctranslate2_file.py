@@ -1,9 +1,9 @@
 """The tensors of a CTranslate2 model.bin, by its headers alone; int8 and int16 with their scales.
 
-Use ``list_ctranslate2(path)`` to see names and shapes and to open the rows of a tensor. The layout
-is what ``ModelSpec._serialize`` of the ctranslate2 package writes (python/ctranslate2/specs/
-model_spec.py of https://github.com/OpenNMT/CTranslate2), binary versions 4 to 6. The first part of
-a split file (model.bin.part1) is read as far as it goes.
+``list_ctranslate2(path)`` returns names, shapes and the rows of a tensor. The layout is what
+``ModelSpec._serialize`` of the ctranslate2 package writes (python/ctranslate2/specs/ model_spec.py
+of https://github.com/OpenNMT/CTranslate2), binary versions 4 to 6. The first part of a split file
+(model.bin.part1) is read as far as it goes.
 """
 
 from __future__ import annotations
@@ -137,8 +137,10 @@ def _add_scale(
     offset = tensor.size - math.prod(tensor.shape) * entry.itemsize
     factors = cursor.array("<f4", scale.size - 4 * math.prod(scale.shape), math.prod(scale.shape))
 
-    def decode(stored: NDArray, rows: Any) -> NDArray:
-        return stored.astype(np.float32) / (factors if one_for_all else factors[rows, None])
+    def decode(stored: NDArray[Any], rows: Any) -> NDArray[Any]:
+        scales: NDArray[Any] = factors if one_for_all else factors[rows, None]
+        decoded: NDArray[Any] = stored.astype(np.float32) / scales
+        return decoded
 
     def read() -> MappedRows:
         shape = (tensor.shape[0], tensor.shape[1])

@@ -1,8 +1,8 @@
 """The tensors of a GGUF file (llama.cpp), by its header alone; quantised rows are decoded by block.
 
-Use ``list_gguf(path)`` to see names and shapes and to open the rows of a tensor. The format is
-that of https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3. Plain floats
-need nothing else; quantised rows are decoded by the ``gguf`` package (``superscale[gguf]``).
+``list_gguf(path)`` returns names, shapes and the rows of a tensor. The format is that of
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3. Plain floats need
+nothing else; quantised rows are decoded by the ``gguf`` package (``superscale[gguf]``).
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _describe(
         )
     width = shape[-1] // block * size
 
-    def decode(stored: NDArray, rows: Any) -> NDArray:
+    def decode(stored: NDArray[Any], rows: Any) -> NDArray[Any]:
         from gguf.quants import dequantize
 
         return dequantize(np.ascontiguousarray(stored), quantised)

@@ -1,19 +1,20 @@
 """Rows of a matrix, wherever they are: an array, a memory map, or a file; any float type.
 
-Use ``RowMatrix(array)`` for anything that looks like an array, ``open_matrix(path)`` for a tensor
-in a .npy or .safetensors file (memory-mapped, bfloat16 included). Rows are decoded block by block.
+``RowMatrix(array)`` takes anything that looks like an array, ``open_matrix(path)`` opens a tensor
+in a file of any format of ``numerics.tensors.formats``. Rows are decoded block by block.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.tensors.safetensors_file import list_safetensors
-from numerics.tensors.stored import MappedRows, widen_bfloat16
+from numerics.tensors.formats import TensorFormat, list_tensors
+from numerics.tensors.stored import StoredTensor, show, widen_bfloat16
 
 
 class RowMatrix:
@@ -63,91 +64,76 @@ class RowMatrix:
         self.n, self.m = int(shape[0]), int(shape[1])
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> np.dtype[Any]:
         """Type that rows are decoded to: float64 if the matrix is, else float32."""
         dtype = self._array.dtype
         wide = dtype.itemsize >= (8 if dtype.kind == "f" else 4)
         return np.dtype(np.float64 if wide else np.float32)
 
-    def read(self, start: int, stop: int) -> NDArray:
+    def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return rows start..stop - 1, decoded, C-contiguous."""
         return self._decode(self._array[start:stop])
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray:
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the given rows, decoded."""
         return self._decode(self._array[rows])
 
-    def _decode(self, block: Any) -> NDArray:
+    def _decode(self, block: Any) -> NDArray[Any]:
         if self._bits:
             return widen_bfloat16(np.asarray(block))
         return np.ascontiguousarray(block, dtype=self.dtype)
 
 
-def open_matrix(path: str | Path, tensor: str | None = None) -> RowMatrix:
-    """Open a matrix in a .npy or .safetensors file as a memory map.
+def open_matrix(
+    path: str | Path,
+    tensor: str | None = None,
+    formats: Sequence[TensorFormat] | None = None,
+) -> RowMatrix:
+    """Open a matrix in a file: .npy, .npz, safetensors, GGUF or CTranslate2.
 
     Parameters
     ----------
     path : path
         The file.
     tensor : str, optional
-        Name of the tensor in a .safetensors file; needed if it holds several matrices (a run saved
-        by ``TrainingRun.save`` has one, "W").
+        Name of the tensor; needed if the file holds several matrices (a run saved by
+        ``TrainingRun.save`` has one, "W").
+    formats : sequence of TensorFormat, optional
+        Formats that are tried; those of ``numerics.tensors.formats.FORMATS`` by default.
 
     Returns
     -------
     RowMatrix
-        Rows are read from the file as they are needed.
+        Rows are read from the file as they are needed (.npz: the array is read whole).
 
     Raises
     ------
     ValueError
         If the file is missing, a directory, truncated or of another format; if there is no such
-        tensor, or several (the message lists them); if it is not a matrix of floats.
+        tensor, or several (the message lists them); if it is not a matrix of real numbers.
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"{path} is a directory: give a .npy or .safetensors file")
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist: give a .npy or .safetensors file")
-    with path.open("rb") as file:
-        magic = file.read(8)
-    if magic.startswith(b"\x93NUMPY"):
-        if tensor is not None:
+        raise ValueError(f"{path} is a directory: give a file")
+    tensors = list_tensors(path, formats).tensors
+    return RowMatrix(_choose(path, tensors, tensor).rows())
+
+
+def _choose(path: Path, tensors: Mapping[str, StoredTensor], name: str | None) -> StoredTensor:
+    """Return the tensor that is named, or the only matrix; never guess."""
+    if list(tensors) == [""]:  # a bare array
+        if name:
             raise ValueError(f"{path} holds one array without a name: leave out the tensor name")
-        return _open_npy(path)
-    if len(magic) == 8 and path.suffix == ".safetensors":
-        return _open_safetensors(path, tensor)
-    raise ValueError(f"{path} is neither a .npy nor a .safetensors file")
-
-
-def _open_npy(path: Path) -> RowMatrix:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # numpy lets its parser's own errors through
-        said = str(error).partition("\n")[0]
-        raise ValueError(f"{path} cannot be read as a .npy file: {said}") from None
-    try:
-        # What the header says is checked once; the rows then come through a map of their own.
-        whole = RowMatrix(array)
-        if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-            return whole
-        rows = MappedRows(path, array.offset, array.shape, array.dtype, array.strides)
-        return RowMatrix(rows)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
-def _open_safetensors(path: Path, tensor: str | None) -> RowMatrix:
-    tensors = list_safetensors(path).tensors
-    matrices = sorted(name for name, stored in tensors.items() if stored.is_matrix)
-    if tensor is None:
+        return tensors[""]
+    matrices = sorted(x for x, stored in tensors.items() if stored.is_matrix)
+    listed = ", ".join(map(show, matrices)) or "none"
+    if name is None:
         if len(matrices) != 1:
             raise ValueError(
-                f"{path} holds {len(matrices)} matrices of floats: name one of "
-                f"{', '.join(matrices) or 'none'} with tensor= (--tensor)"
+                f"{path} holds {len(matrices)} matrices of real numbers: name one of {listed} "
+                "with tensor= (--tensor)"
             )
-        tensor = matrices[0]
-    if tensor not in tensors:
-        raise ValueError(f"{path} has no tensor {tensor!r}: its matrices are {', '.join(matrices)}")
-    return RowMatrix(tensors[tensor].rows())
+        return tensors[matrices[0]]
+    if name not in tensors:
+        raise ValueError(f"{path} has no tensor {name!r}: its matrices are {listed}")
+    return tensors[name]

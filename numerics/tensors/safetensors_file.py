@@ -1,7 +1,6 @@
 """The tensors of a .safetensors file, by its header alone.
 
-Use ``list_safetensors(path)`` to see names and shapes and to open the rows of a tensor;
-``numerics.tensors.row_matrix.open_matrix`` where one matrix is wanted. The format is that of
+``list_safetensors(path)`` returns names, shapes and the rows of a tensor. The format is that of
 https://github.com/huggingface/safetensors: the length of the header, the header in JSON, the data.
 """
 

@@ -1,7 +1,6 @@
 """Tensors in files: what a file holds, and the rows of one of them, mapped and decoded by block.
 
-Use through ``numerics.tensors.row_matrix.open_matrix`` or a reader of one format
-(``list_safetensors``, ``list_gguf``, ``list_ctranslate2``): each returns a ``TensorFile``, and
+Each reader of ``numerics.tensors.formats`` returns a ``TensorFile``;
 ``RowMatrix(file.tensors[name].rows())`` reads the rows. Nothing of a tensor is read before that.
 """
 
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 _SCATTERED = 1024
 _LONGEST_NAME = 2**16
 
-Decode = Callable[[NDArray, Any], NDArray]
+Decode = Callable[[NDArray[Any], Any], NDArray[Any]]
 
 
 class MappedRows:
@@ -55,7 +54,7 @@ class MappedRows:
         path: Path,
         offset: int,
         shape: tuple[int, int],
-        entry: np.dtype,
+        entry: np.dtype[Any],
         strides: tuple[int, int] | None = None,
         decode: Decode | None = None,
         m: int | None = None,
@@ -68,7 +67,7 @@ class MappedRows:
         wide = decode is None and entry.itemsize == 8
         self.dtype = np.dtype(np.float64 if wide else np.float32)
 
-    def __getitem__(self, rows: Any) -> NDArray:
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
         if isinstance(rows, slice):
             block = self._copy(rows)
         else:
@@ -77,12 +76,12 @@ class MappedRows:
             block = np.concatenate(blocks) if blocks else np.empty((0, self.shape[1]), self.dtype)
         return block
 
-    def _copy(self, rows: Any) -> NDArray:
+    def _copy(self, rows: Any) -> NDArray[Any]:
         stored = self._stored[rows]
         if self._decode is None:
             block = np.array(stored, dtype=self.dtype, order="C")
         else:
-            # A broken scale is infinite or NaN; who measures the rows says so, with the row.
+            # A broken scale gives infinite or NaN entries; whatever reads the rows reports these.
             with np.errstate(all="ignore"):
                 block = np.ascontiguousarray(self._decode(stored, rows), dtype=self.dtype)
         if np.may_share_memory(block, self._stored):
@@ -156,7 +155,7 @@ class TensorFile:
     Attributes
     ----------
     format : str
-        "safetensors", "pytorch", "gguf" or "ctranslate2".
+        Name of its ``TensorFormat``.
     tensors : mapping of str to StoredTensor
         By name; an alias is a second name of the same tensor.
     kind : str
@@ -239,7 +238,10 @@ class Cursor:
 def map_floats(
     path: Path, name: str, shape: tuple[int, ...], dtype: str, offset: int, entry: str | None
 ) -> StoredTensor:
-    """Describe a tensor of plain floats, stored row by row ("bf16" for bfloat16)."""
+    """Describe a tensor of plain floats, stored row by row.
+
+    ``entry`` is their numpy type, "bf16" for bfloat16, or None if they cannot be read.
+    """
     place = (offset, shape, dtype)
     if entry is None:
         return StoredTensor(path, name, shape, dtype, place, 0, None)
@@ -258,11 +260,19 @@ def widen_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-def decode_bfloat16(stored: NDArray, rows: Any) -> NDArray:
+def decode_bfloat16(stored: NDArray[Any], rows: Any) -> NDArray[Any]:
     """Decode rows of bfloat16, for ``MappedRows``."""
     return widen_bfloat16(stored)
 
 
 def show(name: str) -> str:
-    """Return a name from a file as it may stand in a message: on one line, no control codes."""
+    r"""Return a name from a file as it may stand in a message: on one line, no control codes.
+
+    Examples
+    --------
+    >>> print(show("W"), show("a\nb"), show(""))
+    W 'a\nb' the array
+    """
+    if not name:
+        return "the array"
     return name if name.isprintable() else repr(name)

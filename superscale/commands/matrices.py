@@ -34,7 +34,9 @@ _ALL_PAIRS = 10_000
 
 
 def overlaps(
-    file: Annotated[Path, typer.Argument(help="A .npy or .safetensors file.")],
+    file: Annotated[
+        Path, typer.Argument(help="A .npy, .npz, .safetensors, PyTorch, GGUF or CTranslate2 file.")
+    ],
     tensor: Annotated[str | None, typer.Option(help="Name of the tensor in the file.")] = None,
     remove: Annotated[
         int | None,
@@ -71,12 +73,13 @@ def overlaps(
 
     Example: superscale overlaps run.safetensors --tensor W
     """
+    from empirical.unembeddings.formats import checkpoint_formats
     from numerics.overlaps.treatments import compare_treatments
     from numerics.tensors.row_matrix import open_matrix
 
     outputs = output or []
     check_outputs(outputs)
-    matrix = open_matrix(file, tensor)
+    matrix = open_matrix(file, tensor, checkpoint_formats())
     drawn = [path for path in outputs if path.suffix.lower() in FIGURES]
     if pairs == "none" and drawn:
         raise ValueError(f"--pairs none has no overlaps to draw in {drawn[0]}")

@@ -12,9 +12,11 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from empirical.unembeddings.checkpoints import list_tensors, name_source, open_checkpoint, shorten
+from empirical.unembeddings.checkpoints import name_source, open_checkpoint, shorten
+from empirical.unembeddings.formats import checkpoint_formats
 from empirical.unembeddings.hub import list_hub
 from empirical.unembeddings.unembedding import open_unembedding
+from numerics.tensors.formats import list_tensors
 
 W = np.random.default_rng(0).standard_normal((50, 8)).astype(np.float32)
 NAMES = ("model.embed_tokens.weight", "model.layers.0.w", "lm_head.weight")
@@ -85,7 +87,9 @@ def test_broken_indices(tmp_path, index, message):
 
 
 def test_what_a_folder_is_searched_for(tmp_path):
-    with pytest.raises(ValueError, match="holds no weights of a model: give safetensors"):
+    with pytest.raises(
+        ValueError, match="holds no weights of a model: give .npy, .npz"
+    ):
         open_checkpoint(tmp_path)
     inner = tmp_path / "inner"
     inner.mkdir()
@@ -144,8 +148,12 @@ def test_slices_through_every_tensor_are_refused(tmp_path):
 
 def test_files_of_no_format(tmp_path):
     for name, data, message in (
-        ("x.txt", b"hello, world", "is of no format that is read: give safetensors, PyTorch"),
-        ("x.npz", b"PK\x03\x04" + bytes(99), "is of no format that is read"),
+        (
+            "x.txt",
+            b"hello, world",
+            "is of no format that is read: give .npy, .npz, safetensors, GGUF",
+        ),
+        ("x.npz", b"PK\x03\x04" + bytes(99), "cannot be read as a .npz file"),
         ("x.bin", b"hello, world", "is not a CTranslate2 model"),
         ("x.bin", b"PK\x03\x04" + bytes(99), "is truncated, or is not a file of torch.save"),
         ("x.safetensors", b"", "is truncated, or is not a safetensors file"),
@@ -153,7 +161,7 @@ def test_files_of_no_format(tmp_path):
     ):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match=message):
-            list_tensors(tmp_path / name)
+            list_tensors(tmp_path / name, checkpoint_formats())
     with pytest.raises(ValueError, match="does not exist: give a file, a folder or hf://"):
         open_checkpoint(tmp_path / "missing.gguf")
 

@@ -96,7 +96,7 @@ def test_npy(tmp_path):
     with pytest.raises(ValueError, match="32 rows and 40 columns: it seems to be stored as hidden"):
         open_unembedding(path)
     assert open_unembedding(path, tensor="").matrix.n == 32
-    with pytest.raises(ValueError, match="leave out the tensor name"):
+    with pytest.raises(ValueError, match="has no tensor 'W': it has the array"):
         open_unembedding(path, tensor="W")
     np.save(path, W.astype(np.int32))
     with pytest.raises(ValueError, match="holds integers: it is not a matrix of floats"):

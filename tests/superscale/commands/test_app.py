@@ -375,7 +375,7 @@ BAD = {
     "unknown command": (["predictt"], "predictt"),
     "missing option": (["train"], "--m"),
     "no matrix": (["overlaps", "{}/no.npy"], "does not exist"),
-    "a table is no matrix": (["overlaps", "{}/good.csv"], "neither a .npy nor a .safetensors"),
+    "a table is no matrix": (["overlaps", "{}/good.csv"], "is of no format that is read"),
     "stretch outside": (["overlaps", "{}/W.npy", "--rows", "0:9"], "--rows '0:9' is not allowed"),
     "stretch of nothing": (["overlaps", "{}/W.npy", "--rows", "2"], "START:STOP within 0:4"),
     "too many removed": (["overlaps", "{}/W.npy", "--remove", 3], "remove = 3"),
