@@ -55,7 +55,12 @@ def bounds(
         "certificate": None
         if certificate is None
         else {
+            "proves": str(certificate),
+            "n": certificate.proved_at,
+            "m": certificate.m,
+            "kind": certificate.kind,
             "cosine": str(certificate.cosine),
+            "basis": "Gegenbauer polynomials P_k of the sphere in R^m with P_k(1) = 1",
             "coefficients": [str(a) for a in certificate.coefficients],
             "verified": certificate.verify(),
         },

@@ -1,12 +1,12 @@
 """Certificates: polynomials that prove a bound on packings, checked in exact arithmetic.
 
-Use ``PackingCertificate`` for "n points in R^m must come closer than this", ``EnergyCertificate``
-for "n points in R^m have at least this energy". ``verify()`` trusts nothing: it repeats the proof
-in rational numbers. ``theory.bounds.linear_programming`` finds them.
+A ``PackingCertificate`` proves that n points in R^m must come closer than some angle, an
+``EnergyCertificate`` that they have at least some energy. ``verify()`` repeats the proof in
+rational numbers and takes nothing from the solver. ``theory.bounds.linear_programming`` finds them.
 
-Both rest on Schoenberg (1942): Σ_ij P_k(u_i·u_j) >= 0 for unit vectors in R^m and Gegenbauer
-polynomials P_k. With f = Σ a_k P_k, a_k >= 0 for k >= 1, that makes Σ_ij f(t_ij) >= n² a_0
-(Delsarte, Goethals and Seidel 1977).
+Both rest on Schoenberg (1942): Σ_ij P_k(u_i·u_j) >= 0 for unit vectors in R^m, where P_k is the
+Gegenbauer polynomial of degree k for the sphere in R^m with P_k(1) = 1. With f = Σ a_k P_k and
+a_k >= 0 for k >= 1 that makes Σ_ij f(t_ij) >= n² a_0 (Delsarte, Goethals and Seidel 1977).
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory.bounds.gegenbauer import combine, is_nonpositive
+from theory.checks import check_integer, check_real
 from theory.regimes.one_active import interference_loss
 
 Kind = Literal["lines", "code"]
 Piece = tuple[list[Fraction], Fraction, Fraction]
 
 
-@dataclass(frozen=True)
+_BASIS = "in Gegenbauer polynomials P_k of the sphere in R^{m}, P_k(1) = 1"
+
+
+@dataclass(frozen=True, repr=False)
 class PackingCertificate:
     """A proof that n points in R^m cannot all have cosines up to ``cosine``.
 
@@ -41,7 +45,7 @@ class PackingCertificate:
     cosine : Fraction
         The largest |t| (lines) or t (code) exceeds this.
     coefficients : tuple of Fraction
-        a_0, a_1, … in Gegenbauer polynomials; odd ones are 0 for lines.
+        a_0, a_1, … in Gegenbauer polynomials P_k with P_k(1) = 1; odd ones are 0 for lines.
     """
 
     n: int
@@ -63,16 +67,32 @@ class PackingCertificate:
         False
         """
         a = self.coefficients
-        if any(c < 0 for c in a[1:]) or sum(a) >= self.n * a[0]:
+        if not a or any(c < 0 for c in a[1:]) or sum(a) >= self.n * a[0]:
             return False
         if self.kind == "lines" and any(a[1::2]):
             return False
         low = Fraction(0) if self.kind == "lines" else Fraction(-1)  # an even f needs one half
         return is_nonpositive(combine(self.m, a), low, self.cosine)
 
+    @property
+    def proved_at(self) -> int:
+        """The fewest points that the polynomial refutes: f(1)/a_0 rounded down, plus one."""
+        return int(sum(self.coefficients) / self.coefficients[0]) + 1
+
+    def __str__(self) -> str:
+        what = "|t|" if self.kind == "lines" else "t"
+        return (
+            f"n >= {self.proved_at} {'lines' if self.kind == 'lines' else 'points'} in R^{self.m} "
+            f"have a {what} above {float(self.cosine):.12g}: a polynomial of degree "
+            f"{len(self.coefficients) - 1} {_BASIS.format(m=self.m)}"
+        )
+
+    def __repr__(self) -> str:
+        return str(self)
+
 
 class Potential(Protocol):
-    """A pair energy f(t): its values, and what h <= f on [-1, 1] means for polynomials h."""
+    """A pair energy f(t): its values, and polynomial conditions for h <= f on [-1, 1]."""
 
     even: bool
 
@@ -93,6 +113,11 @@ class Potential(Protocol):
 class PowerPotential:
     """f(t) = |t|^k: squared overlaps (k = 2, the frame potential), p-frames.
 
+    Parameters
+    ----------
+    k : int
+        Exponent, 1 to 60.
+
     Examples
     --------
     >>> PowerPotential(4)([-0.5, 0.5])
@@ -101,6 +126,9 @@ class PowerPotential:
 
     k: int
     even = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", check_integer("k", self.k, 1, 60))
 
     def __call__(self, t: ArrayLike) -> NDArray[np.float64]:
         """Return |t|^k."""
@@ -113,13 +141,13 @@ class PowerPotential:
         return [(excess, Fraction(0), Fraction(1))]
 
     def breaks(self) -> list[float]:
-        """Return 0, where |t| turns."""
+        """Return 0, where |t| has its kink."""
         return [0.0]
 
 
 @dataclass(frozen=True)
 class ReluPotential:
-    """f(t) = ⟨ReLU(g v t + b)²⟩ over v ~ U(0, 2): what one active feature does to another output.
+    """f(t) = ⟨ReLU(g v t + b)²⟩, v ~ U(0, 2): interference of an active feature with an output.
 
     Parameters
     ----------
@@ -139,8 +167,11 @@ class ReluPotential:
     even = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "g", Fraction(self.g))
-        object.__setattr__(self, "b", Fraction(self.b))
+        for name in ("g", "b"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, Fraction)):
+                value = check_real(name, value)
+            object.__setattr__(self, name, Fraction(value))
         if self.g <= 0:
             raise ValueError(f"g = {self.g} is not allowed: give the squared norm of the rows, > 0")
 
@@ -181,7 +212,7 @@ def _subtract(p: list[Fraction], q: list[Fraction]) -> list[Fraction]:
     return [x - y for x, y in zip(p, q, strict=True)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EnergyCertificate:
     """A proof that Σ_{i≠j} f(t_ij) is at least ``value`` for any n unit vectors in R^m.
 
@@ -194,7 +225,7 @@ class EnergyCertificate:
     potential : Potential
         f.
     coefficients : tuple of Fraction
-        a_0, a_1, … of h in Gegenbauer polynomials.
+        a_0, a_1, … of h in Gegenbauer polynomials P_k with P_k(1) = 1.
     """
 
     n: int
@@ -224,3 +255,13 @@ class EnergyCertificate:
             is_nonpositive(p, low, high)
             for p, low, high in self.potential.conditions(combine(self.m, a))
         )
+
+    def __str__(self) -> str:
+        return (
+            f"Σ_{{i≠j}} f(t_ij) >= {float(self.value):.12g} for {self.n} points in R^{self.m}, "
+            f"f = {self.potential}: a polynomial of degree {len(self.coefficients) - 1} "
+            f"{_BASIS.format(m=self.m)}"
+        )
+
+    def __repr__(self) -> str:
+        return str(self)

@@ -1,105 +1,154 @@
 """Delsarte's linear programs: the best certificates that a degree allows.
 
-Use ``certify_packing(n, m, kind)`` for how close n lines or points must come,
-``certify_energy(n, m, potential)`` for the least energy. A floating-point solver (HiGHS) proposes;
-what is returned is repaired, made rational and verified exactly, so the number is a theorem
-whatever the solver did.
+``certify_packing(n, m, kind)`` bounds how close n lines or points must come,
+``certify_energy(n, m, potential)`` the least energy. A floating-point solver (HiGHS) proposes a
+polynomial; it is lowered by its violation, made rational and verified exactly, so that the number
+is proved whatever the solver did.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
+from scipy.optimize import brentq, linprog
 
 from theory.bounds.certificates import EnergyCertificate, Kind, PackingCertificate, Potential
 from theory.bounds.gegenbauer import evaluate_gegenbauer
 from theory.checks import check_integer
 
-_GRID = 600
-# Polynomials are kept this far below what they only touch, so that an exact proof exists.
-_MARGIN = 1e-13
+Array = NDArray[np.float64]
+
+
+# Chebyshev nodes at which a first program has constraints, and at which its solution is examined.
+_FIRST, _FINE = 100, 12_000
+# New constraints about a local maximum, in units of the distance between its two neighbours: the
+# place where the next solution touches zero lies close by.
+_OFFSETS = np.r_[0.0, [sign * 4.0**-k for k in range(1, 7) for sign in (-1, 1)]]
+# Width to which the largest cosine is found with the first constraints only.
+_ROUGH = 1e-3
+# Programs solved one after another, and the violation (relative to the size) that ends it sooner.
+_PROGRAMS, _FEASIBLE = 8, 1e-11
+# Polynomials are kept this far below what they only touch, relative to their size, so that an
+# exact proof exists: the least margin that succeeds is kept.
+_MARGINS = (0.0, 1e-13, 1e-11, 1e-9, 1e-7)
 # Steps back from the cosine that the floating-point solver reaches, until the proof holds.
-_BACK = (1e-13, 1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)
+_STEPS_BACK = (1e-12, 1e-10, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+# The exact proofs of higher degrees take minutes.
+MAX_DEGREE = 60
 
 
-def _nodes(low: float, high: float, count: int) -> NDArray[np.float64]:
+def _nodes(low: float, high: float, count: int) -> Array:
     """Chebyshev points, the ends included."""
     angle = np.linspace(0, math.pi, count)
     return low + (high - low) * (1 - np.cos(angle)) / 2
 
 
-def _solve(
-    gain: NDArray[np.float64], rows: NDArray[np.float64], limits: NDArray[np.float64], free: bool
-) -> NDArray[np.float64] | None:
+def _solve(gain: Array, rows: Array, limits: Array, free: bool) -> Array | None:
     """Maximise gain·a with rows·a <= limits and a >= 0 (the first free, if so)."""
     size = np.maximum(np.abs(rows).max(axis=0), 1e-300)  # columns of one scale
-    found = linprog(
-        -gain / size,
-        A_ub=rows / size,
-        b_ub=limits,
-        bounds=[(None if free else 0, None)] + [(0, None)] * (gain.size - 1),
-        method="highs",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    return found.x / size if found.status == 0 else None
+    for method in ("highs", "highs-ipm"):  # the second where the first ends undecided
+        found = linprog(
+            -gain / size,
+            A_ub=rows / size,
+            b_ub=limits,
+            bounds=[(None if free else 0, None)] + [(0, None)] * (gain.size - 1),
+            method=method,
+            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+        )
+        if found.status == 0:
+            solution: Array = found.x / size
+            return solution
+        if found.status in (2, 3):  # infeasible or unbounded
+            return None
+    return None
 
 
-def _peaks(t: NDArray[np.float64], f: NDArray[np.float64]) -> NDArray[np.float64]:
+def _peaks(t: Array, f: Array) -> Array:
     """Return the local maxima of f near 0 or above it, by parabolas through three neighbours."""
     inner = f[1:-1]
     at = np.flatnonzero((inner >= f[:-2]) & (inner >= f[2:]) & (inner > -1e-6)) + 1
     left, top, right = f[at - 1], f[at], f[at + 1]
     bend = np.minimum(left - 2 * top + right, -1e-300)
     shift = np.clip((left - right) / (2 * bend), -0.5, 0.5)
-    peaks: NDArray[np.float64] = t[at] + shift * (t[at + 1] - t[at - 1]) / 2
+    peaks: Array = t[at] + shift * (t[at + 1] - t[at - 1]) / 2
     return peaks
 
 
-class _PackingProgram:
-    """Least f(1)/a_0 over f = Σ a_k P_k <= 0 on [low, cosine], for one cosine after another.
+def _refine(places: Array, violation: Array, t: Array) -> Array:
+    """Return new constraints about the local maxima of a violation that was examined at t."""
+    peaks = _peaks(t, violation)
+    after = np.clip(np.searchsorted(places, peaks), 1, places.size - 1)
+    gap = places[after] - places[after - 1]
+    new = (peaks[:, None] + gap[:, None] * _OFFSETS).ravel()
+    return np.unique(np.clip(np.r_[places, new], places[0], places[-1]))
 
-    Constraints stand at places in [0, 1] along the interval, to which each solution adds the places
-    where it is above 0 between them.
-    """
+
+def _largest(f: Callable[[Array], Array], t: Array, values: Array) -> float:
+    """Return the largest value of a smooth function whose values at t are known."""
+    return max(float(values.max()), float(f(_peaks(t, values)).max(initial=-math.inf)))
+
+
+class _PackingProgram:
+    """Least f(1)/a_0 over f = Σ a_k P_k <= 0 on [low, cosine], for one cosine after another."""
 
     def __init__(self, m: int, kind: Kind, degree: int) -> None:
         self.m, self.degree = m, degree
         self.step, self.low = (2, 0.0) if kind == "lines" else (1, -1.0)
-        self._grid = _nodes(0.0, 1.0, _GRID)
-        self._found: deque[NDArray[np.float64]] = deque(maxlen=12)
 
-    def _places(self) -> NDArray[np.float64]:
-        return np.unique(np.concatenate([self._grid, *self._found]))
+    def solve(self, cosine: float, programs: int = _PROGRAMS) -> tuple[float, Array]:
+        """Return f(1)/a_0 and a_k with a_0 = 1; infinity if no polynomial of the degree will do.
 
-    def _values(self, cosine: float, places: NDArray[np.float64]) -> NDArray[np.float64]:
-        return evaluate_gegenbauer(self.m, self.degree, self.low + (cosine - self.low) * places)
-
-    def solve(self, cosine: float) -> tuple[float, NDArray[np.float64]]:
-        """Return f(1)/a_0 and a_k with a_0 = 1; infinity if no polynomial of the degree will do."""
+        After few programs f may still exceed 0 between the constraints, and f(1)/a_0 is too small.
+        """
         a = np.zeros(self.degree + 1)
         a[0] = 1.0
-        places = self._places()
-        values = self._values(cosine, places)[self.step :: self.step]
-        found = _solve(-np.ones(len(values)), values.T, -np.ones(places.size), free=False)
-        if found is None:
-            return math.inf, a
-        a[self.step :: self.step] = found
-        fine = _nodes(0.0, 1.0, 10 * _GRID)
-        self._found.append(_peaks(fine, a @ self._values(cosine, fine)))
+        t, fine = _nodes(self.low, cosine, _FIRST), _nodes(self.low, cosine, _FINE)
+        fine_values = evaluate_gegenbauer(self.m, self.degree, fine)
+        for _ in range(programs):
+            values = evaluate_gegenbauer(self.m, self.degree, t)[self.step :: self.step]
+            found = _solve(-np.ones(len(values)), values.T, -np.ones(t.size), free=False)
+            if found is None:
+                return math.inf, a
+            a[self.step :: self.step] = np.maximum(found, 0.0)
+            f = a @ fine_values
+            if f.max() <= _FEASIBLE * a.sum():
+                break
+            t = _refine(t, f, fine)
         return float(a.sum()), a
 
-    def repair(self, cosine: float, a: NDArray[np.float64], margin: float) -> tuple[Fraction, ...]:
-        """Lower a_0 until f < 0 on the interval."""
-        places = np.unique(np.r_[self._places(), _nodes(0.0, 1.0, 40 * _GRID)])
-        lowered = a.copy()
-        lowered[0] -= max(float((a @ self._values(cosine, places)).max()), 0.0) + margin
-        return tuple(map(Fraction, lowered))
+    def repair(self, cosine: float, a: Array) -> Iterator[tuple[Fraction, ...]]:
+        """Lower a_0 until f < 0 on the interval, by one margin after another."""
+
+        def f(t: Array) -> Array:
+            return a @ evaluate_gegenbauer(self.m, self.degree, t)
+
+        fine = _nodes(self.low, cosine, 4 * _FINE)
+        most = max(_largest(f, fine, f(fine)), 0.0)
+        for margin in _MARGINS:
+            lowered = a.copy()
+            lowered[0] -= most + margin * a.sum()
+            yield tuple(map(Fraction, lowered))
+
+    def largest_cosine(self, n: int) -> float:
+        """Return the cosine from which on n points are allowed, as the solver finds it."""
+
+        def excess(cosine: float, programs: int) -> float:
+            return math.log(min(self.solve(cosine, programs)[0], 1e300) / n)
+
+        # More points are allowed as the cosine grows, up to infinitely many.
+        low, high = self.low, 1.0
+        while high - low > _ROUGH:
+            middle = (low + high) / 2
+            low, high = (middle, high) if excess(middle, 1) < 0 else (low, middle)
+        low, high = max(low - _ROUGH, self.low), min(high + _ROUGH, 1.0)
+        if low == self.low or high == 1 or not excess(low, 4) < 0 < excess(high, 4):
+            return high
+        return float(brentq(excess, low, high, args=(4,), xtol=1e-10))
 
 
 def certify_packing(
@@ -110,11 +159,11 @@ def certify_packing(
     Parameters
     ----------
     n, m : int
-        Points and dimension, m >= 2.
+        Points and dimension, at least 2 each.
     kind : {"lines", "code"}
         Whether t and -t count alike.
     degree : int
-        Highest degree of the polynomial.
+        Highest degree of the polynomial, 2 to 60.
 
     Returns
     -------
@@ -128,30 +177,22 @@ def certify_packing(
     (True, 0.333333)
     """
     n, m = check_integer("n", n, 2), check_integer("m", m, 2)
-    degree = check_integer("degree", degree, 2)
+    degree = check_integer("degree", degree, 2, MAX_DEGREE)
+    if kind not in ("lines", "code"):
+        raise ValueError(f"kind = {kind!r} is not allowed: give 'lines' or 'code'")
     program = _PackingProgram(m, kind, degree)
-    # The count that a cosine allows grows with it: halve to the largest that allows fewer than n.
-    # The second pass knows where the constraints matter, and undoes what the first did not know.
-    low, high = program.low, 1.0
-    for halvings in (25, 40):
-        for _ in range(halvings):
-            middle = (low + high) / 2
-            allowed, _ = program.solve(middle)
-            low, high = (middle, high) if allowed < n else (low, middle)
-        low, high = max(low - 1e-3, program.low), min(high + 1e-3, 1.0)
-    low += 1e-3
-    for back in _BACK:
-        cosine = low - back
+    reached = program.largest_cosine(n)
+    for back in _STEPS_BACK:
+        cosine = reached - back
         if cosine <= program.low:
             return None
-        for _ in range(4):  # lets the constraints settle at this cosine
-            allowed, a = program.solve(cosine)
+        allowed, a = program.solve(cosine)
         if allowed >= n:
             continue
-        coefficients = program.repair(cosine, a, _MARGIN)
-        found = PackingCertificate(n, m, kind, Fraction(cosine), coefficients)
-        if found.verify():
-            return found
+        for coefficients in program.repair(cosine, a):
+            found = PackingCertificate(n, m, kind, Fraction(cosine), coefficients)
+            if found.verify():
+                return found
     return None
 
 
@@ -165,7 +206,7 @@ def certify_energy(n: int, m: int, potential: Potential, degree: int = 16) -> En
     potential : Potential
         The pair energy f >= 0.
     degree : int
-        Highest degree of the polynomial.
+        Highest degree of the polynomial, 2 to 60.
 
     Returns
     -------
@@ -180,34 +221,36 @@ def certify_energy(n: int, m: int, potential: Potential, degree: int = 16) -> En
     (True, 84.0)
     """
     n, m = check_integer("n", n, 2), check_integer("m", m, 2)
-    degree = check_integer("degree", degree, 2)
+    degree = check_integer("degree", degree, 2, MAX_DEGREE)
     step = 2 if potential.even else 1
-    ends = sorted({-1.0, *potential.breaks(), 1.0})
-    pairs = list(pairwise(ends))
-    t = np.unique(np.concatenate([_nodes(a, b, _GRID) for a, b in pairs]))
-    fine = np.unique(np.concatenate([_nodes(a, b, 20 * _GRID) for a, b in pairs]))
-    f, f_fine = potential(t), potential(fine)
-    scale = float(f.max())
+    pairs = list(pairwise(sorted({-1.0, *potential.breaks(), 1.0})))
+    t = np.unique(np.concatenate([_nodes(a, b, _FIRST) for a, b in pairs]))
+    fine = np.unique(np.concatenate([_nodes(a, b, _FINE) for a, b in pairs]))
+    f_fine, fine_values = potential(fine), evaluate_gegenbauer(m, degree, fine)
+    scale = float(f_fine.max())
     trivial = EnergyCertificate(n, m, potential, (Fraction(0),))
     if scale == 0:
         return trivial
     coefficients, excess = np.zeros(degree + 1), f_fine
-    for _ in range(8):
+    for _ in range(_PROGRAMS):
         values = evaluate_gegenbauer(m, degree, t)[::step]
         gain = np.r_[float(n - 1), -np.ones(len(values) - 1)]
-        a = _solve(gain, values.T, f / scale, free=True)
+        a = _solve(gain, values.T, potential(t) / scale, free=True)
         if a is None:
-            return trivial
-        coefficients[::step] = a * scale
-        excess = coefficients @ evaluate_gegenbauer(m, degree, fine) - f_fine
-        peaks = _peaks(fine, excess)
-        if excess.max() <= 1e-13 * scale or peaks.size == 0:
             break
-        t = np.unique(np.r_[t, peaks])
-        f = potential(t)
-    for margin in (0.0, _MARGIN, 1e-11, 1e-9, 1e-7):
+        coefficients[::step] = np.r_[a[0], np.maximum(a[1:], 0.0)] * scale
+        excess = coefficients @ fine_values - f_fine
+        if excess.max() <= _FEASIBLE * scale:
+            break
+        t = _refine(t, excess / scale, fine)
+
+    def violation(t: Array) -> Array:
+        return coefficients @ evaluate_gegenbauer(m, degree, t) - potential(t)
+
+    most = max(0.0, _largest(violation, fine, excess))
+    for margin in _MARGINS:
         lowered = coefficients.copy()
-        lowered[0] -= max(float(excess.max()), 0.0) + margin * scale
+        lowered[0] -= most + margin * scale
         found = EnergyCertificate(n, m, potential, tuple(map(Fraction, lowered)))
         if found.value > 0 and found.verify():
             return found

@@ -1,34 +1,50 @@
-"""A proven lower bound of the loss itself: one active feature, equal frequencies, any directions.
+"""A proven lower bound of the loss: one active feature, equal frequencies, any directions.
 
-Use ``bound_one_active_loss(n, m)`` for what no n directions in m dimensions can go below, whatever
-common norm and bias they are given; ``r=`` and ``b=`` for given ones.
+``bound_one_active_loss(n, m)`` bounds the loss of any n directions in m dimensions with the best
+common norm and bias; ``r=`` and ``b=`` give a norm and a bias.
+
+With rows r u_i, a common bias b <= 0, g = r² and the wall h = -b/(2 g), the overlap from which on a
+feature activates another output, the loss (arXiv 2505.10465, eq. 8) is for h <= 1
+
+    L/E = 4/3 - 2 g D(h) + g² [4 (1 - h)³/3 + ε(h)],    D(h) = 2 (1 - h)² (2 + h)/3,
+
+where ε(h) = (1/n) Σ_{i≠j} (4/3) ReLU(t_ij - h)³/t_ij is the interference at unit norm. Linear
+programming bounds ε from below at any wall (``certify_energy``). Two steps make that a bound for
+all norms and walls:
+
+1. The minimum over g is at g = D/(4 (1 - h)³/3 + ε). With q = ε/(1 - h)³ it is
+   F(h, q) = 4/3 - (1 - h)(2 + h)²/(3 + 9 q/4), which rises with h and with q.
+2. For h <= h' each term of ε(h)/(1 - h)³ is at least that of ε(h')/(1 - h')³, because
+   (t - h)/(1 - h) falls with h for t <= 1. So ε(h')/(1 - h')³ stands for q at all walls below h'.
+
+Hence L/E >= F(h_k, q_{k+1}) for h_k <= h <= h_{k+1}, and the least of these over consecutive walls
+is a bound for all norms and biases. Beyond h = 1 no output is active and L/E = 4/3. All of this is
+computed in rational numbers.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize_scalar
 
 from theory.bounds.certificates import EnergyCertificate, ReluPotential
-from theory.bounds.linear_programming import certify_energy
+from theory.bounds.linear_programming import MAX_DEGREE, certify_energy
 from theory.checks import check_integer, check_real
-from theory.regimes.one_active import self_loss
 
-# First cells of the wall, and points of a cell at which the self term is looked at.
-_FIRST_CELLS, _POINTS = 8, 9
-_EDGE = 0.01  # relative width to which the wall is found from which on nothing is proved
-# Squared norms: near wall 1, where almost nothing fires, the best ones grow without bound.
-_NORMS = np.concatenate([np.linspace(0.01, 2.5, 250), np.geomspace(2.52, 100.0, 100)])
+# Intervals of the wall to begin with.
+_FIRST_CELLS = 8
+# Relative width to which the wall is found from which on nothing is proved.
+_VACUOUS_WIDTH = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LossBound:
     """A lower bound of the one-active-feature loss, in units of the activation density E.
 
@@ -37,7 +53,7 @@ class LossBound:
     n, m : int
         Features and dimension.
     value : float
-        The bound of L/E.
+        The bound of L/E, rounded down.
     r, b : float
         Norm and bias for which it was asked, or at which the bound is lowest.
     certificates : tuple of EnergyCertificate
@@ -46,6 +62,8 @@ class LossBound:
     vacuous_from : float
         Wall from which on nothing is proved of the interference, to 1 %; for given r and b, theirs
         if nothing is, else infinite.
+    given : bool
+        Whether the norm and bias were given; else the bound holds for all.
     """
 
     n: int
@@ -55,39 +73,141 @@ class LossBound:
     b: float
     certificates: tuple[EnergyCertificate, ...]
     vacuous_from: float
+    given: bool = False
+
+    def verify(self) -> bool:
+        """Repeat the whole proof in rational arithmetic, from the certificates alone.
+
+        Examples
+        --------
+        >>> bound_one_active_loss(12, 3, tolerance=0.1).verify()
+        True
+        """
+        known = [c for c in self.certificates if (c.n, c.m) == (self.n, self.m) and c.verify()]
+        if len(known) < len(self.certificates):
+            return False
+        if self.given:
+            return Fraction(self.value) <= _loss_at(self.r, self.b, self.n, known)
+        return Fraction(self.value) <= _least(self.n, known)[0]
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row for each certificate: wall h, interference at r = 1 (of L/E)."""
-        rows = [(_wall(c), float(c.value) / self.n, c.verify()) for c in self.certificates]
+        rows = [(float(_wall(c)), float(c.value) / self.n, c.verify()) for c in self.certificates]
         table = pd.DataFrame(rows, columns=["wall", "interference", "verified"])
         return table.sort_values("wall", ignore_index=True)
 
+    def __str__(self) -> str:
+        where = "at" if self.given else "for any norm and bias <= 0, lowest at"
+        return (
+            f"L/E >= {self.value:.6g} {where} r = {self.r:.4g}, b = {self.b:.4g}: one active "
+            f"feature of n = {self.n}, m = {self.m}, {len(self.certificates)} certificates"
+        )
 
-def _wall(certificate: EnergyCertificate) -> float:
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self}</p>{self.to_dataframe().to_html(index=False)}"
+
+
+def _wall(certificate: EnergyCertificate) -> Fraction:
+    potential = certificate.potential
+    if not isinstance(potential, ReluPotential):
+        raise TypeError(f"{potential} is no interference: a loss bound needs a ReluPotential")
+    return -potential.b / (2 * potential.g)
+
+
+def _ratio(certificate: EnergyCertificate, n: int) -> Fraction:
+    """Return q = ε/(1 - h)³ at the certificate's wall h < 1 and unit norm."""
     potential = certificate.potential
     assert isinstance(potential, ReluPotential)
-    return float(-potential.b / (2 * potential.g))
+    return certificate.value / (n * potential.g**2 * (1 - _wall(certificate)) ** 3)
 
 
-def _lowest(low: float, high: float, interference: float) -> tuple[float, float, float]:
-    """Minimise B(g, -2 g h) + g² ε over g and walls low <= h <= high; return it with g and h."""
-    walls = np.linspace(low, high, _POINTS if high - low < 0.2 else 200)
+def _best_loss(h: Fraction, q: Fraction) -> Fraction:
+    """Return F(h, q), the least loss over the norm at a wall h <= 1."""
+    return Fraction(4, 3) - (1 - h) * (2 + h) ** 2 / (3 + 9 * q / 4)
 
-    def value(g: float | np.ndarray, h: float | np.ndarray) -> np.ndarray:
-        return self_loss(g, -2 * np.asarray(g) * h) + np.asarray(g) ** 2 * interference
 
-    table = value(_NORMS[:, None], walls)
-    i, j = divmod(int(np.argmin(table)), walls.size)
-    h = float(walls[j])
-    fine = minimize_scalar(
-        lambda g: float(value(g, h)),
-        bounds=(_NORMS[max(i - 1, 0)], _NORMS[min(i + 1, _NORMS.size - 1)]),
-        method="bounded",
-        options={"xatol": 1e-9},
+def _least(
+    n: int, certificates: Iterable[EnergyCertificate]
+) -> tuple[Fraction, Fraction, Fraction]:
+    """Return the least F(h_k, q_{k+1}) over consecutive walls, and these two."""
+    known = [(_wall(c), _ratio(c, n)) for c in certificates if c.value > 0]
+    known = sorted([*known, (Fraction(1), Fraction(0))])
+    starts = [Fraction(0), *(wall for wall, _ in known[:-1])]
+    return min(
+        (_best_loss(h, q), h, q) for h, (wall, q) in zip(starts, known, strict=True) if h <= wall
     )
-    if fine.fun < table[i, j]:
-        return float(fine.fun), float(fine.x), h
-    return float(table[i, j]), float(_NORMS[i]), h
+
+
+def _loss_at(r: float, b: float, n: int, certificates: Iterable[EnergyCertificate]) -> Fraction:
+    """Return the bound for a norm and a bias from certificates at their wall or beyond."""
+    g = Fraction(r) ** 2
+    h = -Fraction(b) / (2 * g)
+    if h >= 1:
+        return Fraction(4, 3)
+    proofs = [c.value / c.potential.g**2 for c in certificates if _wall(c) >= h]  # type: ignore[attr-defined]
+    interference = max(proofs, default=Fraction(0)) / n
+    linear = 2 * (1 - h) ** 2 * (2 + h) / 3
+    return Fraction(4, 3) - 2 * g * linear + g**2 * (4 * (1 - h) ** 3 / 3 + interference)
+
+
+def _round_down(value: Fraction) -> float:
+    nearest = float(value)
+    return nearest if Fraction(nearest) <= value else math.nextafter(nearest, -math.inf)
+
+
+class _Walls:
+    """Certificates of the interference at walls, each found once."""
+
+    def __init__(self, n: int, m: int, degree: int) -> None:
+        self.n, self.m, self.degree = n, m, degree
+        self.found: dict[float, EnergyCertificate] = {}
+
+    def ratio(self, wall: float) -> float:
+        """Return q at a wall, 0 where nothing is proved."""
+        if wall >= self.first_vacuous:
+            return 0.0
+        if wall not in self.found:
+            potential = ReluPotential(Fraction(1), Fraction(-2 * wall))
+            self.found[wall] = certify_energy(self.n, self.m, potential, self.degree)
+        return float(_ratio(self.found[wall], self.n))
+
+    @property
+    def first_vacuous(self) -> float:
+        """The lowest wall at which nothing was proved; 1 is one."""
+        return min((h for h, c in self.found.items() if c.value == 0), default=1.0)
+
+    def search(self, tolerance: float) -> None:
+        """Halve the interval with the lowest bound until that is close to the loss at a wall."""
+
+        def cell(low: float, high: float) -> tuple[float, float, float]:
+            return loss(low, self.ratio(high)), low, high
+
+        def loss(wall: float, q: float) -> float:
+            return float(_best_loss(Fraction(wall), Fraction(q)))
+
+        edges = [0.0, *np.geomspace(0.1, 3.0, _FIRST_CELLS) / math.sqrt(self.m), 1.0]
+        edges = sorted({min(float(edge), 1.0) for edge in edges})
+        reached = min(loss(wall, self.ratio(wall)) for wall in edges)
+        cells = [cell(low, high) for low, high in pairwise(edges)]
+        heapq.heapify(cells)
+        while reached - cells[0][0] > tolerance * reached:
+            _, low, high = heapq.heappop(cells)
+            middle = (low + high) / 2
+            reached = min(reached, loss(middle, self.ratio(middle)))
+            heapq.heappush(cells, cell(low, middle))
+            heapq.heappush(cells, cell(middle, high))
+
+    def locate_vacuous(self) -> float:
+        """Return the wall from which on nothing is proved, to 1 %."""
+        proved = max((h for h, c in self.found.items() if c.value > 0), default=0.0)
+        vacuous = self.first_vacuous
+        while proved > 0 and vacuous - proved > _VACUOUS_WIDTH * vacuous:
+            middle = (proved + vacuous) / 2
+            proved, vacuous = (middle, vacuous) if self.ratio(middle) > 0 else (proved, middle)
+        return vacuous
 
 
 def bound_one_active_loss(
@@ -97,27 +217,26 @@ def bound_one_active_loss(
     b: float | None = None,
     *,
     degree: int = 16,
-    tolerance: float = 0.01,
+    tolerance: float = 8e-4,
 ) -> LossBound:
     """Bound L/E from below for n equally frequent features, one active at a time.
 
     L/E = B(r², b) + (1/n) Σ_{i≠j} A(r² t_ij, b) (arXiv 2505.10465, eq. 8) for rows r u_i with a
-    common bias b <= 0. The sum is bounded for any directions by linear programming, with
-    certificates in rational arithmetic (``certify_energy``). It scales as A(g t, b) =
-    g² A(t, b/g) and falls with the wall h = -b/(2 r²), so that a bound at one wall holds for all
-    lower ones: without r and b, cells of walls are halved until the minimum over all is known. The
-    minimum of the self term B within a cell is numerical.
+    common bias b <= 0. The sum is bounded for any directions by linear programming
+    (``certify_energy``), and the minimum over norm and bias as the module's text proves. Every step
+    is in rational arithmetic; ``LossBound.verify`` repeats it.
 
     Parameters
     ----------
     n, m : int
-        Features and dimension, n >= m >= 2.
+        Features and dimension, at least 2 each.
     r, b : float, optional
         Norm (> 0) and bias (<= 0): both, or neither for the lowest over both.
     degree : int
-        Highest degree of the polynomials.
+        Highest degree of the polynomials, 2 to 60.
     tolerance : float
-        Relative width to which the minimum is found; the bound holds at any.
+        Relative distance to the minimum over the walls that were tried at which the search ends;
+        the bound holds at any.
 
     Returns
     -------
@@ -131,56 +250,38 @@ def bound_one_active_loss(
 
     Examples
     --------
-    >>> bound = bound_one_active_loss(100, 10)
+    >>> bound = bound_one_active_loss(100, 10, tolerance=0.01)
     >>> 0.05 < bound.value < 0.15
     True
     >>> bound_one_active_loss(100, 10, r=1.0, b=0.0).value > bound.value
     True
     """
     n, m = check_integer("n", n, 2), check_integer("m", m, 2)
-    tolerance = check_real("tolerance", tolerance, 0.0, strict=True)
+    degree = check_integer("degree", degree, 2, MAX_DEGREE)
+    tolerance = check_real("tolerance", tolerance, 1e-5, 1.0)
     if (r is None) != (b is None):
         raise ValueError(f"r = {r}, b = {b}: give both, or neither for the lowest over both")
     if r is not None and b is not None:
-        r, b = check_real("r", r, 0.0, strict=True), check_real("b", b)
-        if b > 0:
-            raise ValueError(f"b = {b} is not allowed: the bound is for a common bias <= 0")
-        certificate = certify_energy(n, m, ReluPotential(Fraction(1), Fraction(b / r**2)), degree)
-        value = float(self_loss(r * r, b)) + r**4 * float(certificate.value) / n
-        vacuous = math.inf if certificate.value > 0 else -b / (2 * r**2)
-        return LossBound(n, m, value, r, b, (certificate,), vacuous)
+        return _bound_at(n, m, r, b, degree)
+    walls = _Walls(n, m, degree)
+    walls.search(tolerance)
+    vacuous = walls.locate_vacuous()
+    proofs = tuple(c for c in walls.found.values() if c.value > 0)
+    value, h, q = _least(n, proofs)
+    g = float((2 + h) / (2 * (1 - h) * (1 + 3 * q / 4))) if h < 1 else 1.0
+    return LossBound(n, m, _round_down(value), math.sqrt(g), -2 * g * float(h), proofs, vacuous)
 
-    found: dict[float, EnergyCertificate] = {}
 
-    def interference(wall: float) -> float:
-        if wall >= min((h for h, c in found.items() if c.value == 0), default=1.0):
-            return 0.0
-        if wall not in found:
-            found[wall] = certify_energy(
-                n, m, ReluPotential(Fraction(1), Fraction(-2 * wall)), degree
-            )
-        return float(found[wall].value) / n
-
-    edges = [0.0, *np.geomspace(0.1, 3.0, _FIRST_CELLS) / math.sqrt(m), 1.0]
-    edges = sorted({min(float(edge), 1.0) for edge in edges})
-    best = _lowest(0.0, 0.0, interference(0.0))[0]  # 0 for n <= 2 m: an orthoplex
-    cells: list[tuple[float, float, float, float, float]] = []  # bound, its g and wall, ends
-    for low, high in pairwise(edges):
-        heapq.heappush(cells, (*_lowest(low, high, interference(high)), low, high))
-        best = min(best, _lowest(high, high, interference(high))[0])
-    while True:
-        value, g, h, low, high = cells[0]
-        if best - value <= tolerance * best:
-            break
-        heapq.heappop(cells)
-        middle = (low + high) / 2
-        best = min(best, _lowest(middle, middle, interference(middle))[0])
-        for a, z in ((low, middle), (middle, high)):
-            heapq.heappush(cells, (*_lowest(a, z, interference(z)), a, z))
-    proved = max((h for h, c in found.items() if c.value > 0), default=0.0)
-    vacuous = min((h for h, c in found.items() if c.value == 0), default=1.0)
-    while proved > 0 and vacuous - proved > _EDGE * vacuous:
-        middle = (proved + vacuous) / 2
-        proved, vacuous = (middle, vacuous) if interference(middle) > 0 else (proved, middle)
-    proofs = tuple(c for c in found.values() if c.value > 0)
-    return LossBound(n, m, value, math.sqrt(g), -2 * g * h, proofs, vacuous)
+def _bound_at(n: int, m: int, r: float, b: float, degree: int) -> LossBound:
+    r, b = check_real("r", r, 0.0, strict=True), check_real("b", b)
+    if b > 0:
+        raise ValueError(f"b = {b} is not allowed: the bound is for a common bias <= 0")
+    # The interference falls with the wall: a wall rounded up makes the bound no larger.
+    exact = -Fraction(b) / (2 * Fraction(r) ** 2)
+    wall = -_round_down(-exact)
+    if wall >= 1:  # no output is ever active
+        return LossBound(n, m, _round_down(Fraction(4, 3)), r, b, (), wall, given=True)
+    certificate = certify_energy(n, m, ReluPotential(Fraction(1), Fraction(-2 * wall)), degree)
+    value = _round_down(_loss_at(r, b, n, (certificate,)))
+    vacuous = math.inf if certificate.value > 0 else wall
+    return LossBound(n, m, value, r, b, (certificate,), vacuous, given=True)

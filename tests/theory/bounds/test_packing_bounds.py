@@ -1,6 +1,7 @@
 import csv
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -263,6 +264,70 @@ def test_known_values():
     assert bounds(240, 8, "code").best.value == pytest.approx(0.5, abs=1e-5)
 
 
+@pytest.mark.parametrize("n", [3, 4, 5, 9, 30])
+def test_the_regular_polygon_attains_the_bounds_of_the_plane(n):
+    for kind, turn in (("lines", np.pi / n), ("code", 2 * np.pi / n)):
+        angle = turn * np.arange(n)
+        U = np.c_[np.cos(angle), np.sin(angle)]
+        t = (U @ U.T)[np.triu_indices(n, 1)]
+        reached = (np.abs(t) if kind == "lines" else t).max()
+        found = bounds(n, 2, kind)
+        assert found.best.value == pytest.approx(reached, abs=1e-14)
+        assert found.certificate is None  # nothing is left to prove
+
+
+SIZES = (2, 3, 4, 5, 6, 7, 9, 12, 15, 16, 20, 31, 60, 100, 1000, 10**5)
+
+
+def test_no_closed_form_falls_with_n():
+    count = 0
+    for kind, m in product(("lines", "code"), (2, 3, 4, 5, 7, 10, 16, 30, 100, 1000)):
+        values = [bounds(n, m, kind, degree=0).best.value for n in SIZES]
+        assert all(a <= b + 1e-15 for a, b in pairwise(values)), (kind, m)
+        count += len(values)
+    assert count >= 300
+
+
+@pytest.mark.parametrize(("m", "kind"), [(3, "code"), (3, "lines"), (5, "lines")])
+def test_the_linear_program_does_not_fall_with_n_either(m, kind):
+    values = []
+    for n in (60, 200, 201, 1000, 10_000):
+        found = bounds(n, m, kind)
+        values.append(found.best.value)
+        assert found.best.name == "linear_program" and found.certificate.verify()
+        # The polynomial proves it for as few points as it says, and for no fewer.
+        fewest = found.best.proved_at
+        assert fewest <= n and replace(found.certificate, n=fewest).verify()
+        assert not replace(found.certificate, n=fewest - 1).verify()
+    assert all(a <= b for a, b in pairwise(values))
+    assert values[0] > 0.65
+
+
+def test_bounds_for_fewer_vectors_are_the_best_of_all():
+    n, m = 400, 12
+    found = bounds(n, m, degree=0)["bukh_cox"]
+    every = [(k - m) * (k - m + 1) for k in range(m + 1, n + 1)]
+    for place, k in enumerate(range(m + 1, n + 1)):
+        d = k - m
+        every[place] /= 2 * k + k * (d - 1) * (d + 2) ** 0.5 - d * (d + 1)
+    assert found.value == pytest.approx(max(every))
+    assert found.proved_at == m + 1 + int(np.argmax(every))
+    code = bounds(500, 4, "code", degree=0)["levenshtein"]
+    assert code.proved_at == 14
+    assert code.exact == bounds(14, 4, "code", degree=0)["levenshtein"].exact
+
+
+def test_no_program_is_solved_where_a_closed_form_is_attained(monkeypatch):
+    def fail(*arguments):
+        raise AssertionError(f"solved for {arguments}")
+
+    monkeypatch.setattr("theory.bounds.packing_bounds.certify_packing", fail)
+    for n, m, kind in ((50, 100, "lines"), (50, 50, "lines"), (50, 49, "code"), (80, 49, "code")):
+        assert bounds(n, m, kind).best.value <= 0
+    with pytest.raises(AssertionError):
+        bounds(50, 49)
+
+
 def test_the_code_form_of_levenshtein_is_its_polynomial():
     """At the bound n = m (1 - s)(2 + (m + 1) s)/(1 - m s²)."""
     for n, m in ((9, 4), (14, 4), (30, 7), (100, 15)):
@@ -292,6 +357,7 @@ def test_equiangular_conditions_allow_what_exists():
         ((5, 1), "m = 1"),
         ((5, 3, "planes"), "kind = 'planes'"),
         ((5, 3, "lines", -1), "degree = -1"),
+        ((5, 3, "lines", 1000), "degree = 1000 .* from 0 to 60"),
     ],
 )
 def test_bad_input(arguments, message):
@@ -299,15 +365,26 @@ def test_bad_input(arguments, message):
         bounds(*arguments)
     with pytest.raises(KeyError, match="no bound 'orthoplex' holds for n = 5"):
         bounds(5, 3, degree=0)["orthoplex"]
-    with pytest.raises(ValueError, match="g = 0"):
-        ReluPotential(Fraction(0), Fraction(1))
+    for wrong, message in (
+        (lambda: ReluPotential(Fraction(0), Fraction(1)), "g = 0"),
+        (lambda: ReluPotential(1.0, np.nan), "b = nan"),
+        (lambda: PowerPotential(-1), "k = -1"),
+        (lambda: PowerPotential(2.5), "k = 2.5"),
+        (lambda: certify_packing(5, 3, "planes"), "kind = 'planes'"),
+        (lambda: certify_energy(5, 3, PowerPotential(2), 1000), "degree = 1000"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            wrong()
 
 
 def test_table():
     table = bounds(20, 5).to_dataframe()
-    assert list(table) == ["bound", "value", "exact", "holds for"]
+    assert list(table) == ["bound", "value", "exact", "holds for", "proved at n"]
     assert table["value"].is_monotonic_decreasing
     assert "largest |t| of lines, n = 20, m = 5" in str(bounds(20, 5, degree=0))
     assert isinstance(certify_packing(20, 5), PackingCertificate)
     assert isinstance(certify_energy(20, 5, PowerPotential(2)), EnergyCertificate)
     assert combine(3, [Fraction(1)]) == [1]
+    found = bounds(20, 5)
+    assert repr(found) == str(found) and "<table" in found._repr_html_()
+    assert "P_k(1) = 1" in str(found.certificate) and len(str(found.certificate)) < 200
