@@ -1,10 +1,14 @@
 r"""Expected loss of one output under many independent inputs, by its Laplace transform (kernels).
 
-Use through ``numerics.loss.exact``. Everything here is arrays in, arrays out.
+``numerics.loss.exact`` calls these: arrays in, arrays out. ``law`` is the table of the law of v
+(``numerics.loss.law_table``).
 
-Output i sees z = b + S, S = Σ_{j≠i} G_ij x_j. M(s) = ⟨e^{sS}⟩ = Π_j [1 - p_j + p_j M_v(s G_ij)],
-with M_v(x) = (e^{2x} - 1)/(2x). While its own input is silent the output costs ⟨ReLU(z)²⟩, whose
-transform is 2 e^{sb} M(s)/s³:
+Output i sees z = b + S, S = Σ_{j≠i} G_ij x_j. M(s) = ⟨e^{sS}⟩ = Π_j [1 - p_j + p_j M_v(s G_ij)].
+For a density of K equal cells of width h that starts at c_0, with probabilities P_l,
+
+    M_v(x) = ⟨e^{xv}⟩ = e^{x c_0} (e^{hx} - 1)/(hx) Σ_l P_l e^{lhx}.
+
+While its own input is silent the output costs ⟨ReLU(z)²⟩, whose transform is 2 e^{sb} M(s)/s³:
 
     ⟨ReLU(z)²⟩ = (1/π) ∫_0^∞ Re F(c + iω) dω,    F(s) = 2 e^{sb} M(s)/s³,  any c > 0.
 
@@ -21,8 +25,9 @@ Three errors:
 - aliasing, bounded: the sum gives Σ_k f(b + kT) e^{-ckT} instead of f(b);
   ReLU(y)² <= 4/(e²θ²) e^{θy} and ReLU(y) <= e^{θy}/(eθ) bound every image by M(θ) at real θ on
   either side of c;
-- truncation at Ω, bounded: |M_v(sg)| <= min(M_v(cg), (e^{2cg} + 1)/(2ω|g|)), and the same
-  polynomial in these caps bounds the rest of the product beyond Ω;
+- truncation at Ω, bounded: |M_v(sg)| <= min(M_v(cg), Σ_l |d_l| e^{cg c_l}/(ω|g|)), d_l the steps
+  of the density at the cell ends c_l, and the same polynomial in these bounds is one of the rest of
+  the product beyond Ω;
 - rounding of the product and of the sum, estimated: 4 units times √n times the sum of sizes.
 """
 
@@ -33,8 +38,10 @@ import math
 import numba as nb
 import numpy as np
 
-# Ordinates that are worked on together.
+# Ordinates of a block.
 LANES = 64
+# Columns of the table of the law of v: cell ends, P(cell).
+_END, _SHARE = 0, 1
 
 
 @nb.njit(cache=True, fastmath=True)
@@ -53,121 +60,219 @@ def _turns(angle, tr, ti):  # type: ignore[no-untyped-def]
     return -2 * half * half, math.sin(angle * LANES)
 
 
+@nb.njit(cache=True)
+def _is_plain(law):  # type: ignore[no-untyped-def]
+    """Whether v is uniform from 0 on: then M_v has one factor only."""
+    return law.shape[0] == 2 and law[0, _END] == 0
+
+
 @nb.njit(cache=True, fastmath=True)
-def _products(g, p, c, step, count, pr, pi, qr, qi):  # type: ignore[no-untyped-def]
+def _inverses(c, step, width, ir, ii):  # type: ignore[no-untyped-def]
+    """1/(width s_k) in (ir, ii), s_k = c + i k step."""
+    for k in range(ir.size):
+        w = k * step
+        d = width * (c * c + w * w)
+        ir[k], ii[k] = c / d, -w / d
+
+
+@nb.njit(cache=True, fastmath=True)
+def _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, inverse, law, start, out):  # type: ignore[no-untyped-def]
+    """M_v(x) in out[0:2] and x M_v'(x) in out[2:4] for a block of x = s_k g, for any law.
+
+    y + 1 = e^{h x} and l + 1 = e^{x c_0} at the first ordinate of the block; (tr, ti) and (ar, ai)
+    are what an ordinate l further multiplies these by, less 1; ``inverse`` is 1/g.
+    """
+    cells, low = law.shape[0] - 1, law[0, _END]
+    spread = 1 / (law[1, _END] - low)
+    for q in range(LANES):
+        k = start + q
+        # e^{hx} - 1, its quotient by hx, e^{x c_0} and x c_0.
+        zr = yr + tr[q] + yr * tr[q] - yi * ti[q]
+        zi = yi + ti[q] + yr * ti[q] + yi * tr[q]
+        er = inverse * (zr * ir[k] - zi * ii[k])
+        ei = inverse * (zr * ii[k] + zi * ir[k])
+        fr = 1 + lr + ar[q] + lr * ar[q] - li * ai[q]
+        fi = li + ai[q] + lr * ai[q] + li * ar[q]
+        norm = spread / (inverse * (ir[k] * ir[k] + ii[k] * ii[k]))
+        xr, xi = ir[k] * norm, -ii[k] * norm  # x = s g, from 1/(h s)
+        # Σ P_l z^l and z times its derivative, z = e^{hx}, by Horner's rule.
+        pr, pi, dr, di = law[cells - 1, _SHARE], 0.0, 0.0, 0.0
+        for cell in range(cells - 2, -1, -1):
+            nr = dr + dr * zr - di * zi + pr
+            di = di + dr * zi + di * zr + pi
+            dr = nr
+            nr = pr + pr * zr - pi * zi + law[cell, _SHARE]
+            pi = pi + pr * zi + pi * zr
+            pr = nr
+        nr = dr + dr * zr - di * zi
+        di = di + dr * zi + di * zr
+        dr = nr
+        mr, mi = er * pr - ei * pi, er * pi + ei * pr
+        out[0, q], out[1, q] = fr * mr - fi * mi, fr * mi + fi * mr
+        # (z - (z - 1)/(hx)) Σ P_l z^l + (z - 1) Σ l P_l z^l, and x c_0 M_v.
+        gr, gi = 1 + zr - er, zi - ei
+        sr = gr * pr - gi * pi + zr * dr - zi * di
+        si = gr * pi + gi * pr + zr * di + zi * dr
+        out[2, q] = fr * sr - fi * si + low * (xr * out[0, q] - xi * out[1, q])
+        out[3, q] = fr * si + fi * sr + low * (xr * out[1, q] + xi * out[0, q])
+
+
+@nb.njit(cache=True, fastmath=True)
+def _products(g, p, law, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-def]
     """M(s_k) in (pr, pi) and Σ_j p_j/(1-p_j) M_v(s_k G_j) in (qr, qi), s_k = c + i k step.
 
-    y = e^{2sg} - 1 is carried instead of e^{2sg}, so that small g lose nothing. Ordinates come in
-    blocks of 64: within one, y = Y t + (t - 1) with a table of t = e^{2i l step g}.
+    y = e^{hsg} - 1 is carried instead of e^{hsg}, so that small g lose nothing. Ordinates come in
+    blocks of 64: within one, y = Y t + (t - 1) with a table of t = e^{i l step h g}.
     """
+    count, low, width = pr.size, law[0, _END], law[1, _END] - law[0, _END]
+    plain = _is_plain(law)
     tr, ti = np.empty(LANES), np.empty(LANES)  # t - 1
-    ir, ii = np.empty(count), np.empty(count)  # 1/(2s)
-    for k in range(count):
-        w = k * step
-        d = 2 * (c * c + w * w)
-        ir[k], ii[k] = c / d, -w / d
-        pr[k], pi[k], qr[k], qi[k] = 1.0, 0.0, 0.0, 0.0
+    ar, ai, out = np.zeros(LANES), np.zeros(LANES), np.empty((4, LANES))
+    ir, ii = np.empty(count), np.empty(count)  # 1/(h s)
+    _inverses(c, step, width, ir, ii)
+    pr[:], pi[:], qr[:], qi[:] = 1.0, 0.0, 0.0, 0.0
     for j in range(g.size):
         if p[j] == 0:
             continue
-        ur, ui = _turns(2 * step * g[j], tr, ti)
-        yr, yi = math.expm1(2 * c * g[j]), 0.0
+        ur, ui = _turns(width * step * g[j], tr, ti)
+        yr, yi = math.expm1(width * c * g[j]), 0.0
         base, weight = 1 - p[j], p[j] / g[j]
         light = 1 / (1 - p[j]) if p[j] < 1 else 0.0
+        lr, li = math.expm1(low * c * g[j]), 0.0
+        br, bi = (0.0, 0.0) if plain else _turns(low * step * g[j], ar, ai)
         for start in range(0, count, LANES):
-            for q in range(LANES):
-                k = start + q
-                zr = yr + tr[q] + yr * tr[q] - yi * ti[q]
-                zi = yi + ti[q] + yr * ti[q] + yi * tr[q]
-                vr = weight * (zr * ir[k] - zi * ii[k])
-                vi = weight * (zr * ii[k] + zi * ir[k])
-                qr[k] += light * vr
-                qi[k] += light * vi
-                ar, ai = pr[k], pi[k]
-                pr[k] = ar * (base + vr) - ai * vi
-                pi[k] = ar * vi + ai * (base + vr)
-            wr = yr + ur + yr * ur - yi * ui
-            yi = yi + ui + yr * ui + yi * ur
-            yr = wr
+            if plain:
+                for q in range(LANES):
+                    k = start + q
+                    zr = yr + tr[q] + yr * tr[q] - yi * ti[q]
+                    zi = yi + ti[q] + yr * ti[q] + yi * tr[q]
+                    vr = weight * (zr * ir[k] - zi * ii[k])
+                    vi = weight * (zr * ii[k] + zi * ir[k])
+                    qr[k] += light * vr
+                    qi[k] += light * vi
+                    fr, fi = pr[k], pi[k]
+                    pr[k] = fr * (base + vr) - fi * vi
+                    pi[k] = fr * vi + fi * (base + vr)
+            else:
+                _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, 1 / g[j], law, start, out)
+                for q in range(LANES):
+                    k = start + q
+                    vr, vi = p[j] * out[0, q], p[j] * out[1, q]
+                    qr[k] += light * vr
+                    qi[k] += light * vi
+                    fr, fi = pr[k], pi[k]
+                    pr[k] = fr * (base + vr) - fi * vi
+                    pi[k] = fr * vi + fi * (base + vr)
+                lr, li = lr + br + lr * br - li * bi, li + bi + lr * bi + li * br
+            yr, yi = yr + ur + yr * ur - yi * ui, yi + ui + yr * ui + yi * ur
 
 
 @nb.njit(cache=True)
-def _complex_v(s, g):  # type: ignore[no-untyped-def]
-    """M_v(s g) and N_v(s g) for complex s."""
-    x = s * g
-    if abs(x) < 0.02:
-        mgf = 1 + x * (1 + x * (2 / 3 + x * (1 / 3 + x * (2 / 15 + x * (2 / 45)))))
-        slope = 1 + x * (4 / 3 + x * (1 + x * (8 / 15 + x * (2 / 9 + x * (8 / 105)))))
-        return mgf, slope
-    e = np.exp(2 * x)
-    return (e - 1) / (2 * x), (e * (2 * x - 1) + 1) / (2 * x * x)
+def _unit_moments(u):  # type: ignore[no-untyped-def]
+    """⟨e^{us}⟩, ⟨s e^{us}⟩, ⟨s² e^{us}⟩ over s ~ U(0, 1) for complex u."""
+    size = u.real * u.real + u.imag * u.imag
+    if size < 0.25:  # the differences below would lose three powers of u
+        term, first, second, third = 1 + 0j, 1 + 0j, 1 / 2 + 0j, 1 / 3 + 0j
+        for k in range(1, 16):
+            term *= u / k
+            size = term.real * term.real + term.imag * term.imag
+            if size < 1e-34:
+                break
+            first += term / (k + 1)
+            second += term / (k + 2)
+            third += term / (k + 3)
+        return first, second, third
+    e = np.exp(u)
+    first = (e - 1) / u
+    second = (e - first) / u
+    return first, second, (e - 2 * second) / u
 
 
 @nb.njit(cache=True)
-def _complex_curve(s, g):  # type: ignore[no-untyped-def]
-    """⟨v² e^{xv}⟩ at x = s g for complex s."""
-    x = s * g
-    if abs(x) < 0.05:
-        term, total = 4.0 + 0j, 4 / 3 + 0j  # Σ_k (2^(k+2) / (k! (k+3))) x^k
-        for k in range(1, 12):
-            term *= 2 * x / k
-            total += term / (k + 3)
-        return total
-    return (np.exp(2 * x) * (2 * x * x - 2 * x + 1) - 1) / (x * x * x)
+def _complex_v(x, law):  # type: ignore[no-untyped-def]
+    """⟨e^{xv}⟩, ⟨v e^{xv}⟩ and ⟨v² e^{xv}⟩ for complex x."""
+    width = law[1, _END] - law[0, _END]
+    one, first, second = _unit_moments(width * x)
+    mgf, slope, curve = 0j, 0j, 0j
+    for cell in range(law.shape[0] - 1):
+        start = law[cell, _END]
+        part = law[cell, _SHARE] * (np.exp(x * start) if start != 0 else 1 + 0j)
+        mgf += part * one
+        slope += part * (start * one + width * first)
+        curve += part * (start * start * one + 2 * start * width * first + width * width * second)
+    return mgf, slope, curve
 
 
 @nb.njit(cache=True)
-def _sum(b, own, turned, c, step, atom, pr, pi, qr, qi, n):  # type: ignore[no-untyped-def]
+def _sum(b, own, turned, c, step, atom, law, pr, pi, qr, qi, n):  # type: ignore[no-untyped-def]
     """Trapezoidal rule, and its rounding error; own = 0 for the silent part.
 
     ``turned`` is 1 for the mean of ReLU(z)² + 2 v ReLU(z), -1 for that of ReLU(z)² - 2 v ReLU(z).
     """
     total, size = 0.0, 0.0
+    rounding = 4e-16 * math.sqrt(n * (law.shape[0] - 1))  # of a product of n factors of K terms
     for k in range(pr.size):
         s = complex(c, k * step)
         kernel = 2 * np.exp(s * b) / (s * s * s)
         if own != 0:
-            mgf, slope = _complex_v(s, own)
+            mgf, slope, _ = _complex_v(s * own, law)
             kernel *= mgf + turned * s * slope
         rest = complex(pr[k], pi[k]) - atom * complex(1 + qr[k], qi[k])
         total += (kernel * rest).real * (0.5 if k == 0 else 1.0)
         size += abs(kernel) * (math.hypot(pr[k], pi[k]) + atom * math.hypot(1 + qr[k], qi[k]))
-    return total * step / math.pi, size * step / math.pi * 4e-16 * math.sqrt(n)
+    return total * step / math.pi, size * step / math.pi * rounding
 
 
 @nb.njit(cache=True, fastmath=True)
-def _input_slope(g, p, c, step, alone, ar, ai, pr, pi, ir, ii, tr, ti):  # type: ignore[no-untyped-def]
-    """Σ_k Re a_k p M_v'(s_k g) (M/F - alone)_k, F the factor of this input; not for tiny g."""
-    ur, ui = _turns(2 * step * g, tr, ti)
-    yr, yi = math.expm1(2 * c * g), 0.0
-    base, inverse, total = 1 - p, 1 / g, 0.0
+def _rest_sum(p, alone, ar, ai, pr, pi, start, out):  # type: ignore[no-untyped-def]
+    """Σ_k Re a_k (x M_v')_k (M/F - alone)_k over a block, F = 1 - p + p M_v."""
+    total = 0.0
+    for q in range(LANES):
+        k = start + q
+        fr, fi = 1 - p + p * out[0, q], p * out[1, q]
+        norm = 1 / (fr * fr + fi * fi)
+        rest_r = (pr[k] * fr + pi[k] * fi) * norm - alone
+        rest_i = (pi[k] * fr - pr[k] * fi) * norm
+        wr = out[2, q] * rest_r - out[3, q] * rest_i
+        wi = out[2, q] * rest_i + out[3, q] * rest_r
+        total += ar[k] * wr - ai[k] * wi
+    return total
+
+
+@nb.njit(cache=True, fastmath=True)
+def _input_slope(g, p, law, c, step, alone, ar, ai, pr, pi, ir, ii, tables):  # type: ignore[no-untyped-def]
+    """Σ_k Re a_k p s_k M_v'(s_k g) (M/F - alone)_k, F the factor of this input; not for tiny g."""
+    low, width, plain = law[0, _END], law[1, _END] - law[0, _END], _is_plain(law)
+    tr, ti, cr, ci, out = tables[0], tables[1], tables[2], tables[3], tables[4:8]
+    ur, ui = _turns(width * step * g, tr, ti)
+    yr, yi = math.expm1(width * c * g), 0.0
+    lr, li = math.expm1(low * c * g), 0.0
+    br, bi = (0.0, 0.0) if plain else _turns(low * step * g, cr, ci)
+    inverse, total = 1 / g, 0.0
     for start in range(0, pr.size, LANES):
-        for q in range(LANES):
-            k = start + q
-            zr = yr + tr[q] + yr * tr[q] - yi * ti[q]
-            zi = yi + ti[q] + yr * ti[q] + yi * tr[q]
-            mr = inverse * (zr * ir[k] - zi * ii[k])
-            mi = inverse * (zr * ii[k] + zi * ir[k])
-            fr, fi = base + p * mr, p * mi
-            norm = 1 / (fr * fr + fi * fi)
-            rest_r = (pr[k] * fr + pi[k] * fi) * norm - alone
-            rest_i = (pi[k] * fr - pr[k] * fi) * norm
-            sr, si = 1 + zr - mr, zi - mi
-            wr, wi = sr * rest_r - si * rest_i, sr * rest_i + si * rest_r
-            total += ar[k] * wr - ai[k] * wi
-        wr = yr + ur + yr * ur - yi * ui
-        yi = yi + ui + yr * ui + yi * ur
-        yr = wr
+        if plain:
+            for q in range(LANES):
+                k = start + q
+                zr = yr + tr[q] + yr * tr[q] - yi * ti[q]
+                zi = yi + ti[q] + yr * ti[q] + yi * tr[q]
+                mr = inverse * (zr * ir[k] - zi * ii[k])
+                mi = inverse * (zr * ii[k] + zi * ir[k])
+                out[0, q], out[1, q], out[2, q], out[3, q] = mr, mi, 1 + zr - mr, zi - mi
+        else:
+            _block(yr, yi, tr, ti, lr, li, cr, ci, ir, ii, inverse, law, start, out)
+            lr, li = lr + br + lr * br - li * bi, li + bi + lr * bi + li * br
+        total += _rest_sum(p, alone, ar, ai, pr, pi, start, out)
+        yr, yi = yr + ur + yr * ur - yi * ui, yi + ui + yr * ui + yi * ur
     return p * inverse * total
 
 
 @nb.njit(cache=True)
-def _tiny_slope(g, p, c, step, alone, ar, ai, pr, pi):  # type: ignore[no-untyped-def]
+def _tiny_slope(g, p, law, c, step, alone, ar, ai, pr, pi):  # type: ignore[no-untyped-def]
     """Compute the same where g is so small that M_v needs its series at every ordinate."""
     total = 0.0
     for k in range(pr.size):
         s = complex(c, k * step)
-        mgf, slope = _complex_v(s, g)
+        mgf, slope, _ = _complex_v(s * g, law)
         rest = complex(pr[k], pi[k]) / (1 - p + p * mgf) - alone
         total += (complex(ar[k], ai[k]) * s * slope * rest).real
     return p * total
@@ -175,46 +280,48 @@ def _tiny_slope(g, p, c, step, alone, ar, ai, pr, pi):  # type: ignore[no-untype
 
 @nb.njit(cache=True)
 def _slope_sum(  # type: ignore[no-untyped-def]
-    g, p, b, own, turned, c, step, atom, pr, pi, qr, qi, slopes
+    g, p, b, own, turned, c, step, atom, law, pr, pi, qr, qi, slopes
 ):
     """Slopes of ``_sum`` by each g, into ``slopes``; returns its slopes by b and own."""
     count = pr.size
     ar, ai = np.empty(count), np.empty(count)  # kernel and weight of each ordinate
-    ir, ii = np.empty(count), np.empty(count)  # 1/(2s)
-    tr, ti = np.empty(LANES), np.empty(LANES)
+    ir, ii = np.empty(count), np.empty(count)  # 1/(h s)
+    _inverses(c, step, law[1, _END] - law[0, _END], ir, ii)
+    tables = np.empty((8, LANES))
     by_b, by_own = 0.0, 0.0
     for k in range(count):
         s = complex(c, k * step)
-        half = 0.5 / s
-        ir[k], ii[k] = half.real, half.imag
         factor = 2 * np.exp(s * b) / (s * s * s) * (step / math.pi) * (0.5 if k == 0 else 1.0)
         kernel = factor
         rest = complex(pr[k], pi[k]) - atom * complex(1 + qr[k], qi[k])
         if own != 0:
-            mgf, slope = _complex_v(s, own)
+            mgf, slope, curve = _complex_v(s * own, law)
             kernel = factor * (mgf + turned * s * slope)
-            by_own += (factor * s * (slope + turned * s * _complex_curve(s, own)) * rest).real
+            by_own += (factor * s * (slope + turned * s * curve) * rest).real
         by_b += (kernel * s * rest).real
         ar[k], ai[k] = kernel.real, kernel.imag
-    largest = math.hypot(c, count * step)
+    # Beyond this |g| no series is needed.
+    small = 0.04 / (law[law.shape[0] - 1, _END] * math.hypot(c, count * step))
     for j in range(g.size):
         slopes[j] = 0.0
         if p[j] > 0:
             alone = atom / (1 - p[j]) if p[j] < 1 else 0.0
-            if abs(g[j]) * largest < 0.02:
-                slopes[j] = _tiny_slope(g[j], p[j], c, step, alone, ar, ai, pr, pi)
+            if abs(g[j]) < small:
+                slopes[j] = _tiny_slope(g[j], p[j], law, c, step, alone, ar, ai, pr, pi)
             else:
-                slopes[j] = _input_slope(g[j], p[j], c, step, alone, ar, ai, pr, pi, ir, ii, tr, ti)
+                slopes[j] = _input_slope(
+                    g[j], p[j], law, c, step, alone, ar, ai, pr, pi, ir, ii, tables
+                )
     return by_b, by_own
 
 
 @nb.njit(cache=True)
-def _work(g, p, plan):  # type: ignore[no-untyped-def]
+def _work(g, p, law, plan):  # type: ignore[no-untyped-def]
     """Ordinates in whole blocks, and the products there."""
     c, step = plan[0], plan[1]
     count = LANES * ((int(plan[2]) + LANES - 1) // LANES)
     work = np.empty((4, count))
-    _products(g, p, c, step, count, work[0], work[1], work[2], work[3])
+    _products(g, p, law, c, step, work[0], work[1], work[2], work[3])
     return c, step, work
 
 
@@ -226,7 +333,7 @@ def _turn(part, reflected, own):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, parallel=True)
-def expected_rows(gram, felt, atom, own, b, reflected, plans):  # type: ignore[no-untyped-def]
+def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ignore[no-untyped-def]
     """Compute the transform parts of rows of outputs.
 
     Arguments as in ``numerics.loss.laplace_plan.plan_rows``, and its result. Returns the two
@@ -241,9 +348,9 @@ def expected_rows(gram, felt, atom, own, b, reflected, plans):  # type: ignore[n
             if plan[2] > 0:
                 sign, turned, self = _turn(part, reflected[r, part], own[r])
                 g = sign * gram[r]
-                c, step, work = _work(g, felt[r], plan)
+                c, step, work = _work(g, felt[r], law, plan)
                 value, rounding = _sum(
-                    sign * b[r], self, turned, c, step, atom[r],
+                    sign * b[r], self, turned, c, step, atom[r], law,
                     work[0], work[1], work[2], work[3], g.size,
                 )  # fmt: skip
                 out[r, part], out[r, 2 + part] = sign * value, rounding
@@ -251,8 +358,8 @@ def expected_rows(gram, felt, atom, own, b, reflected, plans):  # type: ignore[n
 
 
 @nb.njit(cache=True, parallel=True)
-def expected_slopes(gram, felt, atom, own, p, b, reflected, plans):  # type: ignore[no-untyped-def]
-    """Slopes of the transform parts, weighted as in the loss: by gram, by own and by b."""
+def expected_slopes(gram, felt, atom, own, p, b, reflected, law, plans):  # type: ignore[no-untyped-def]
+    """Slopes of the transform parts, weighted by 1 - p and p: by gram, by own and by b."""
     rows, n = gram.shape
     by_gram, by_own, by_b = np.zeros((rows, n)), np.zeros(rows), np.zeros(rows)
     for r in nb.prange(rows):
@@ -263,9 +370,9 @@ def expected_slopes(gram, felt, atom, own, p, b, reflected, plans):  # type: ign
                 weight = 1 - p[r] if part == 0 else p[r]
                 sign, turned, self = _turn(part, reflected[r, part], own[r])
                 g = sign * gram[r]
-                c, step, work = _work(g, felt[r], plan)
+                c, step, work = _work(g, felt[r], law, plan)
                 slope_b, slope_own = _slope_sum(
-                    g, felt[r], sign * b[r], self, turned, c, step, atom[r],
+                    g, felt[r], sign * b[r], self, turned, c, step, atom[r], law,
                     work[0], work[1], work[2], work[3], slopes,
                 )  # fmt: skip
                 # A reflected part enters with a minus, and so do its arguments: they cancel.

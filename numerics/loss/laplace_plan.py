@@ -1,6 +1,7 @@
-"""How to sum a Laplace transform: abscissa, step, ordinates, with error bounds (kernels).
+"""Abscissa, step and number of ordinates of a numerical inverse Laplace transform (kernels).
 
-Use through ``numerics.loss.laplace_kernels``, which gives the formulas. All θ are real abscissae.
+``numerics.loss.laplace_kernels`` has the formulas and the three errors. All θ are real abscissae;
+``law`` is the table of the law of v (``numerics.loss.law_table``).
 """
 
 from __future__ import annotations
@@ -13,50 +14,99 @@ import numpy as np
 _E2 = math.e**2
 # Real abscissae at which bounds are tabulated, in units of 1/(largest overlap).
 THETA = np.geomspace(1 / 1024, 256, 32)
-# Ordinates beyond which nothing is summed.
+# Largest number of ordinates.
 _MOST = 4_000_000
-# Entries of the table that the abscissa leaves on either side of itself.
+# Least number of entries of the table on either side of the abscissa.
 _BELOW, _ABOVE = 3, 5
 
 
+# Columns of the table of the law of v: cell ends, P(cell), step of the density.
+_END, _SHARE, _FALL = 0, 1, 2
+
+
 @nb.njit(cache=True, fastmath=True)
-def _mgf_v(x: float) -> float:
-    """M_v(x) = (e^{2x} - 1)/(2x)."""
-    return 1.0 + x if abs(x) < 1e-9 else math.expm1(2 * x) / (2 * x)
+def _mgf_v(x, law):  # type: ignore[no-untyped-def]
+    """M_v(x) = ⟨e^{xv}⟩ for real x: e^{x low} (e^u - 1)/u Σ_l P_l e^{lu}, u = x times a width."""
+    u = (law[1, _END] - law[0, _END]) * x
+    step = math.expm1(u)
+    mgf = 1.0 + u / 2 if abs(u) < 2e-9 else step / u
+    cells = law.shape[0] - 1
+    if cells > 1:
+        total = 0.0
+        for cell in range(cells - 1, -1, -1):
+            total = total * (1 + step) + law[cell, _SHARE]
+        mgf *= total
+    return mgf if law[0, _END] == 0 else mgf * math.exp(law[0, _END] * x)
 
 
 @nb.njit(cache=True)
-def _log_mgf_v(x):  # type: ignore[no-untyped-def]
+def _log_mgf_v(x, law):  # type: ignore[no-untyped-def]
     """Return ln M_v(x), where M_v itself may overflow."""
-    return math.log(_mgf_v(x)) if x < 20 else 2 * x - math.log(2 * x)
-
-
-@nb.njit(cache=True, fastmath=True)
-def _slope_v(x: float) -> float:
-    """N_v(x) = ⟨v e^{xv}⟩."""
-    if abs(x) < 0.02:
-        return 1 + x * (4 / 3 + x * (1 + x * (8 / 15 + x * (2 / 9))))
-    return (math.exp(2 * x) * (2 * x - 1) + 1) / (2 * x * x)
+    cells = law.shape[0] - 1
+    high = law[cells, _END]
+    if abs(x) * high < 40:
+        return math.log(_mgf_v(x, law))
+    # With the largest exponential taken out.
+    u = (law[1, _END] - law[0, _END]) * abs(x)
+    total, turn = 0.0, math.exp(-u)
+    for cell in range(cells):
+        total = total * turn + law[cell if x > 0 else cells - 1 - cell, _SHARE]
+    largest = x * high if x > 0 else x * law[0, _END]
+    return largest + math.log(-math.expm1(-u)) - math.log(u) + math.log(max(total, 1e-300))
 
 
 @nb.njit(cache=True)
-def _log_bounds(g, p, b, own, theta):  # type: ignore[no-untyped-def]
+def _slope_v(x, law):  # type: ignore[no-untyped-def]
+    """N_v(x) = ⟨v e^{xv}⟩ for real x."""
+    width = law[1, _END] - law[0, _END]
+    u = width * x
+    if abs(u) < 0.04:
+        mgf = 1 + u * (1 / 2 + u * (1 / 6 + u * (1 / 24 + u / 120)))
+        slope = 1 / 2 + u * (1 / 3 + u * (1 / 8 + u * (1 / 30 + u / 144)))
+    else:
+        mgf = math.expm1(u) / u
+        slope = (math.exp(u) * (u - 1) + 1) / (u * u)
+    total = 0.0
+    for cell in range(law.shape[0] - 1):
+        start = law[cell, _END]
+        total += law[cell, _SHARE] * math.exp(x * start) * (start * mgf + width * slope)
+    return total
+
+
+@nb.njit(cache=True)
+def _falling(x, law):  # type: ignore[no-untyped-def]
+    """Bounds of |x' M_v(x')| and of |x' ⟨v e^{x'v}⟩| + … on Re x' = x, from the density's steps.
+
+    With steps d_l at c_l: x' M_v(x') = Σ d_l e^{x' c_l} and x' N_v(x') = Σ d_l c_l e^{x' c_l} -
+    M_v(x'). Returns Σ |d_l| e^{x c_l} and Σ |d_l| c_l e^{x c_l}.
+    """
+    plain, weighted = 0.0, 0.0
+    for end in range(law.shape[0]):
+        size = law[end, _FALL] * math.exp(x * law[end, _END])
+        plain += size
+        weighted += size * law[end, _END]
+    return plain, weighted
+
+
+@nb.njit(cache=True)
+def _log_bounds(g, p, b, own, law, theta):  # type: ignore[no-untyped-def]
     """Tabulate ln of Chernoff's bound of ⟨ReLU(z)²⟩, or of ⟨ReLU(z)² + 2 v ReLU(z)⟩, at each θ.
 
-    ReLU(z)² <= 4/(e²θ²) e^{θz}, ReLU(z) <= e^{θz}/(eθ), v <= 2.
+    ReLU(z)² <= 4/(e²θ²) e^{θz}, ReLU(z) <= e^{θz}/(eθ), v <= high.
     """
     out = np.empty(theta.size)
+    high = law[law.shape[0] - 1, _END]
     for a in range(theta.size):
         t = theta[a]
-        total = t * b + _log_mgf_v(t * own)
-        total += math.log(4 / (_E2 * t * t) + (4 / (math.e * t) if own != 0 else 0.0))
+        total = t * b + _log_mgf_v(t * own, law)
+        total += math.log(4 / (_E2 * t * t) + (2 * high / (math.e * t) if own != 0 else 0.0))
         for j in range(g.size):
             if p[j] > 0:
                 x = t * g[j]
-                if x < 300:
-                    total += math.log1p(p[j] * (_mgf_v(x) - 1))
+                if x * high < 600:
+                    total += math.log1p(p[j] * (_mgf_v(x, law) - 1))
                 else:
-                    total += math.log(p[j]) + _log_mgf_v(x)
+                    total += math.log(p[j]) + _log_mgf_v(x, law)
         out[a] = total
     return out
 
@@ -80,13 +130,13 @@ def _period(log_bound, theta, c, tolerance):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _caps(g, p, c):  # type: ignore[no-untyped-def]
-    """For each input M_v(cg), and (e^{2cg} + 1)/(2|g|), which over ω bounds |M_v| as well."""
+def _caps(g, p, c, law):  # type: ignore[no-untyped-def]
+    """Two bounds of |M_v((c + iω) g)| for each input: M_v(cg), and another to be divided by ω."""
     still, falling = np.ones(g.size), np.full(g.size, math.inf)
     for j in range(g.size):
         if p[j] > 0:
-            still[j] = _mgf_v(c * g[j])
-            falling[j] = (math.exp(2 * c * g[j]) + 1) / (2 * abs(g[j]))
+            still[j] = _mgf_v(c * g[j], law)
+            falling[j] = _falling(c * g[j], law)[0] / abs(g[j])
     return still, falling
 
 
@@ -104,12 +154,13 @@ def _bracket(p, still, falling, omega, atom):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _largest(g, p, b, own):  # type: ignore[no-untyped-def]
-    """Largest possible z = b + own v + Σ g x; largest |g|; number of inputs that are felt."""
-    top, scale, felt = b + 2 * max(own, 0.0), 0.0, 0
+def _largest(g, p, b, own, law):  # type: ignore[no-untyped-def]
+    """Upper bound of z = b + own v + Σ g x; largest |g|; number of inputs that are felt."""
+    low, high = law[0, _END], law[law.shape[0] - 1, _END]
+    top, scale, felt = b + max(own * low, own * high), 0.0, 0
     for j in range(g.size):
         if p[j] > 0:
-            top += 2 * max(g[j], 0.0)
+            top += high * max(g[j], 0.0)
             scale = max(scale, abs(g[j]))
             felt += 1
     return top, scale, felt
@@ -117,7 +168,7 @@ def _largest(g, p, b, own):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True)
 def _saddle(log_bound):  # type: ignore[no-untyped-def]
-    """Place of the least bound that leaves room on the table on both sides."""
+    """Place of the least bound, but for the first and the last few entries of the table."""
     best = _BELOW
     for a in range(_BELOW, log_bound.size - _ABOVE):
         if log_bound[a] < log_bound[best]:
@@ -126,32 +177,33 @@ def _saddle(log_bound):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _plan(g, p, b, own, tolerance, atom, unit_theta):  # type: ignore[no-untyped-def]
+def _plan(g, p, b, own, tolerance, atom, law, unit_theta):  # type: ignore[no-untyped-def]
     """Abscissa, step, number of ordinates (0: nothing to sum) and error bound.
 
     ``own`` = 0: the mean of ReLU(z)²; otherwise that of ReLU(z)² and ±2 v ReLU(z) together.
     """
-    top, scale, felt = _largest(g, p, b, own)
+    top, scale, felt = _largest(g, p, b, own, law)
     # Nothing is left if z is never above 0, or if the closed parts have every case: they leave out
     # inputs that are always active (atom = 0).
     if top <= 0 or felt == 0 or (felt == 1 and atom > 0):
         return 0.0, 0.0, 0, 0.0
     theta = unit_theta / max(scale, abs(own))
-    log_bound = _log_bounds(g, p, b, own, theta)
+    log_bound = _log_bounds(g, p, b, own, law, theta)
     least = log_bound.min()
     if least < math.log(tolerance / 2):
         return 0.0, 0.0, 0, math.exp(least)
     c = theta[_saddle(log_bound)]
     step = 2 * math.pi / _period(log_bound, theta, c, tolerance / 2)
-    still, falling = _caps(g, p, c)
+    still, falling = _caps(g, p, c, law)
     omega, size, bound = max(c, step), math.exp(c * b) / math.pi, 0.0
-    grown = math.exp(2 * c * own)
+    own_mgf, own_slope = _mgf_v(c * own, law), _slope_v(c * own, law)
+    plain, weighted = _falling(c * own, law)
     while omega < _MOST * step:
         kernel = 1 / omega**2
         if own != 0:
             x = omega * abs(own)
-            mgf = min(_mgf_v(c * own), (grown + 1) / (2 * x))
-            slope = min(_slope_v(c * own), grown / x + (grown + 1) / (2 * x * x))
+            mgf = min(own_mgf, plain / x)
+            slope = min(own_slope, weighted / x + plain / (x * x))
             kernel = mgf / omega**2 + 2 * slope / omega
         bound = size * kernel * _bracket(p, still, falling, omega, atom)
         if bound <= tolerance / 2:
@@ -161,19 +213,24 @@ def _plan(g, p, b, own, tolerance, atom, unit_theta):  # type: ignore[no-untyped
 
 
 @nb.njit(cache=True, parallel=True)
-def plan_rows(gram, felt, atom, own, p, b, reflected, tolerance, theta):  # type: ignore[no-untyped-def]
+def plan_rows(gram, felt, atom, own, weights, b, reflected, tolerance, law, theta):  # type: ignore[no-untyped-def]
     """Plan the sums of rows of outputs, for their own input silent and active.
 
     Parameters
     ----------
     gram, felt : ndarray, shape (rows, n)
         Overlaps, and the frequencies of the other inputs where they are felt, else 0.
-    atom, own, p, b : ndarray, shape (rows,)
-        P(no other is active), own overlap, own frequency, own bias.
+    atom, own, b : ndarray, shape (rows,)
+        P(no other is active), own overlap, own bias.
+    weights : ndarray, shape (rows, 2)
+        Weights in the loss of the means with the own input silent and active, I (1 - p) and I p;
+        a mean of weight 0 is left out.
     reflected : ndarray of bool, shape (rows, 2)
         Whether the mean is of -z.
     tolerance : float
-        Error allowed in the loss of one output.
+        Error allowed in the weighted loss of one output.
+    law : ndarray
+        ``law_table`` of the law of v.
     theta : ndarray
         ``THETA``.
 
@@ -186,7 +243,7 @@ def plan_rows(gram, felt, atom, own, p, b, reflected, tolerance, theta):  # type
     out = np.zeros((rows, 2, 4))
     for r in nb.prange(rows):
         for part in range(2):
-            weight = 1 - p[r] if part == 0 else p[r]
+            weight = weights[r, part]
             sign = -1.0 if reflected[r, part] else 1.0
             if weight > 0:
                 c, step, count, bound = _plan(
@@ -196,6 +253,7 @@ def plan_rows(gram, felt, atom, own, p, b, reflected, tolerance, theta):  # type
                     0.0 if part == 0 else sign * own[r],
                     tolerance / (2 * weight),
                     atom[r],
+                    law,
                     theta,
                 )
                 out[r, part, 0], out[r, part, 1] = c, step

@@ -1,7 +1,11 @@
-"""The one-active losses and their derivatives as scalar kernels, and the sums over Gram rows.
+"""The loss with one active feature, and the closed parts of the Bernoulli loss (kernels).
 
-Use through ``numerics.loss.exact``. ``theory.regimes.one_active`` derives the closed forms by
+``numerics.loss.exact`` calls these. ``theory.regimes.one_active`` derives the closed forms by
 sympy; these are the same, compiled, and the tests hold one against the other.
+
+``law`` is the table of the law of v (``numerics.loss.law_table``). Below, above and inside the cell
+in which the ReLU's argument changes sign the integrand is a square of a linear function, whose mean
+follows from the mean and variance of v there.
 """
 
 from __future__ import annotations
@@ -9,69 +13,128 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-_TILE = 64  # rows and columns that a cache holds
+_TILE = 64  # rows and columns of a tile that fits the cache
 # Two Gauss nodes on (0, 1): exact for the cubics that the pieces below are.
 _NODES = (0.5 - 3**-0.5 / 2, 0.5 + 3**-0.5 / 2)
+# Columns of the table of the law of v: cell ends, P(cell), and where (mass, mean, variance) of v
+# below and above a cell end begin.
+_END, _SHARE, _BELOW, _ABOVE = 0, 1, 3, 6
 
 
 @nb.njit(cache=True)
-def interference(g, b):  # type: ignore[no-untyped-def]
-    """⟨ReLU(g v + b)²⟩ over v ~ U(0, 2), and its derivatives by g and b."""
-    end = 2 * g + b
-    if b <= 0:
-        if end <= 0:
-            return 0.0, 0.0, 0.0
-        return end**3 / (6 * g), end * end * (4 * g - b) / (6 * g * g), end * end / (2 * g)
-    if end >= 0:
-        return (b * b + end * end + (b + end) ** 2) / 6, 8 * g / 3 + 2 * b, 2 * g + 2 * b
-    return -b * b * b / (6 * g), b * b * b / (6 * g * g), -b * b / (2 * g)
+def _cell(v, law):  # type: ignore[no-untyped-def]
+    """Return the number of the cell in which v lies, the nearest one outside the support."""
+    cells = law.shape[0] - 1
+    if cells == 1:
+        return 0
+    place = int((v - law[0, _END]) / (law[1, _END] - law[0, _END]))
+    return min(max(place, 0), cells - 1)
 
 
 @nb.njit(cache=True)
-def self_term(g, b):  # type: ignore[no-untyped-def]
-    """⟨(ReLU(g v + b) - v)²⟩ over v ~ U(0, 2), g >= 0, and its derivatives by g and b."""
-    h = g - 1
-    end = 2 * h + b
-    if b >= 0:
-        return (b * b + end * end + (b + end) ** 2) / 6, 8 * h / 3 + 2 * b, 2 * h + 2 * b
-    if 2 * g + b <= 0:
-        return 4.0 / 3.0, 0.0, 0.0
-    kink = -b / g
-    value = kink**3 / 6 + (2 - kink) * (kink * kink + end * end + (end - kink) ** 2) / 12
-    by_g = h * (8 - kink**3) / 3 + b * (4 - kink * kink) / 2
-    by_b = h * (4 - kink * kink) / 2 + b * (2 - kink)
+def _square_part(mass, mean, variance, h, b):  # type: ignore[no-untyped-def]
+    """∫ (h v + b)² over a part of the law of given mass, mean and variance; slopes by h and b."""
+    centre = h * mean + b
+    value = mass * (centre * centre + h * h * variance)
+    return value, 2 * mass * (mean * centre + h * variance), 2 * mass * centre
+
+
+@nb.njit(cache=True)
+def interference(g, b, law):  # type: ignore[no-untyped-def]
+    """⟨ReLU(g v + b)²⟩ over v, and its derivatives by g and b."""
+    cells = law.shape[0] - 1
+    at_low, at_high = g * law[0, _END] + b, g * law[cells, _END] + b
+    if at_low <= 0 and at_high <= 0:
+        return 0.0, 0.0, 0.0
+    if at_low >= 0 and at_high >= 0:
+        return _square_part(1.0, law[0, _ABOVE + 1], law[0, _ABOVE + 2], g, b)
+    # Part of one cell, where the argument goes from 0 to ``end`` over a length t of v.
+    cell = _cell(-b / g, law)
+    width = law[1, _END] - law[0, _END]
+    if g > 0:
+        near, far, column = cell + 1, 3 * law[cell + 1, _END], _ABOVE
+    else:
+        near, far, column = cell, 3 * law[cell, _END], _BELOW
+    end = max(g * law[near, _END] + b, 0.0)
+    length = end / g  # negative below the kink
+    mass = law[cell, _SHARE] * abs(length) / width
+    value, by_g, by_b = mass * end * end / 3, mass * end * (far - length) / 3, mass * end
+    if cells > 1:  # the whole cells beyond it
+        more, more_g, more_b = _square_part(
+            law[near, column], law[near, column + 1], law[near, column + 2], g, b
+        )
+        value, by_g, by_b = value + more, by_g + more_g, by_b + more_b
     return value, by_g, by_b
 
 
 @nb.njit(cache=True)
-def mean_self_term(own, g, b):  # type: ignore[no-untyped-def]
-    """⟨self_term(own, b + g v)⟩ over v ~ U(0, 2), and its derivatives by own, g and b.
+def self_term(g, b, law):  # type: ignore[no-untyped-def]
+    """⟨(ReLU(g v + b) - v)²⟩ over v, g >= 0, and its derivatives by g and b."""
+    cells, h = law.shape[0] - 1, g - 1
+    mean, variance = law[0, _ABOVE + 1], law[0, _ABOVE + 2]
+    if g * law[0, _END] + b >= 0:
+        return _square_part(1.0, mean, variance, h, b)
+    if g * law[cells, _END] + b <= 0:
+        return mean * mean + variance, 0.0, 0.0
+    kink = -b / g
+    cell = _cell(kink, law)
+    low, high = law[cell, _END], law[cell + 1, _END]
+    kink = min(max(kink, low), high)
+    density = law[cell, _SHARE] / (high - low)
+    length = high - kink
+    value, by_g, by_b = _square_part(
+        density * length, kink + length / 2, length * length / 12, h, b
+    )
+    value += density * (kink - low) * (kink * kink + kink * low + low * low) / 3
+    if cells > 1:
+        more, more_g, more_b = _square_part(
+            law[cell + 1, _ABOVE], law[cell + 1, _ABOVE + 1], law[cell + 1, _ABOVE + 2], h, b
+        )
+        below = law[cell, _BELOW] * (law[cell, _BELOW + 1] ** 2 + law[cell, _BELOW + 2])
+        value, by_g, by_b = value + more + below, by_g + more_g, by_b + more_b
+    return value, by_g, by_b
 
-    In v it is a cubic between the points where the bias passes -2 own and 0.
+
+@nb.njit(cache=True)
+def mean_self_term(own, g, b, law):  # type: ignore[no-untyped-def]
+    """⟨self_term(own, b + g v)⟩ over v, and its derivatives by own, g and b.
+
+    Inside a cell it is a cubic in v between the points where the bias b + g v passes -own c, for
+    each cell end c.
     """
-    first, second = 0.0, 2.0
-    if g != 0:
-        first, second = (-2 * own - b) / g, -b / g
-        if first > second:
-            first, second = second, first
-        first, second = min(max(first, 0.0), 2.0), min(max(second, 0.0), 2.0)
+    cells = law.shape[0] - 1
+    width = law[1, _END] - law[0, _END]
     value, by_own, by_g, by_b = 0.0, 0.0, 0.0, 0.0
-    for low, high in ((0.0, first), (first, second), (second, 2.0)):
-        width = high - low
-        if width > 0:
+    # The cell ends in the order in which v meets their points, and how many are left.
+    end, step = (cells, -1) if g > 0 else (0, 1)
+    left = cells + 1 if g != 0 else 0
+    for cell in range(cells):
+        low, stop = law[cell, _END], law[cell + 1, _END]
+        density = law[cell, _SHARE] / width
+        while low < stop:
+            high = stop
+            while left > 0:
+                point = (-own * law[end, _END] - b) / g
+                if point > low:
+                    high = min(point, stop)
+                    break
+                end += step
+                left -= 1
+            length = high - low
+            weight = length * density / 2
             for node in _NODES:
-                v = low + node * width
-                one, slope_g, slope_b = self_term(own, b + g * v)
-                weight = width / 4  # half the piece, by the density 1/2
+                v = low + node * length
+                one, slope_own, slope_b = self_term(own, b + g * v, law)
                 value += weight * one
-                by_own += weight * slope_g
+                by_own += weight * slope_own
                 by_g += weight * slope_b * v
                 by_b += weight * slope_b
+            low = high
     return value, by_own, by_g, by_b
 
 
 @nb.njit(cache=True, parallel=True)
-def one_hot_rows(gram, first, p, b, slopes):  # type: ignore[no-untyped-def]
+def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def]
     """Loss of the outputs first, first + 1, … with exactly one active feature.
 
     Returns Σ_{j≠i} p_j A(G_ij, b_i) and B(G_ii, b_i) for each row, the slope by b_i, and, if
@@ -85,21 +148,36 @@ def one_hot_rows(gram, first, p, b, slopes):  # type: ignore[no-untyped-def]
         for j in range(n):
             if j == i:
                 continue
-            value, slope_g, slope_b = interference(gram[r, j], b[i])
+            value, slope_g, slope_b = interference(gram[r, j], b[i], law)
             silent[r] += p[j] * value
             by_b[r] += p[j] * slope_b
             if keep:
                 slopes[r, j] = p[j] * slope_g
-        own[r], slope_g, slope_b = self_term(gram[r, i], b[i])
+        own[r], slope_g, slope_b = self_term(gram[r, i], b[i], law)
         by_b[r] += p[i] * slope_b
         if keep:
             slopes[r, i] = p[i] * slope_g
     return silent, own, by_b
 
 
+@nb.njit(cache=True)
+def _uniform_interference(g, b):  # type: ignore[no-untyped-def]
+    """⟨ReLU(g v + b)²⟩ over v ~ U(0, 2), and its derivative by g."""
+    end = 2 * g + b
+    if b <= 0:
+        if end <= 0:
+            return 0.0, 0.0
+        return end**3 / (6 * g), end * end * (4 * g - b) / (6 * g * g)
+    if end >= 0:
+        return (b * b + end * end + (b + end) ** 2) / 6, 8 * g / 3 + 2 * b
+    return -b * b * b / (6 * g), b * b * b / (6 * g * g)
+
+
 @nb.njit(cache=True, fastmath=True)
 def relu_pairs(gram, b, p):  # type: ignore[no-untyped-def]
     """Return Σ_{i<j} p_j A(G_ij, b_i) + p_i A(G_ij, b_j); put its slopes in place of G_ij = G_ji.
+
+    A(g, b) = ⟨ReLU(g v + b)²⟩ over v ~ U(0, 2).
 
     The diagonal becomes 0. Works in the precision of ``gram``, tile by tile, on one thread: BLAS,
     which is called before and after, has threads of its own that are waiting.
@@ -127,8 +205,12 @@ def relu_pairs(gram, b, p):  # type: ignore[no-untyped-def]
                         gram[i, j] = (slope + p_i * part_j * part_j * (4 * g - b[j])) * sixth
                 else:
                     for j in range(start, right):
-                        value_i, slope_i, _ = interference(np.float64(gram[i, j]), np.float64(b_i))
-                        value_j, slope_j, _ = interference(np.float64(gram[i, j]), np.float64(b[j]))
+                        value_i, slope_i = _uniform_interference(
+                            np.float64(gram[i, j]), np.float64(b_i)
+                        )
+                        value_j, slope_j = _uniform_interference(
+                            np.float64(gram[i, j]), np.float64(b[j])
+                        )
                         part += 6 * (p[j] * value_i + p_i * value_j)
                         gram[i, j] = p[j] * slope_i + p_i * slope_j
                 total += part
@@ -140,58 +222,64 @@ def relu_pairs(gram, b, p):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _square(h, mean, variance, b):  # type: ignore[no-untyped-def]
+def _square(h, mean, variance, b, law):  # type: ignore[no-untyped-def]
     """⟨(b + h v + S)²⟩ for S of given mean and variance, and its slopes by h and by b (or S)."""
-    centre = b + h + mean
-    return centre**2 + h * h / 3 + variance, 2 * centre + 2 * h / 3, 2 * centre
+    v_mean, v_variance = law[0, _ABOVE + 1], law[0, _ABOVE + 2]
+    centre = b + h * v_mean + mean
+    value = centre * centre + h * h * v_variance + variance
+    return value, 2 * (centre * v_mean + h * v_variance), 2 * centre
 
 
 @nb.njit(cache=True)
-def _moments(g, p, i):  # type: ignore[no-untyped-def]
+def _moments(g, p, i, law):  # type: ignore[no-untyped-def]
     """Of the other inputs: P(none is active), mean and variance of Σ g x, Σ p/(1 - p)."""
     log_atom, mean, variance, odds = 0.0, 0.0, 0.0, 0.0
+    v_mean = law[0, _ABOVE + 1]
+    v_square = v_mean * v_mean + law[0, _ABOVE + 2]
     for j in range(g.size):
         if j != i and g[j] != 0:  # without overlap the input is not felt
             log_atom += np.log1p(-p[j]) if p[j] < 1 else -np.inf
             odds += p[j] / (1 - p[j]) if p[j] < 1 else 0.0
-            mean += p[j] * g[j]
-            variance += (4 * p[j] / 3 - p[j] * p[j]) * g[j] ** 2
+            mean += p[j] * g[j] * v_mean
+            variance += (v_square * p[j] - (v_mean * p[j]) ** 2) * g[j] ** 2
     return np.exp(log_atom), mean, variance, odds
 
 
 @nb.njit(cache=True, parallel=True)
-def few_active_rows(gram, first, p, b, slopes):  # type: ignore[no-untyped-def]
+def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def]
     """Compute the closed parts of the Bernoulli loss of the outputs first, first + 1, ….
 
     One row for each output:
     0, 1: the loss of the output with at most one other input active, its own silent and active;
-    2, 3: what is known beyond that: 0 and 4/3, each times the probability, or the whole square
+    2, 3: what is known beyond that: 0 and ⟨v²⟩, each times the probability, or the whole square
     ⟨z²⟩, ⟨(z - v)²⟩ of which the reflected part is still to be taken off;
     4, 5: whether that is so (where z is positive more often than not);
-    6: the slope of all these, weighted as in the loss, by b_i.
-    If ``slopes`` has the shape of ``gram``, the slopes by G_ij go there.
+    6: the slope of all these, weighted by the probabilities of the own input, by b_i.
+    If ``slopes`` has the shape of ``gram``, the slopes by G_ij go there, weighted the same way.
     """
     rows, n = gram.shape
     out = np.zeros((rows, 7))
     keep = slopes.shape[0] == rows
+    v_mean, v_variance = law[0, _ABOVE + 1], law[0, _ABOVE + 2]
+    v_square = v_mean * v_mean + v_variance
     for r in nb.prange(rows):
         i = first + r
         bias, own = b[i], gram[r, i]
-        atom, mean, variance, odds = _moments(gram[r], p, i)
-        turn_off, turn_on = bias + mean > 0, bias + own + mean > 0
+        atom, mean, variance, odds = _moments(gram[r], p, i, law)
+        turn_off, turn_on = bias + mean > 0, bias + own * v_mean + mean > 0
         off, on = 1 - p[i], p[i]
         # Weights of the squares, where they enter.
         full_off, full_on = off * turn_off, on * turn_on
-        value, by_own, by_b = self_term(own, bias)
+        value, by_own, by_b = self_term(own, bias, law)
         few_off, few_on = atom * max(bias, 0.0) ** 2, atom * value
         by_own *= on * atom
         by_b = off * atom * 2 * max(bias, 0.0) + on * atom * by_b
-        whole_off, _, slope_off = _square(0.0, mean, variance, bias)
-        whole_on, slope_own, slope_on = _square(own - 1, mean, variance, bias)
+        whole_off, _, slope_off = _square(0.0, mean, variance, bias, law)
+        whole_on, slope_own, slope_on = _square(own - 1, mean, variance, bias, law)
         by_own += full_on * slope_own
         by_b += full_off * slope_off + full_on * slope_on
-        one_off, _, one_off_b = _square(0.0, 0.0, 0.0, bias)
-        one_on, one_own, one_on_b = _square(own - 1, 0.0, 0.0, bias)
+        one_off, _, one_off_b = _square(0.0, 0.0, 0.0, bias, law)
+        one_on, one_own, one_on_b = _square(own - 1, 0.0, 0.0, bias, law)
         known_off, known_on = atom * one_off, atom * one_on
         by_own -= full_on * atom * one_own
         by_b -= atom * (full_off * one_off_b + full_on * one_on_b)
@@ -202,28 +290,29 @@ def few_active_rows(gram, first, p, b, slopes):  # type: ignore[no-untyped-def]
                     slopes[r, j] = 0.0
                 continue
             weight = atom * p[j] / (1 - p[j]) if p[j] < 1 else 0.0
-            single, single_g, single_b = interference(g, bias)
-            mixed, mixed_own, mixed_g, mixed_b = mean_self_term(own, g, bias)
+            single, single_g, single_b = interference(g, bias, law)
+            mixed, mixed_own, mixed_g, mixed_b = mean_self_term(own, g, bias, law)
             few_off += weight * single
             few_on += weight * mixed
-            one_off, _, one_off_b = _square(0.0, g, g * g / 3, bias)
-            one_on, one_own, one_on_b = _square(own - 1, g, g * g / 3, bias)
+            g_mean, g_variance = g * v_mean, g * g * v_variance
+            one_off, _, one_off_b = _square(0.0, g_mean, g_variance, bias, law)
+            one_on, one_own, one_on_b = _square(own - 1, g_mean, g_variance, bias, law)
             known_off += weight * one_off
             known_on += weight * one_on
             by_own += weight * (on * mixed_own - full_on * one_own)
             by_b += weight * (off * single_b - full_off * one_off_b)
             by_b += weight * (on * mixed_b - full_on * one_on_b)
             if keep:
-                spread = 2 * (4 * p[j] / 3 - p[j] * p[j]) * g
-                slope = weight * (off * single_g - full_off * (one_off_b + 2 * g / 3))
-                slope += weight * (on * mixed_g - full_on * (one_on_b + 2 * g / 3))
-                slope += full_off * (slope_off * p[j] + spread)
-                slopes[r, j] = slope + full_on * (slope_on * p[j] + spread)
+                spread, within = 2 * p[j] * (v_square - v_mean**2 * p[j]) * g, 2 * g * v_variance
+                slope = weight * (off * single_g - full_off * (one_off_b * v_mean + within))
+                slope += weight * (on * mixed_g - full_on * (one_on_b * v_mean + within))
+                slope += full_off * (slope_off * v_mean * p[j] + spread)
+                slopes[r, j] = slope + full_on * (slope_on * v_mean * p[j] + spread)
         if keep:
             slopes[r, i] = by_own
         several = max(1 - atom * (1 + odds), 0.0)  # probability of two or more
         out[r, 0], out[r, 1] = few_off, few_on
         out[r, 2] = whole_off - known_off if turn_off else 0.0
-        out[r, 3] = whole_on - known_on if turn_on else 4 / 3 * several
+        out[r, 3] = whole_on - known_on if turn_on else v_square * several
         out[r, 4], out[r, 5], out[r, 6] = turn_off, turn_on, by_b
     return out

@@ -1,12 +1,13 @@
 """The loss with exactly one active feature, as closed forms in the Gram matrix and the bias.
 
-Use ``interference_loss(g, b)`` for what an active feature j adds at another output i
-(g = W_i·W_j, b = b_i) and ``self_loss(g, b)`` for what is left at its own output (g = |W_j|²,
-b = b_j). The whole loss is Σ_j p_j [Σ_{i≠j} interference + self], arXiv 2505.10465 eq. 8.
+``interference_loss(g, b)`` is the error that an active feature j causes at another output i
+(g = W_i·W_j, b = b_i) and ``self_loss(g, b)`` the error at its own output (g = |W_j|², b = b_j).
+The whole loss is Σ_j p_j [Σ_{i≠j} I_i interference + I_j self], arXiv 2505.10465 eq. 8.
 
-Both are means over v ~ U(0, 2) of the square of a function that is linear in v on either side of
-the ReLU's kink. The mean square of a linear function with end values a and c is (a² + ac + c²)/3;
-written as ((a + c)² + a² + c²)/6 it has no cancellation, and neither do the closed forms.
+Both are means over v of the square of a function that is linear in v on either side of the ReLU's
+kink, here for v uniform in a cell; a law with a density in steps is an average over its cells. The
+mean square of a linear function with end values a and c is (a² + ac + c²)/3; written as
+((a + c)² + a² + c²)/6 it has no cancellation, and neither do the closed forms.
 """
 
 from __future__ import annotations
@@ -20,22 +21,24 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
+from theory.activation import UNIFORM, Activation
 from theory.derivation import Derivation, Step, b
 
-_g = sp.Symbol("g", real=True)
-# Kept apart, since they are exact where the same in g and b would round or overflow:
+# Quantities with symbols of their own, since in terms of g and b they would round or overflow.
 _h = sp.Symbol("h", real=True)  # g - 1
-_e = sp.Symbol("e", real=True)  # 2 g + b, the output at v = 2
+_start = sp.Symbol("a_0", real=True)  # g v_0 + b, the output at the lower end v_0
+_e = sp.Symbol("e", real=True)  # g v_1 + b, the output at the upper end v_1
 _k = sp.Symbol("k", real=True)  # -b/g, the kink
-_t = sp.Symbol("t", real=True)  # 2 - k = e/g, what lies above it
+_l = sp.Symbol("l", real=True)  # k - v_0 = -a_0/g, the length below it
+_t = sp.Symbol("t", real=True)  # v_1 - k = e/g, the length above it
+_low, _high = sp.symbols("v_0 v_1", real=True)
 _s = sp.Symbol("s", real=True)
 _a, _end = sp.symbols("a c", real=True)
-_HIGH = sp.Integer(2)  # v ~ U(0, 2), density 1/2
 
 
 @dataclass(frozen=True)
 class OneActiveForms:
-    """Closed forms of the two losses, ``Piecewise`` in real symbols.
+    """Closed forms of the two losses for v ~ U(0, 2), ``Piecewise`` in real symbols.
 
     They are g and b, and, kept apart because they are exact there, h = g - 1, e = 2 g + b,
     k = -b/g and t = e/g.
@@ -47,37 +50,50 @@ class OneActiveForms:
 
 
 @lru_cache(maxsize=1)
+def _derive_cell() -> tuple[Any, Any, Any]:
+    """Derive the lemma and both closed forms for v ~ U(v_0, v_1) by symbolic integration."""
+    square = sp.integrate((_end + (_a - _end) * _s) ** 2, (_s, 0, 1))
+    stable = ((_a + _end) ** 2 + _a**2 + _end**2) / 6
+    if sp.expand(square - stable) != 0:
+        raise ArithmeticError(f"the lemma fails: {square}")
+
+    def mean_square(one: Any, other: Any) -> Any:
+        return stable.subs({_a: one, _end: other}, simultaneous=True)
+
+    def miss(v: Any) -> Any:
+        return _h * v + b
+
+    width = _high - _low
+    # Interference: the output is a_0 and e at the ends, and 0 at the kink.
+    interference = sp.Piecewise(
+        (sp.S.Zero, (_start <= 0) & (_e <= 0)),
+        (_t / width * mean_square(_e, 0), _start <= 0),
+        (mean_square(_e, _start), _e >= 0),
+        (_l / width * mean_square(0, _start), True),
+    )
+    # Own output: below the kink it is 0 and the miss is -v; at the kink it is -k on both sides.
+    silent = _l / width * mean_square(-_k, -_low)
+    shrunk = _t / width * mean_square(miss(_high), -_k)
+    own = sp.Piecewise(
+        (mean_square(miss(_high), miss(_low)), _start >= 0),
+        (mean_square(-_high, -_low), _e <= 0),
+        (silent + shrunk, True),
+    )
+    return square, interference, own
+
+
+@lru_cache(maxsize=1)
 def derive_one_active() -> OneActiveForms:
-    """Derive both closed forms by symbolic integration over v.
+    """Derive both closed forms for v ~ U(0, 2) by symbolic integration over v.
 
     Examples
     --------
     >>> derive_one_active().interference.args[1][0]        # on above the kink
     e**2*t/6
     """
-    square = sp.integrate((_end + (_a - _end) * _s) ** 2, (_s, 0, 1))
-    stable = ((_a + _end) ** 2 + _a**2 + _end**2) / 6
-    if sp.expand(square - stable) != 0:
-        raise ArithmeticError(f"the lemma fails: {square}")
-
-    def miss(v: Any) -> Any:
-        return _h * v + b
-
-    # Interference: the output is b at v = 0 and e at v = 2, and 0 at the kink.
-    interference = sp.Piecewise(
-        (sp.S.Zero, (b <= 0) & (_e <= 0)),
-        (_t / _HIGH * stable.subs({_a: _e, _end: 0}, simultaneous=True), b <= 0),
-        (stable.subs({_a: _e, _end: b}, simultaneous=True), _e >= 0),
-        (_k / _HIGH * stable.subs({_a: 0, _end: b}, simultaneous=True), True),
-    )
-    # Own output: below the kink it is 0 and the miss is -v; at the kink it is -k on both sides.
-    silent = _k / _HIGH * stable.subs({_a: -_k, _end: 0}, simultaneous=True)
-    shrunk = _t / _HIGH * stable.subs({_a: miss(_HIGH), _end: -_k}, simultaneous=True)
-    own = sp.Piecewise(
-        (stable.subs({_a: miss(_HIGH), _end: b}, simultaneous=True), b >= 0),
-        (stable.subs({_a: -_HIGH, _end: 0}, simultaneous=True), _e <= 0),
-        (silent + shrunk, True),
-    )
+    paper = {_low: 0, _high: 2, _start: b, _l: _k}
+    square, interference, own = _derive_cell()
+    interference, own = (form.subs(paper) for form in (interference, own))
     steps = (
         Step(
             "lemma",
@@ -102,28 +118,41 @@ def derive_one_active() -> OneActiveForms:
     return OneActiveForms(interference, own, Derivation(title, steps))
 
 
+_ARGUMENTS = (_h, _start, _e, _k, _l, _t, b, _low, _high)
+
+
 @lru_cache(maxsize=2)
 def _compile(which: str) -> Callable[..., Any]:
-    forms = derive_one_active()
-    expression = forms.interference if which == "interference" else forms.self
-    return sp.lambdify((_h, _e, _k, _t, b), expression, "numpy")
+    _, interference, own = _derive_cell()
+    return sp.lambdify(_ARGUMENTS, interference if which == "interference" else own, "numpy")
 
 
-def _evaluate(which: str, g: ArrayLike, bias: ArrayLike) -> NDArray[np.float64]:
+def _evaluate(
+    which: str, g: ArrayLike, bias: ArrayLike, activation: Activation
+) -> float | NDArray[np.float64]:
+    scalar = np.ndim(g) == 0 and np.ndim(bias) == 0
     g, bias = np.broadcast_arrays(
         np.asarray(g, dtype=np.float64), np.asarray(bias, dtype=np.float64)
     )
     if not (np.all(np.isfinite(g)) and np.all(np.isfinite(bias))):
         raise ValueError("g and b must be finite: NaN or infinity is not allowed")
-    # Every branch is evaluated everywhere; those not chosen may divide by g = 0.
-    with np.errstate(all="ignore"):
-        end = 2 * g + bias
-        value = _compile(which)(g - 1, end, -bias / g, end / g, bias)
-        return np.asarray(value, dtype=np.float64)
+    total = np.zeros(g.shape)
+    for ends in activation.cells:
+        low, high, density = (float(value) for value in ends)
+        # Every branch is evaluated everywhere; those not chosen may divide by g = 0.
+        with np.errstate(all="ignore"):
+            start, end = g * low + bias, g * high + bias
+            value = _compile(which)(
+                g - 1, start, end, -bias / g, -start / g, end / g, bias, low, high
+            )
+        total += density * (high - low) * np.asarray(value, dtype=np.float64)
+    return float(total) if scalar else total
 
 
-def interference_loss(g: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-    """Return A(g, b) = ⟨ReLU(g v + b)²⟩ over v ~ U(0, 2), elementwise.
+def interference_loss(
+    g: ArrayLike, b: ArrayLike, activation: Activation = UNIFORM
+) -> float | NDArray[np.float64]:
+    """Return A(g, b) = ⟨ReLU(g v + b)²⟩ over v, elementwise.
 
     Parameters
     ----------
@@ -131,10 +160,12 @@ def interference_loss(g: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         Overlap W_i·W_j with the active feature, any sign.
     b : array_like
         Bias of the output, of a shape that broadcasts with g.
+    activation : Activation
+        The law of v; U(0, 2) by default.
 
     Returns
     -------
-    ndarray
+    float or ndarray
         The mean square output, >= 0, accurate to about 1e-15 of itself.
 
     Raises
@@ -147,11 +178,13 @@ def interference_loss(g: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     >>> interference_loss([0.5, 0.5], [0.0, -1.0]).round(6)
     array([0.333333, 0.      ])
     """
-    return _evaluate("interference", g, b)
+    return _evaluate("interference", g, b, activation)
 
 
-def self_loss(g: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-    """Return B(g, b) = ⟨(ReLU(g v + b) - v)²⟩ over v ~ U(0, 2), elementwise.
+def self_loss(
+    g: ArrayLike, b: ArrayLike, activation: Activation = UNIFORM
+) -> float | NDArray[np.float64]:
+    """Return B(g, b) = ⟨(ReLU(g v + b) - v)²⟩ over v, elementwise.
 
     Parameters
     ----------
@@ -159,11 +192,13 @@ def self_loss(g: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         Squared norm |W_j|² of the active feature, >= 0.
     b : array_like
         Bias of its output, of a shape that broadcasts with g.
+    activation : Activation
+        The law of v; U(0, 2) by default.
 
     Returns
     -------
-    ndarray
-        The mean squared error at the active feature; 4/3 where it is dead.
+    float or ndarray
+        The mean squared error at the active feature; ⟨v²⟩ where it is dead.
 
     Raises
     ------
@@ -177,4 +212,4 @@ def self_loss(g: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     """
     if np.any(np.asarray(g) < 0):
         raise ValueError(f"g = {np.min(g)} is not allowed: a squared norm |W_j|² is at least 0")
-    return _evaluate("self", g, b)
+    return _evaluate("self", g, b, activation)
