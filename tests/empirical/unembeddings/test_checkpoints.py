@@ -87,9 +87,7 @@ def test_broken_indices(tmp_path, index, message):
 
 
 def test_what_a_folder_is_searched_for(tmp_path):
-    with pytest.raises(
-        ValueError, match="holds no weights of a model: give .npy, .npz"
-    ):
+    with pytest.raises(ValueError, match="holds no weights of a model: give .npy, .npz"):
         open_checkpoint(tmp_path)
     inner = tmp_path / "inner"
     inner.mkdir()

@@ -1,8 +1,4 @@
-"""The commands that train many models: ``superscale sweep`` and ``superscale reproduce``.
-
-Use them with ``--store``, and again after whatever stopped them. ``superscale.commands.app``
-registers them.
-"""
+"""The commands that train: ``superscale train`` for one model, ``superscale sweep`` for a grid."""
 
 from __future__ import annotations
 
@@ -19,12 +15,92 @@ from superscale.commands.output import (
     number,
     show_for_machines,
     show_table,
+    to_json,
     write_outputs,
 )
 
 Numbers = Annotated[
     str | None, typer.Option(help="Values as 0,0.5,1, or 0:2:17 for 17 from 0 to 2.")
 ]
+
+
+def train(
+    m: Annotated[int, typer.Option("--m", help="Width of the model.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File for the run (.safetensors).")
+    ] = None,
+    law: opt.Law = None,
+    n: opt.N = None,
+    alpha: opt.Alpha = None,
+    scale: opt.Scale = None,
+    density: opt.Density = None,
+    counts: opt.Counts = None,
+    top: opt.Top = None,
+    column: opt.Column = None,
+    recipe: Annotated[str | None, typer.Option(help="paper (default), or fast.")] = None,
+    weight_decay: opt.WeightDecay = None,
+    seed: Annotated[int, typer.Option(help="Seed of start, batches and evaluation.")] = 0,
+    batch: opt.Batch = None,
+    steps: opt.Steps = None,
+    learning_rate: opt.LearningRate = None,
+    bias_learning_rate: Annotated[
+        float | None, typer.Option(help="Peak learning rate of b (default: that of W).")
+    ] = None,
+    bias_start: opt.BiasStart = None,
+    device: opt.Device = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Save the state here, and resume from it if it exists.")
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(help="Steps between two saves (default 1000).")
+    ] = None,
+    json: opt.Json = False,
+) -> None:
+    """Train one toy model, by the published recipe or by the fast one.
+
+    Example: superscale train --m 25 --recipe fast --output run.safetensors
+    """
+    from empirical.training.diagnostics import measure
+    from empirical.training.train import train as train_model
+
+    if output is not None:
+        check_outputs([output], (".safetensors",))
+    frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
+    options = opt.given(
+        recipe=recipe,
+        weight_decay=weight_decay,
+        batch=batch,
+        steps=steps,
+        learning_rate=learning_rate,
+        bias_learning_rate=bias_learning_rate,
+        bias_start=bias_start,
+        device=device,
+        checkpoint_every=checkpoint_every,
+    )
+    run = train_model(frequencies, m, seed=seed, checkpoint=checkpoint, progress=True, **options)
+    if output is not None:
+        run.save(output)
+        print(f"wrote {output}", file=sys.stderr)
+    inside = measure(run.model, run.frequencies, rng=seed)
+    record = {
+        "loss": run.loss,
+        "stderr": run.stderr,
+        "phi_half": inside.phi_half,
+        "phi_one": inside.phi_one,
+        "dead_fraction": inside.dead_fraction,
+        "dead_loss": inside.dead_loss,
+        "lost_rows_loss": inside.lost_rows_loss,
+        "seconds": run.seconds,
+        "settings": {"frequencies": frequencies.describe(), **run.settings},
+    }
+    if json:
+        print(to_json(record))
+        return
+    print(run)
+    print(
+        f"rows with norm above 1/2: {inside.phi_half:.3f}, above 1: {inside.phi_one:.3f}; "
+        f"dead: {inside.dead_fraction:.3f}, which costs {inside.dead_loss:.4g} of the loss"
+    )
 
 
 def sweep(
@@ -141,75 +217,6 @@ def sweep(
     write_outputs(outputs, result if phase is None else _phase_diagram(result, phase), record)
     if partial:
         raise KeyboardInterrupt
-
-
-def reproduce(
-    what: Annotated[
-        str,
-        typer.Argument(
-            help="A figure (fig1, fig3, fig4, fig5, fig6, fig7), or, with --store, one of our "
-            "measurements: grid, row_paper, seeds, density, density_widths, density_widths_paper, "
-            "large_power, large_others, large_power_weak, large_others_weak."
-        ),
-    ],
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of finished runs: train what it lacks (hours), use what is there."
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that train at once (default: all cores).")
-    ] = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Output = None,
-) -> None:
-    """Draw a published figure from our models, beside the published points, with differences.
-
-    Without --store it is drawn from the measurements that come with the package. Figures have the
-    numbers of version 1 of arXiv 2505.10465.
-
-    Example: superscale reproduce fig4 --output fig4.png
-    """
-    from empirical.comparisons.figures import reproduce as draw_again
-    from empirical.comparisons.shipped import MEASUREMENTS, measure_grid, save_measured
-
-    outputs = list(output or [])
-    if what in MEASUREMENTS:
-        check_outputs(outputs, (".csv",))
-        if store is None:
-            raise ValueError(f"to measure {what!r}, give the folder of its runs: --store runs")
-        found = measure_grid(what, store, workers, progress=True)
-        for path in outputs:
-            save_measured(what, found, path)
-            print(f"wrote {path}", file=sys.stderr)
-        print(f"{what}: {found}")
-        for failure in found.failures:
-            print(f"superscale: did not finish: {failure}", file=sys.stderr)
-        return
-    if not outputs and not json and not csv:
-        outputs = [Path(f"superscale-{what}.png")]
-    check_outputs(outputs)
-    result = draw_again(what, store, workers=workers, progress=True)
-    summary = result.summary()
-    record: dict[str, Any] = {
-        "figure": what,
-        "rows": result.to_dataframe().to_dict("records"),
-        "summary": summary.to_dict("records"),
-        "source": result.source,
-    }
-    write_outputs(outputs, result, record)
-    if not show_for_machines(json, csv, record, result):
-        show_table(
-            f"Our models beside {result}",
-            ["panel", "recipe", "points", "published", "median difference", "largest", "ratio"],
-            [
-                [str(x) for x in list(row.values())[:4]]
-                + [number(x) for x in list(row.values())[4:]]
-                for row in record["summary"]
-            ],
-        )
 
 
 def _check_phase(phase: str, grid: dict[str, Any], outputs: list[Path]) -> None:

@@ -1,0 +1,212 @@
+"""The commands that compare: ``superscale compare`` and ``superscale reproduce``.
+
+``compare`` puts theory beside trained models or a published figure, ``reproduce`` our models beside
+a published figure.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from superscale.commands import options as opt
+from superscale.commands.output import (
+    check_outputs,
+    number,
+    show_comparison,
+    show_for_machines,
+    show_table,
+    write_outputs,
+)
+
+if TYPE_CHECKING:
+    from empirical.comparisons.comparison import Comparison
+
+DEFAULT_FIGURE = Path("superscale-compare.png")
+
+
+def compare(
+    law: opt.Law = None,
+    n: opt.N = None,
+    alpha: opt.Alpha = None,
+    scale: opt.Scale = None,
+    density: opt.Density = None,
+    counts: opt.Counts = None,
+    top: opt.Top = None,
+    column: opt.Column = None,
+    m: opt.Widths = None,
+    theory: opt.Theory = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Models trained at each width (default 2).")
+    ] = None,
+    weight_decay: opt.WeightDecay = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Training: fast (default), or paper (minutes a model).")
+    ] = None,
+    batch: opt.Batch = None,
+    steps: opt.Steps = None,
+    learning_rate: opt.LearningRate = None,
+    bias_start: opt.BiasStart = None,
+    device: opt.Device = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that train at once (default: all cores).")
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare with a published figure instead, training nothing: fig1-weak, "
+            "fig1-strong, fig4-exponents, fig6-phi, fig6-overlaps, fig6-exponents, fig7-density "
+            "or fig7-width."
+        ),
+    ] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Compare theory with trained toy models, or with the published measurements.
+
+    Without arguments: 1000 features, p_i ∝ 1/i, six widths, two seeds, strong superposition; a
+    table, and the figure superscale-compare.png.
+
+    Example: superscale compare --alpha 2 --n 200 --m 4,8,16,32 --weight-decay 0.5556
+    """
+    outputs = list(output or [])
+    check_outputs(outputs)
+    if reference is not None:
+        from empirical.comparisons.published import compare_reference
+
+        needless = opt.given(
+            law=law, n=n, alpha=alpha, scale=scale, density=density, counts=counts, top=top,
+            column=column, m=m, theory=theory, seeds=seeds, weight_decay=weight_decay,
+            recipe=recipe, batch=batch, steps=steps, learning_rate=learning_rate,
+            bias_start=bias_start, device=device, workers=workers,
+        )  # fmt: skip
+        if needless:
+            name = next(iter(needless)).replace("_", "-")
+            raise ValueError(f"--reference {reference} is a published figure: leave out --{name}")
+        _report(compare_reference(reference), outputs, json, csv)
+        return
+    frequencies, source = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
+    widths = opt.read_widths(m, frequencies.n)
+    if not outputs and not json and not csv:
+        outputs = [DEFAULT_FIGURE]
+        check_outputs(outputs)
+    if counts is not None:
+        from empirical.counts.table import read_counts
+        from theory.rank_frequency.zipf_exponent import fit_zipf
+
+        print(f"{frequencies}; {fit_zipf(read_counts(counts, column), top)}", file=sys.stderr)
+    from empirical.comparisons.trained import InterruptedComparison
+    from empirical.comparisons.trained import compare as compare_models
+    from empirical.sweeps.sweep import count_cores
+
+    options = opt.given(
+        theory=theory,
+        recipe=recipe,
+        weight_decay=weight_decay,
+        batch=batch,
+        steps=steps,
+        learning_rate=learning_rate,
+        bias_start=bias_start,
+        device=device,
+        workers=count_cores() if workers is None else workers,
+    )
+    partial = False
+    try:
+        comparison: Comparison | None = compare_models(
+            frequencies, widths, 2 if seeds is None else seeds, progress=True, **options
+        )
+    except InterruptedComparison as stopped:
+        comparison, partial = stopped.partial, True
+    if comparison is not None:
+        _report(comparison, outputs, json, csv, {"frequencies": source})
+    if partial:
+        raise KeyboardInterrupt
+
+
+def _report(
+    comparison: Comparison,
+    outputs: list[Path],
+    json: bool,
+    csv: bool,
+    settings: dict[str, Any] | None = None,
+) -> None:
+    record = comparison.to_dict()
+    record["settings"] |= settings or {}
+    write_outputs(outputs, comparison, record)
+    if not show_for_machines(json, csv, record, comparison):
+        show_comparison(comparison)
+    for failure in comparison.failures:
+        print(f"superscale: did not finish: {failure}", file=sys.stderr)
+
+
+def reproduce(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A figure (fig1, fig3, fig4, fig5, fig6, fig7), or, with --store, one of our "
+            "measurements: grid, row_paper, seeds, density, density_widths, density_widths_paper, "
+            "large_power, large_others, large_power_weak, large_others_weak."
+        ),
+    ],
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of finished runs: train what it lacks (hours), use what is there."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that train at once (default: all cores).")
+    ] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """Draw a published figure from our models, beside the published points, with differences.
+
+    Without --store it is drawn from the measurements that come with the package. Figures have the
+    numbers of version 1 of arXiv 2505.10465.
+
+    Example: superscale reproduce fig4 --output fig4.png
+    """
+    from empirical.comparisons.figures import reproduce as draw_again
+    from empirical.comparisons.shipped import MEASUREMENTS, measure_grid, save_measured
+
+    outputs = list(output or [])
+    if what in MEASUREMENTS:
+        check_outputs(outputs, (".csv",))
+        if store is None:
+            raise ValueError(f"to measure {what!r}, give the folder of its runs: --store runs")
+        found = measure_grid(what, store, workers, progress=True)
+        for path in outputs:
+            save_measured(what, found, path)
+            print(f"wrote {path}", file=sys.stderr)
+        print(f"{what}: {found}")
+        for failure in found.failures:
+            print(f"superscale: did not finish: {failure}", file=sys.stderr)
+        return
+    if not outputs and not json and not csv:
+        outputs = [Path(f"superscale-{what}.png")]
+    check_outputs(outputs)
+    result = draw_again(what, store, workers=workers, progress=True)
+    summary = result.summary()
+    record: dict[str, Any] = {
+        "figure": what,
+        "rows": result.to_dataframe().to_dict("records"),
+        "summary": summary.to_dict("records"),
+        "source": result.source,
+    }
+    write_outputs(outputs, result, record)
+    if not show_for_machines(json, csv, record, result):
+        show_table(
+            f"Our models beside {result}",
+            ["panel", "recipe", "points", "published", "median difference", "largest", "ratio"],
+            [
+                [str(x) for x in list(row.values())[:4]]
+                + [number(x) for x in list(row.values())[4:]]
+                for row in record["summary"]
+            ],
+        )
