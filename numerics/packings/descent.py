@@ -1,8 +1,8 @@
 """Descent of an energy of unit vectors: L-BFGS on a product of spheres.
 
-Use ``descend(U, energy, iterations)``; energies are in ``numerics.packings.energies``. It works in
-the precision of U, and has no overhead beyond some passes over its memory: scipy's costs more than
-a large energy itself.
+``descend(U, energy, iterations)`` works in the precision of U; energies are in
+``numerics.packings.energies``. Its overhead is a few passes over the stored steps, while that of
+scipy's L-BFGS-B exceeds the evaluation of a large energy.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.packings.deadline import NEVER, Deadline
 from numerics.packings.kernels import lbfgs_direction
 
 # Of float32 or float64.
@@ -21,15 +22,15 @@ Array = NDArray[Any]
 Energy = Callable[[Array], tuple[float, Array]]
 
 _MEMORY = 12
-# Root mean square moves of the vectors: the first, and the most in one step.
+# Root mean square displacement of the vectors: in the first step, and the largest in any.
 _FIRST, _LONGEST = 0.02, 1.0
-# A step that gains less, relative to the value and in units of the precision, may be the last:
-# so many in a row end it.
+# Relative gain, in units of the precision, below which a step counts as stalled, and how many such
+# steps in a row end the descent.
 _STALLED, _IN_A_ROW = 16.0, 3
 
 
-def descend(U: Array, energy: Energy, iterations: int) -> Array:
-    """Lower an energy of unit vectors from U until it gains nothing more.
+def descend(U: Array, energy: Energy, iterations: int, deadline: Deadline = NEVER) -> Array:
+    """Lower an energy of unit vectors from U until steps stall.
 
     Parameters
     ----------
@@ -39,6 +40,8 @@ def descend(U: Array, energy: Energy, iterations: int) -> Array:
         Takes unit vectors, returns the value and its gradient (not yet projected).
     iterations : int
         Most steps.
+    deadline : Deadline
+        When to end at the latest, to one evaluation of the energy.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def descend(U: Array, energy: Energy, iterations: int) -> Array:
     changes, inverse = np.empty_like(steps), np.empty(_MEMORY, X.dtype)
     count = stalled = 0
     for _ in range(iterations):
-        if not np.any(g):  # flat: under a ReLU an energy can reach 0
+        if deadline.passed or not np.any(g):  # flat: under a ReLU an energy can reach 0
             break
         direction = lbfgs_direction(g, steps, changes, inverse, count, _FIRST * math.sqrt(len(X)))
         down = float(direction @ g)
@@ -77,18 +80,20 @@ def descend(U: Array, energy: Energy, iterations: int) -> Array:
             size = min(1.0, _LONGEST * math.sqrt(len(X)) / math.sqrt(direction @ direction))
         found = None
         for _ in range(20 if down < 0 else 0):
+            if deadline.passed:
+                return V
             trial = X + size * direction.reshape(X.shape)
             new, new_g, new_V = evaluate(trial)
             if new <= value + 1e-4 * size * down:
                 found = trial
                 break
-            # The lowest point of a parabola through what is known.
+            # The minimum of the parabola through both values and the slope.
             curve = 2 * (new - value - size * down)
             size = min(max(-down * size * size / curve, 0.1 * size), 0.5 * size)
         if found is None:
             if count == 0:
                 break
-            count = 0  # the memory misleads: start again along the slope
+            count = 0  # the memory gives no descent direction: restart along the gradient
             continue
         change = new_g - g
         bend = size * float(direction @ change)

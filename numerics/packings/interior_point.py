@@ -1,7 +1,8 @@
-"""Finish a packing to machine precision: an interior-point method on its closest pairs.
+"""A primal-dual interior-point method for the largest overlap, to machine precision.
 
-Use ``polish(U, lines)`` on vectors that a smooth energy has brought near a best packing. Newton's
-method with the curvature of the sphere: it converges whether or not contacts fix every coordinate.
+``polish(U, lines)`` starts from vectors that the descent of a smooth energy has brought near a
+local optimum. The Newton matrix includes the curvature of the sphere, so that it converges whether
+or not the active constraints determine every coordinate.
 """
 
 from __future__ import annotations
@@ -10,26 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from numerics.packings.deadline import NEVER, Deadline
 from numerics.packings.kernels import add_newton_terms
 
 Array = NDArray[np.float64]
 
-# Pairs this far below the largest overlap take no part; no vector moves further in one step.
-_NEAR, _REACH = 0.2, 0.05
-# Sum of slack times multiplier: at the start, and when all is done.
-_START, _DONE = 1e-4, 3e-16
+# Pairs further than this below the largest overlap are left out of the constraints.
+_NEAR = 0.2
+# Largest displacement of a vector in one step: the set of constraints stays valid.
+_LONGEST = 0.05
+# Complementarity gap, the sum of slack times multiplier: at the start, and at convergence.
+_START_GAP, _FINAL_GAP = 1e-4, 3e-16
+# Rows of the product of overlaps that are in memory at once.
+_BLOCK = 1024
 
 
 def largest_overlap(U: Array, lines: bool) -> float:
     """Return the largest |t| (lines) or t (code) between different rows."""
-    t = U @ U.T
-    np.fill_diagonal(t, -np.inf)
-    if not lines:
-        return float(t.max())
-    return max(float(t.max()), -float((U @ U.T).min()))
+    largest = -np.inf
+    for start in range(0, len(U), _BLOCK):
+        block = U[start : start + _BLOCK]
+        t = block @ U[: start + len(block)].T
+        own = np.arange(len(block))
+        t[own, start + own] = -np.inf
+        largest = max(largest, float(t.max()))
+        if lines:
+            t[own, start + own] = np.inf
+            largest = max(largest, -float(t.min()))
+    return largest
 
 
-def polish(U: Array, lines: bool, rounds: int = 100) -> Array:
+def polish(U: Array, lines: bool, rounds: int = 100, deadline: Deadline = NEVER) -> Array:
     """Lower the largest overlap to a local minimum.
 
     Minimises s subject to σ t <= s over the close pairs (σ = ±1 their signs) by a primal-dual
@@ -43,6 +55,8 @@ def polish(U: Array, lines: bool, rounds: int = 100) -> Array:
         Whether |t| or t counts.
     rounds : int
         Most Newton steps.
+    deadline : Deadline
+        When to end at the latest, to one Newton step.
 
     Returns
     -------
@@ -57,12 +71,12 @@ def polish(U: Array, lines: bool, rounds: int = 100) -> Array:
     0.5
     """
     U = U / np.linalg.norm(U, axis=1, keepdims=True)
-    moved = _newton(U, lines, rounds)
+    moved = _newton(U, lines, rounds, deadline)
     return moved if largest_overlap(moved, lines) < largest_overlap(U, lines) else U
 
 
-def _newton(U: Array, lines: bool, rounds: int) -> Array:
-    shrink = 0.15  # what a step shall leave of slack times multiplier
+def _newton(U: Array, lines: bool, rounds: int, deadline: Deadline) -> Array:
+    shrink = 0.15  # centring parameter: the fraction of the gap that a step aims at
     n, m = U.shape
     i, j = np.triu_indices(n, 1)
     t = np.einsum("pm,pm->p", U[i], U[j])
@@ -70,13 +84,13 @@ def _newton(U: Array, lines: bool, rounds: int) -> Array:
     near = sign * t > (sign * t).max() - _NEAR
     i, j, sign = i[near], j[near], sign[near]
     over, pairs = sign * t[near], i.size
-    level = _centre(over, _START / pairs)
+    level = _centre(over, _START_GAP / pairs)
     slack = level - over
-    dual = _START / pairs / slack
+    dual = _START_GAP / pairs / slack
     matrix, pull, damping = np.empty((n * m, n * m)), np.empty((n, m)), 1e-10
 
     def along(weights: Array) -> Array:
-        """Σ over pairs of weight σ ∇t."""
+        """Return Σ w σ ∇t over the pairs."""
         t = (sign * over)[:, None]
         out, w = np.zeros((n, m)), (weights * sign)[:, None]
         np.add.at(out, i, w * (U[j] - t * U[i]))
@@ -85,7 +99,7 @@ def _newton(U: Array, lines: bool, rounds: int) -> Array:
 
     for _ in range(rounds):
         gap = float(dual @ slack)
-        if gap < _DONE:
+        if gap < _FINAL_GAP or deadline.passed:
             break
         stiffness = dual / slack
         add_newton_terms(U, i, j, sign, dual, stiffness, matrix, pull)
@@ -103,7 +117,7 @@ def _newton(U: Array, lines: bool, rounds: int) -> Array:
         change = np.einsum("pm,pm->p", U[j] - t * U[i], move[i])
         change += np.einsum("pm,pm->p", U[i] - t * U[j], move[j])
         dual_step = push - stiffness * (rise - sign * change)
-        size, found_step = min(1.0, _REACH / np.linalg.norm(move, axis=1).max()), False
+        size, found_step = min(1.0, _LONGEST / np.linalg.norm(move, axis=1).max()), False
         while size > 1e-4 and not found_step:
             V = U + size * move
             V /= np.linalg.norm(V, axis=1, keepdims=True)
@@ -112,7 +126,7 @@ def _newton(U: Array, lines: bool, rounds: int) -> Array:
             size = size if found_step else size / 2
         if not found_step:
             break
-        # Short steps: walls are too close for how far there is to go along them; make room.
+        # A short step means that constraints are too near: recentre.
         shrink = 0.15 if size > 0.4 else 0.7 if size > 0.1 else 2.0
         U, level, over = V, level + size * rise, new
         slack = level - over
@@ -132,7 +146,10 @@ def _centre(over: Array, mu: float) -> float:
 
 
 def _solve(matrix: Array, right: Array, damping: float) -> tuple[Array, float] | None:
-    """Solve with as much damping as makes the matrix positive; say how much."""
+    """Solve with the least damping, by factors of ten, that makes the matrix positive definite.
+
+    Returns the solution and the damping to try next; None if no damping will do.
+    """
     diagonal = matrix.diagonal().copy()
     while damping < 1e6:
         np.fill_diagonal(matrix, diagonal + damping)

@@ -1,8 +1,8 @@
 """Compiled parts of the search for packings: a descent, and the matrix of a Newton step.
 
-Use through ``numerics.packings.energies``, ``numerics.packings.search`` and
-``numerics.packings.interior_point``, which check what goes in. Small n: pairs are visited one by
-one, without products of matrices.
+``numerics.packings.energies``, ``numerics.packings.search`` and
+``numerics.packings.interior_point`` check the input and call them. They are for small n: pairs are
+visited one by one, without products of matrices.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import math
 import numba as nb
 import numpy as np
 
-_MEMORY = 12  # pairs of steps and changes of slope that the descent remembers
-_FEEBLE = 36.0  # weights below e^-36 of the largest are left out
+_MEMORY = 12  # pairs of steps and changes of the gradient that L-BFGS keeps
+_NEGLIGIBLE = 36.0  # weights below e^-36 of the largest, the precision of float64, are left out
 
 
 @nb.njit(cache=True, fastmath=True)
@@ -30,7 +30,7 @@ def _weigh_pairs(V, p, lines, t, slope):  # type: ignore[no-untyped-def]
             top = max(top, abs(x) if lines else x)
     total, weighted = 0.0, 0.0
     slope[:, :] = 0.0
-    least = top - _FEEBLE / p
+    least = top - _NEGLIGIBLE / p
     for i in range(n):
         for j in range(i):
             x = t[i, j]
@@ -49,7 +49,7 @@ def _weigh_pairs(V, p, lines, t, slope):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, fastmath=True)
 def _weigh_orbits(V, p, lines, turn, order, images, t, slope):  # type: ignore[no-untyped-def]
-    """Do as ``_weigh_pairs``, over ordered pairs of one vector of each orbit with all vectors.
+    """Return the same as ``_weigh_pairs`` from pairs of one vector of each orbit with all vectors.
 
     ``turn`` (m x 2): row k holds the cosine and the signed sine by which the k-th and its
     neighbour's coordinates are mixed; ``order`` (s): how many vectors each orbit has. ``images``
@@ -78,7 +78,7 @@ def _weigh_orbits(V, p, lines, turn, order, images, t, slope):  # type: ignore[n
         own += order[i]
     total, weighted = 0.0, 0.0
     slope[:, :] = 0.0
-    least, own = top - _FEEBLE / p, 0
+    least, own = top - _NEGLIGIBLE / p, 0
     for i in range(s):
         for j in range(a):
             x = t[i, j]
@@ -166,12 +166,15 @@ def lbfgs_direction(g, steps, changes, inverse, count, first):  # type: ignore[n
     return direction
 
 
-@nb.njit(cache=True)
-def descend_orbits(U, p, lines, iterations, tolerance, turn, order):  # type: ignore[no-untyped-def]
+@nb.njit(cache=True, nogil=True)
+def descend_orbits(  # type: ignore[no-untyped-def]
+    U, p, lines, iterations, tolerance, turn, order, stop
+):
     """Lower the smoothed largest overlap by L-BFGS, until a step gains less than tolerance/p.
 
     Row i of U stands for its ``order[i]`` images under powers of ``turn`` (see ``_weigh_orbits``);
-    an empty ``order`` means that the rows of U are all.
+    an empty ``order`` means that the rows of U are all. ``stop`` holds one flag, which another
+    thread may set to end the descent.
 
     Returns unit vectors and the mean of their overlaps under the weights e^{pt}: the value of the
     Lagrange dual with these weights, which a sharper p can hardly go below.
@@ -185,7 +188,7 @@ def descend_orbits(U, p, lines, iterations, tolerance, turn, order):  # type: ig
     value, mean = _on_sphere(X, p, lines, turn, order, V, images, t, slope)
     for _ in range(iterations):
         g = slope.ravel()
-        if not _dot(g, g) > 0:
+        if stop[0] or not _dot(g, g) > 0:
             break
         direction = lbfgs_direction(g, steps, changes, inverse, count, min(1.0, 1 / p))
         length, down = math.sqrt(_dot(direction, direction)), _dot(direction, g)
@@ -201,7 +204,7 @@ def descend_orbits(U, p, lines, iterations, tolerance, turn, order):  # type: ig
         if not met:
             if count == 0:
                 break
-            count = 0  # the memory misleads: start again along the slope
+            count = 0  # the memory gives no descent direction: restart along the gradient
             continue
         change = new_slope.ravel() - g
         bend = size * _dot(direction, change)
@@ -217,14 +220,14 @@ def descend_orbits(U, p, lines, iterations, tolerance, turn, order):  # type: ig
     return V, mean
 
 
-@nb.njit(cache=True)
-def descend_soft_maximum(U, p, lines, iterations, tolerance):  # type: ignore[no-untyped-def]
-    """Do as ``descend_orbits`` where every vector stands for itself alone."""
-    nothing = np.empty((0, 2))
-    return descend_orbits(U, p, lines, iterations, tolerance, nothing, np.empty(0, np.int64))
+@nb.njit(cache=True, nogil=True)
+def descend_soft_maximum(U, p, lines, iterations, tolerance, stop):  # type: ignore[no-untyped-def]
+    """Run ``descend_orbits`` without a symmetry: every vector is an orbit of its own."""
+    none = np.empty((0, 2))
+    return descend_orbits(U, p, lines, iterations, tolerance, none, np.empty(0, np.int64), stop)
 
 
-@nb.njit(cache=True, fastmath=True)
+@nb.njit(cache=True, fastmath=True, nogil=True)
 def add_newton_terms(U, first, second, sign, dual, stiffness, matrix, pull):  # type: ignore[no-untyped-def]
     """Fill the Newton matrix of the Lagrangian Σ λ σ t over pairs, and Σ D σ ∇t.
 

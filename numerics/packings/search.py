@@ -1,37 +1,54 @@
-"""The search for packings: explicit where one is known, else many starts, descent and polish.
+"""The search for packings: a known construction, or descents from many starts.
 
-Use ``pack(n, m)`` for lines of least coherence, ``objective=`` for codes, frames, and the
+``pack(n, m)`` finds lines of least coherence; ``objective=`` takes codes, frames, and the
 interference energy of the toy model.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
-from functools import cache
+from contextlib import nullcontext
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numerics.packings.basin_hopping import Walk
+from numerics.packings.basin_hopping import BasinHopping
+from numerics.packings.constructions.equiangular_frames import simplex_vectors
 from numerics.packings.constructions.known import construct
+from numerics.packings.deadline import Deadline
 from numerics.packings.descent import Energy, descend
-from numerics.packings.energies import p_frame, relu_energy
+from numerics.packings.energies import p_frame, relu_energy, soft_maximum
+from numerics.packings.interior_point import largest_overlap
 from numerics.packings.packing import Packing
 from numerics.packings.starts import random_start
 from numerics.sampling import as_generator
+from theory.bounds.certificates import Kind
 from theory.bounds.packing_bounds import bounds
 from theory.checks import check_finite, check_integer, check_real
 from theory.frequencies import Frequencies
+from theory.one_thread import one_thread
 
 Array = NDArray[np.float64]
 Objective = Literal["coherence", "cosine", "frame_potential", "p_frame", "relu_energy"]
 
+# Distance from the best possible value at which a search ends.
 _MET = 1e-11
 # Coordinates from which a descent begins in single precision.
 _LARGE = 20_000
+# Most iterations of the descent of an energy.
+_ITERATIONS = 3000
+# Vectors up to which BLAS is held to one thread: products of so small matrices gain nothing from
+# more, and threads of several searches at once would wait for each other.
+_ONE_THREAD = 1000
+# Evaluations of the energy that must fit in the time limit for a descent to be worthwhile.
+_WORTHWHILE = 4
+# Arrays of n x n and of n x m that a search holds at once, in float64.
+_SQUARE_ARRAYS, _VECTOR_ARRAYS = 5, 30
 
 
 def pack(
@@ -67,7 +84,9 @@ def pack(
         before. By default as many as fit if ``seconds`` is given, else 20, and for "coherence" and
         "cosine" 10⁶/n², between 20 and 2000.
     seconds : float, optional
-        Time after which no new start is made (at least one is).
+        Time limit, from when the kernels are compiled (once after installation, about 20 s).
+        Descents end when it has passed; one start is made in any case, and at least its value is
+        computed. A known construction is built in full.
     target : float, optional
         Value at which to stop.
     explicit : bool
@@ -89,7 +108,8 @@ def pack(
     Raises
     ------
     ValueError
-        For an argument that is out of range or does not fit the objective.
+        For an argument that is out of range or does not fit the objective, or if n and m need more
+        memory than the machine has.
     KeyboardInterrupt
         If it is interrupted before the first start has ended.
 
@@ -108,53 +128,102 @@ def pack(
     starts, rng = check_integer("starts", starts, 1), as_generator(seed)
     seconds = math.inf if seconds is None else check_real("seconds", seconds, 0.0)
     goal = -math.inf if target is None else check_real("target", target)
-    if objective in ("coherence", "cosine"):
-        lines = objective == "coherence"
-        if explicit:
-            found = _explicit(n, m, lines)
-            if found is not None:
-                return found
-        known = bounds(n, m, "lines" if lines else "code", degree=0).best.value
-        goal = max(goal, known + _MET)
+    energy = _energy(objective, n, p, frequencies, r, b)
+    kind: Kind = "lines" if objective == "coherence" else "code"
+    if energy is None:
+        _check_memory(n, m, 8 * 3 * n * m)
+        found = _explicit(n, m, kind == "lines") if explicit else None
+        if found is not None:
+            return found
+        goal = max(goal, bounds(n, m, kind, degree=0).best.value + _MET)
+    _check_memory(n, m, 8 * (_SQUARE_ARRAYS * n * n + _VECTOR_ARRAYS * n * m))
+    _compile()
+    with one_thread() if n <= _ONE_THREAD else nullcontext(), Deadline(seconds) as deadline:
+        improve: Callable[[], tuple[Array, float]]
+        if not _is_worthwhile(energy, n, m, kind, deadline):
+            improve = partial(_evaluate_start, energy, n, m, kind, rng)
+        elif energy is None:
+            improve = BasinHopping(n, m, kind == "lines", rng, deadline).step
+        else:
+            improve = partial(_descend_start, energy, n, m, rng, deadline)
+        return _search(improve, objective, starts, goal, deadline, progress)
 
-        _compile()
-        improve = Walk(n, m, lines, rng).step
+
+def _check_memory(n: int, m: int, needed: int) -> None:
+    """Refuse a size for which the machine has too little memory."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # the system does not say
+        memory = 16 * 2**30
+    if needed > 0.8 * memory:
+        raise ValueError(
+            f"n = {n}, m = {m} needs about {needed / 2**30:.3g} GiB of memory and this machine has "
+            f"{memory / 2**30:.3g} GiB, of which a search takes 80 %: give fewer vectors"
+        )
+
+
+def _is_worthwhile(energy: Energy | None, n: int, m: int, kind: Kind, deadline: Deadline) -> bool:
+    """Whether the time that is left holds some evaluations of the energy of all vectors."""
+    if n <= _ONE_THREAD or deadline.left == math.inf:
+        return True
+    some = random_start(_ONE_THREAD, m, np.random.default_rng(0))
+    began = time.monotonic()
+    if energy is None:
+        soft_maximum(some, 100.0, kind == "lines")
     else:
-        energy = _energy(objective, n, p, frequencies, r, b)
+        energy(some)
+    every = (time.monotonic() - began) * (n / _ONE_THREAD) ** 2
+    return _WORTHWHILE * every < deadline.left
 
-        def improve() -> tuple[Array, float]:
-            U = random_start(n, m, rng)
-            if n * m > _LARGE:
-                U = descend(U.astype(np.float32), energy, 3000).astype(np.float64)
-            U = descend(U, energy, 3000)
-            return U, energy(U)[0]
 
-    return _search(improve, objective, starts, seconds, goal, progress)
+def _evaluate_start(
+    energy: Energy | None, n: int, m: int, kind: Kind, rng: np.random.Generator
+) -> tuple[Array, float]:
+    U = random_start(n, m, rng)
+    return U, largest_overlap(U, kind == "lines") if energy is None else energy(U)[0]
+
+
+def _descend_start(
+    energy: Energy, n: int, m: int, rng: np.random.Generator, deadline: Deadline
+) -> tuple[Array, float]:
+    U = random_start(n, m, rng)
+    if n * m > _LARGE:
+        single = descend(U.astype(np.float32), energy, _ITERATIONS, deadline)
+        U = single.astype(np.float64)
+        U /= np.linalg.norm(U, axis=1, keepdims=True)
+    U = descend(U, energy, _ITERATIONS, deadline)
+    return U, energy(U)[0]
 
 
 @cache
 def _compile() -> None:
-    """Compile what the search needs, before its clock starts."""
-    walk = Walk(6, 3, True, np.random.default_rng(0))
+    """Compile what a search needs, or load it, before its clock starts."""
+    rng = np.random.default_rng(0)
+    hopping = BasinHopping(6, 3, True, rng)
     for _ in range(3):
-        walk.step()
+        hopping.step()
+    ones = np.ones(6)
+    for precision in (np.float32, np.float64):
+        start = random_start(6, 3, rng).astype(precision)
+        descend(start, lambda U: relu_energy(U, ones, -0.1 * ones, ones), 3)
 
 
 def _search(
     improve: Callable[[], tuple[Array, float]],
     objective: str,
     starts: int,
-    seconds: float,
     goal: float,
+    deadline: Deadline,
     progress: Callable[[int, float], None] | None,
 ) -> Packing:
-    began, made, interrupted = time.monotonic(), 0, False
+    """Make one start after another, and keep the best."""
+    made, interrupted = 0, False
     vectors, best = np.empty((0, 0)), math.inf
     try:
-        while made < starts and (made == 0 or time.monotonic() - began < seconds):
+        while made < starts and (made == 0 or not deadline.passed):
             U, value = improve()
             made += 1
-            if value < best:
+            if value < best or made == 1:
                 vectors, best = U, value
             if progress is not None:
                 progress(made, best)
@@ -176,13 +245,13 @@ def _explicit(n: int, m: int, lines: bool) -> Packing | None:
         return Packing(system.vectors, "coherence", value, system.name, str(system.coherence))
     if n <= m + 1:  # a simplex, in as many dimensions as it needs
         vectors = np.zeros((n, m))
-        centred = np.eye(n) - 1 / n
-        _, _, axes = np.linalg.svd(centred)
-        inside = centred @ axes[: n - 1].T
-        vectors[:, : n - 1] = inside / np.linalg.norm(inside, axis=1, keepdims=True)
+        vectors[:, : n - 1] = simplex_vectors(n)
         return Packing(vectors, "cosine", -1 / (n - 1), "simplex", f"-1/{n - 1}")
     if n <= 2 * m:
-        return Packing(np.concatenate([np.eye(m), -np.eye(m)])[:n], "cosine", 0.0, "orthoplex", "0")
+        vectors = np.zeros((n, m))
+        i = np.arange(n)
+        vectors[i, i % m] = np.where(i < m, 1.0, -1.0)
+        return Packing(vectors, "cosine", 0.0, "orthoplex", "0")
     return None
 
 
@@ -193,7 +262,10 @@ def _energy(
     frequencies: Frequencies | None,
     r: ArrayLike,
     b: ArrayLike,
-) -> Energy:
+) -> Energy | None:
+    """Return the energy of an objective; None for the largest overlap."""
+    if objective in ("coherence", "cosine"):
+        return None
     if objective == "frame_potential":
         return lambda U: p_frame(U, 2.0)
     if objective == "p_frame":
@@ -213,7 +285,8 @@ def _energy(
     if np.any(norms <= 0):
         raise ValueError(f"r = {norms.min():g} is not allowed: give norms above 0")
     weights = np.array(frequencies.p)
-    return lambda U: relu_energy(U, norms, biases, weights)
+    # Fewer vectors are the first of all.
+    return lambda U: relu_energy(U, norms[: len(U)], biases[: len(U)], weights[: len(U)])
 
 
 def _one_each(name: str, x: ArrayLike, n: int) -> Array:

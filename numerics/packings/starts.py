@@ -1,7 +1,7 @@
-"""Where a search for packings starts: anywhere, at a symmetric arrangement, or near a good one.
+"""Starting points of a search for packings: random, symmetric, or a perturbed packing.
 
-Use ``random_start`` for independent directions, ``symmetric_start`` for orbits of a random
-rotation, ``kick`` to change a packing a little.
+``random_start`` draws independent directions, ``symmetric_start`` orbits of a random rotation;
+``kick`` perturbs a packing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+
+# Vectors that one kick moves at most: each costs n m operations.
+_MOST_MOVED = 300
 
 
 def _unit(X: Array) -> Array:
@@ -31,7 +35,7 @@ def random_start(n: int, m: int, rng: np.random.Generator) -> Array:
 
 
 class Orbits(NamedTuple):
-    """Vectors that stand for all their images under the powers of one rotation of finite order.
+    """One vector of each orbit under the powers of a rotation of finite order.
 
     ``vectors`` (s x m); ``turn`` (m x 2): the rotation mixes the coordinates 0 and 1, 2 and 3, …:
     row k holds the factors of the k-th and of its neighbour; ``order`` (s): images of each.
@@ -58,9 +62,9 @@ class Orbits(NamedTuple):
 def symmetric_start(n: int, m: int, lines: bool, rng: np.random.Generator) -> Orbits:
     """Return random orbits of a random rotation of random order, with n vectors or a few more.
 
-    The rotation turns random planes by multiples of 2π/k and keeps or flips the axes left; for
-    lines every second one is a root of -1 instead. What k does not divide is made up by vectors
-    that the rotation keeps, or by an orbit too many.
+    The rotation turns random planes by multiples of 2π/k and keeps or flips the other axes; for
+    lines, in half of the draws, its k-th power is -1 instead of 1. Where k does not divide n, fixed
+    vectors of the rotation make up the rest, or one more orbit gives too many.
 
     Examples
     --------
@@ -95,7 +99,7 @@ def symmetric_start(n: int, m: int, lines: bool, rng: np.random.Generator) -> Or
 
 
 def kick(U: Array, lines: bool, rng: np.random.Generator) -> Array:
-    """Return unit vectors with a few moved elsewhere, some of them into holes, or all shaken.
+    """Return unit vectors of which a few were moved at random or into holes, or all perturbed.
 
     Examples
     --------
@@ -106,7 +110,7 @@ def kick(U: Array, lines: bool, rng: np.random.Generator) -> Array:
     if rng.random() < 0.4:
         size = 10 ** rng.uniform(-1.7, -0.3)
         return _unit(U + size * rng.standard_normal((n, m)) / np.sqrt(m))
-    most = 3 if rng.random() < 0.7 else max(1, n // 3)
+    most = 3 if rng.random() < 0.7 else min(max(1, n // 3), _MOST_MOVED)
     moved = rng.permutation(n)[: rng.integers(1, min(most, n - 1), endpoint=True)]
     V, stay = U.copy(), np.ones(n, dtype=bool)
     stay[moved] = False

@@ -17,6 +17,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from numerics.packings.constructions.finite_fields import (
+    LARGEST_FIELD,
     Elements,
     factor_prime_power,
     field,
@@ -40,7 +41,9 @@ def frames_of(S: NDArray[np.int64], name: str, source: str) -> list[LineSystem]:
     (3, 1/3, 1)
     """
     n = len(S)
-    square = S @ S
+    # BLAS products of whole numbers are exact here: the entries stay far below 2^53.
+    real = S.astype(np.float64)
+    square = np.rint(real @ real).astype(np.int64)
     a = int(square[0, 1] * S[0, 1])
     if not np.array_equal(square, (n - 1) * np.eye(n, dtype=S.dtype) + a * S):
         raise ValueError(f"{name}: S² is not (n - 1) I + a S, so the lines are no tight frame")
@@ -66,6 +69,21 @@ def _factor(gram: NDArray[np.float64], m: int) -> NDArray[np.float64]:
 def simplex(m: int) -> NDArray[np.int64]:
     """Signs of m + 1 lines in R^m: all overlaps negative."""
     return np.eye(m + 1, dtype=np.int64) - 1
+
+
+def simplex_vectors(n: int) -> NDArray[np.float64]:
+    """Return n unit vectors in R^(n-1) with overlaps -1/(n-1), the columns of a Helmert matrix.
+
+    Examples
+    --------
+    >>> (simplex_vectors(4) @ simplex_vectors(4).T).round(6)[0]
+    array([ 1.      , -0.333333, -0.333333, -0.333333])
+    """
+    k = np.arange(1.0, n)
+    vectors = np.tril(np.ones((n - 1, n)))
+    vectors[np.arange(n - 1), np.arange(1, n)] = -k
+    vectors /= np.sqrt(k * (k + 1) * (n - 1) / n)[:, None]
+    return np.ascontiguousarray(vectors.T)
 
 
 def conference(q: int) -> NDArray[np.int64]:
@@ -233,9 +251,9 @@ def equiangular_frame(n: int, m: int) -> LineSystem | None:
     True
     """
     if n == m + 1:
-        return frames_of(simplex(m), "simplex", "classical")[0]
+        return LineSystem("simplex", simplex_vectors(n), (sp.Rational(1, m),), "classical")
     sources = [source for source in _sources() if source[0] == n]
-    if n == 2 * m and n % 4 == 2 and factor_prime_power(n - 1) is not None:
+    if n == 2 * m and n % 4 == 2 and n <= LARGEST_FIELD and factor_prime_power(n - 1) is not None:
         paley = f"Paley conference matrix, q = {n - 1}"
         where = "Paley 1933; Lemmens and Seidel 1973"
         sources.insert(0, (n, paley, where, conference, (n - 1,)))

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from theory.checks import check_integer
 
+# Largest order of a field here: its tables hold every element.
+LARGEST_FIELD = 4096
+
 # Numbers of elements of a field, or their quadratic characters.
 Elements = NDArray[np.int64]
 
@@ -56,7 +59,7 @@ class FiniteField:
     """
 
     def __init__(self, q: int) -> None:
-        self.q = check_integer("q", q, 2, 4096)
+        self.q = check_integer("q", q, 2, LARGEST_FIELD)
         found = factor_prime_power(self.q)
         if found is None:
             raise ValueError(f"q = {q} is not allowed: give a prime power")

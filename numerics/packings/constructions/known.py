@@ -54,7 +54,7 @@ Mixon, arXiv 1504.00253)
     """
     n, m = check_integer("n", n, 1), check_integer("m", m, 1)
     if n <= m:
-        return LineSystem("orthonormal basis", np.eye(m)[:n], (sp.Integer(0),), "classical")
+        return LineSystem("orthonormal basis", np.eye(n, m), (sp.Integer(0),), "classical")
     if m == 1:
         return None
     known = _SPORADIC.get((n, m))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from numerics.packings.deadline import NEVER
 from numerics.packings.descent import descend
 from numerics.packings.energies import p_frame, relu_energy, soft_maximum
 from numerics.packings.interior_point import largest_overlap, polish
@@ -54,7 +55,7 @@ def test_descent_lowers_and_stays_on_the_sphere():
 def test_compiled_descent_against_the_general_one(lines):
     U = random_start(14, 5, np.random.default_rng(1))
     for p in (15.0, 100.0):
-        found, estimate = descend_soft_maximum(U, p, lines, 3000, 1e-9)
+        found, estimate = descend_soft_maximum(U, p, lines, 3000, 1e-9, NEVER.flag)
         plain = descend(found, lambda V, p=p: soft_maximum(V, p, lines), 3000)
         assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(14))
         value, slope = soft_maximum(found, p, lines)
@@ -137,7 +138,7 @@ def test_descent_of_orbits_against_the_descent_of_all(lines):
     for _ in range(10):
         orbits = symmetric_start(20, 6, lines, rng)
         V, estimate = descend_orbits(
-            orbits.vectors, 20.0, lines, 3000, 1e-10, orbits.turn, orbits.order
+            orbits.vectors, 20.0, lines, 3000, 1e-10, orbits.turn, orbits.order, NEVER.flag
         )
         U = orbits._replace(vectors=V).images()
         value, slope = soft_maximum(U, 20.0, lines)
@@ -146,7 +147,9 @@ def test_descent_of_orbits_against_the_descent_of_all(lines):
         # Stationary among all packings, not only among symmetric ones.
         slope -= U * np.sum(slope * U, axis=1, keepdims=True)
         assert np.linalg.norm(slope) < 1e-3
-        short = descend_orbits(orbits.vectors, 20.0, lines, 2, 1e-10, orbits.turn, orbits.order)[0]
+        short, _ = descend_orbits(
+            orbits.vectors, 20.0, lines, 2, 1e-10, orbits.turn, orbits.order, NEVER.flag
+        )
         short = orbits._replace(vectors=short).images()
         assert value < soft_maximum(short, 20.0, lines)[0]
 

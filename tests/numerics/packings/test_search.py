@@ -4,16 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 import numerics.packings.search as module
+from numerics.packings.deadline import Deadline
 from numerics.packings.descent import descend
 from numerics.packings.energies import p_frame, relu_energy, soft_maximum
 from numerics.packings.interior_point import largest_overlap, polish
+from numerics.packings.kernels import descend_soft_maximum
 from numerics.packings.packing import Packing
 from numerics.packings.search import pack
+from numerics.packings.symmetric import SymmetricSearch
 from theory.bounds.certificates import PowerPotential, ReluPotential
 from theory.bounds.linear_programming import certify_energy
 from theory.bounds.packing_bounds import bounds, frame_potential
@@ -168,7 +172,7 @@ def test_no_packing_beats_a_bound_and_rotation_changes_nothing(m, n, seed):
 
 
 def test_ctrl_c_keeps_the_best_so_far(monkeypatch):
-    real, calls = module.Walk.step, []
+    real, calls = module.BasinHopping.step, []
 
     def step(walk):
         calls.append(walk)
@@ -176,11 +180,13 @@ def test_ctrl_c_keeps_the_best_so_far(monkeypatch):
             raise KeyboardInterrupt
         return real(walk)
 
-    monkeypatch.setattr(module.Walk, "step", step)
+    monkeypatch.setattr(module.BasinHopping, "step", step)
     found = pack(9, 4, explicit=False)
     assert found.interrupted and found.method == "2 starts"
     calls.clear()
-    monkeypatch.setattr(module.Walk, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        module.BasinHopping, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         pack(9, 4, explicit=False)
 
@@ -190,7 +196,53 @@ def test_progress_and_time():
     pack(9, 4, starts=3, explicit=False, progress=lambda k, best: seen.append((k, best)))
     assert [k for k, _ in seen] == [1, 2, 3]
     assert all(a >= b for (_, a), (_, b) in pairwise(seen))
-    assert pack(9, 4, seconds=0, explicit=False).method == "1 starts"
+    f = Frequencies.power_law(9, 1.0)
+    for objective in ("coherence", "cosine", "frame_potential", "p_frame", "relu_energy"):
+        found = pack(9, 4, objective, seconds=0, explicit=False, frequencies=f)
+        assert found.method == "1 starts" and np.isfinite(found.value)
+
+
+def test_a_deadline_ends_every_stage():
+    U = random_vectors(12, 4, 0)
+    with Deadline(0.0) as deadline:
+        assert deadline.passed and deadline.left == 0
+        assert polish(U, True, deadline=deadline) == pytest.approx(U, abs=1e-15)
+        assert descend(U, lambda V: p_frame(V, 4.0), 50, deadline) == pytest.approx(U, abs=1e-15)
+        V, _ = descend_soft_maximum(U, 50.0, True, 50, 1e-6, deadline.flag)
+        assert pytest.approx(U, abs=1e-15) == V
+        assert SymmetricSearch(12, 4, True, np.random.default_rng(0), deadline).draw() is None
+    with Deadline(1e-3) as deadline:
+        descend_soft_maximum(U, 50.0, True, 10**9, -1.0, deadline.flag)  # until the timer ends it
+        assert deadline.passed
+    with Deadline() as deadline:
+        assert not deadline.passed and deadline.left == np.inf
+
+
+def test_many_vectors_are_a_random_start_where_time_is_too_short():
+    found = pack(1200, 3, "p_frame", seconds=1e-9)
+    assert found.value == pytest.approx(p_frame(found.vectors, 4.0)[0])
+    lines = pack(1200, 3, seconds=1e-9)
+    assert lines.value == pytest.approx(lines.coherence, abs=1e-14)
+
+
+def test_a_search_holds_blas_to_one_thread():
+    def threads():
+        pools = threadpoolctl.threadpool_info()
+        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+    seen = []
+    with threadpoolctl.threadpool_limits(2):
+        pack(9, 4, starts=2, explicit=False, progress=lambda *_: seen.append(threads()))
+        assert threads() == {2}
+    assert seen == [{1}, {1}]
+
+
+@pytest.mark.parametrize("objective", ["coherence", "p_frame"])
+def test_sizes_beyond_memory_are_refused(objective):
+    with pytest.raises(ValueError, match=r"needs about .* GiB of memory and this machine has"):
+        pack(10**6, 1000, objective, seconds=1)
+    with pytest.raises(ValueError, match=r"n = 300000, m = 100 needs about 3\.3.e\+03 GiB"):
+        pack(300_000, 100, objective)
 
 
 # ---- the result -----------------------------------------------------------------------------
