@@ -1,7 +1,7 @@
 """Sums over pairs of rows from blocks of their overlaps (compiled).
 
-Use through ``numerics.overlaps.statistics``. A block holds the overlaps t of
-some rows with some columns; each kernel adds what it finds to arrays that the caller keeps.
+``numerics.overlaps.statistics`` calls them. A block holds the overlaps t of some rows with some
+columns; each kernel adds its sums to arrays of the caller.
 """
 
 from __future__ import annotations
@@ -9,29 +9,32 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-# Sums kept for each block: weights, then weighted t, |t|, t², t³, t⁴, then one for each threshold.
-MOMENTS = 6
+# Weighted sums: 1, |t|, d, d², d³ with d = t - c; e, e² with e = t² - c₂; then one for each
+# threshold. The shifts c and c₂ are the means of t and t², so that nothing cancels.
+MOMENTS = 7
 
 
 @nb.njit(cache=True, fastmath=True)
-def _row_sums(t, weights, thresholds, sums):  # type: ignore[no-untyped-def]
-    """Add Σ w (1, t, |t|, t², t³, t⁴, ReLU(t - h)²…) over one row to ``sums``."""
-    s0, s1, s2, s3, s4, s5 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+def _row_sums(t, weights, shifts, thresholds, sums):  # type: ignore[no-untyped-def]
+    """Add Σ w (1, |t|, d, d², d³, e, e², ReLU(t - h)²…) over one row to ``sums``."""
+    s0, s1, s2, s3, s4, s5, s6 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(t.size):
         x, w = np.float64(t[k]), weights[k]
-        square = w * x * x
+        d, e = x - shifts[0], x * x - shifts[1]
         s0 += w
-        s1 += w * x
-        s2 += w * abs(x)
-        s3 += square
-        s4 += square * x
-        s5 += square * x * x
+        s1 += w * abs(x)
+        s2 += w * d
+        s3 += w * d * d
+        s4 += w * d * d * d
+        s5 += w * e
+        s6 += w * e * e
     sums[0] += s0
     sums[1] += s1
     sums[2] += s2
     sums[3] += s3
     sums[4] += s4
     sums[5] += s5
+    sums[6] += s6
     for h in range(thresholds.size):
         total = 0.0
         for k in range(t.size):
@@ -58,13 +61,13 @@ def _count(t, histogram):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True)
 def _add_stretch(  # type: ignore[no-untyped-def]
-    t, row_id, column_ids, row_weight, column_weights, thresholds, sums, counts, found
+    t, row_id, column_ids, row_weight, column_weights, shifts, thresholds, sums, counts, found
 ):
     """Add the overlaps of one row with a stretch of columns."""
     if t.size == 0:
         return
     row_sums = np.zeros(sums.size)
-    _row_sums(t, column_weights, thresholds, row_sums)
+    _row_sums(t, column_weights, shifts, thresholds, row_sums)
     sums += row_weight * row_sums
     _count(t, counts)
     smallest, largest = _extremes(t)
@@ -84,6 +87,7 @@ def _add_rows(  # type: ignore[no-untyped-def]
     row_weights,
     column_weights,
     upper,
+    shifts,
     thresholds,
     sums,
     counts,
@@ -105,6 +109,7 @@ def _add_rows(  # type: ignore[no-untyped-def]
                 column_ids[low:high],
                 row_weights[r],
                 column_weights[low:high],
+                shifts,
                 thresholds,
                 sums,
                 counts,
@@ -131,6 +136,7 @@ def add_block(  # type: ignore[no-untyped-def]
     row_weights,
     column_weights,
     upper,
+    shifts,
     thresholds,
     parts,
     sums,
@@ -139,10 +145,10 @@ def add_block(  # type: ignore[no-untyped-def]
 ):
     """Add a block of overlaps to ``sums``, ``histogram`` and the extremes ``found``.
 
-    ``upper``: rows and columns are the same set, and only pairs above the diagonal count. Otherwise
-    a pair of equal identities is left out. Rows are shared out, interleaved, over ``parts``, which
-    run in parallel. ``found`` holds (largest t, its row, its column, smallest t, its row, its
-    column).
+    ``upper``: rows and columns are the same set, and only pairs above the diagonal count.
+    Otherwise a pair of equal identities is left out. ``shifts`` are the means of t and t². The rows
+    are dealt out in turn to ``parts``, which run in parallel. ``found`` holds (largest t, its row,
+    its column, smallest t, its row, its column).
     """
     part_sums = np.zeros((parts, sums.size))
     part_counts = np.zeros((parts, histogram.size), dtype=np.int64)
@@ -158,6 +164,7 @@ def add_block(  # type: ignore[no-untyped-def]
             row_weights,
             column_weights,
             upper,
+            shifts,
             thresholds,
             part_sums[part],
             part_counts[part],

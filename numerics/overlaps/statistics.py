@@ -132,19 +132,21 @@ def overlaps(
         "mean": (first @ other_first - np.sum(same**2)) / mass,
         "mean_square": (np.sum(second * other_second) - np.sum(same**2)) / mass,
     }
+    shifts = np.array([values["mean"], values["mean_square"]])
+    rounding = 8 * float(np.finfo(source.dtype).eps)
     stderr: dict[str, float] = {}
     histogram = np.zeros(bins, dtype=np.int64)
     found = np.array([-np.inf, -1, -1, np.inf, -1, -1])
     if pairs != "none":
         sums = np.zeros(MOMENTS + levels.size)
         if pairs == "all":
-            _stream(unit, left, right, w, levels, sums, histogram, found)
+            _stream(unit, left, right, w, shifts, levels, sums, histogram, found)
         else:
             count = check_integer("samples", samples, 2)
             t, ends = _draw(unit, left, right, w, count, as_generator(rng))
-            stderr = _sample(t, ends, levels, sums, histogram, found)
+            stderr = _sample(t, ends, shifts, rounding, levels, sums, histogram, found)
             pair_count = count
-        values |= _statistics(sums, levels, found)
+        values |= _statistics(sums, levels, found, rounding)
     names = ("mean", "mean_absolute", "mean_square", "variance_of_square", "skewness", "largest")
     order = [*names, "smallest", "coherence", *(f"one_sided({h:g})" for h in levels)]
     return Overlaps(
@@ -191,6 +193,7 @@ def _stream(
     left: NDArray[np.int64],
     right: NDArray[np.int64] | None,
     w: NDArray[np.float64],
+    shifts: NDArray[np.float64],
     levels: NDArray[np.float64],
     sums: NDArray[np.float64],
     histogram: NDArray[np.int64],
@@ -212,6 +215,7 @@ def _stream(
                 w[some],
                 w[against],
                 diagonal,
+                shifts,
                 levels,
                 min(some.size, 4 * get_num_threads()),
                 sums,
@@ -258,26 +262,28 @@ def _draw(
 def _sample(
     t: NDArray[np.float64],
     ends: NDArray[np.int64],
+    shifts: NDArray[np.float64],
+    rounding: float,
     levels: NDArray[np.float64],
     sums: NDArray[np.float64],
     histogram: NDArray[np.int64],
     found: NDArray[np.float64],
 ) -> dict[str, float]:
     """Add sampled pairs, each with weight 1; return standard errors of what they estimate."""
-    powers = [np.ones_like(t), t, np.abs(t), t**2, t**3, t**4]
+    d, e = t - shifts[0], t**2 - shifts[1]
     over = [np.maximum(t - h, 0) ** 2 for h in levels]
-    sums += [power.sum() for power in (*powers, *over)]
+    sums += [x.sum() for x in (np.ones_like(t), np.abs(t), d, d**2, d**3, e, e**2, *over)]
     histogram += np.histogram(t, np.linspace(-1, 1, histogram.size + 1))[0]
     for place, best in ((0, int(np.argmax(t))), (3, int(np.argmin(t)))):
         found[place], found[place + 1], found[place + 2] = t[best], *ends[:, best]
     scale = 1 / math.sqrt(t.size)
-    mean, square, spread = t.mean(), np.mean(t**2), t.std()
+    mean, spread = t.mean(), t.std()
     # Delta method: the influence of each pair on the skewness and on the variance of t².
-    z = (t - mean) / spread if spread > 1e-7 else np.zeros_like(t)
+    z = (t - mean) / spread if spread > rounding else np.zeros_like(t)
     skewness = np.mean(z**3)
     influence = {
         "mean_absolute": np.abs(t),
-        "variance_of_square": (t**2 - square) ** 2,
+        "variance_of_square": (e - e.mean()) ** 2,
         "skewness": z**3 - 3 * z - 1.5 * skewness * (z**2 - 1),
     }
     influence |= {f"one_sided({h:g})": value for h, value in zip(levels, over, strict=True)}
@@ -288,16 +294,18 @@ def _statistics(
     sums: NDArray[np.float64],
     levels: NDArray[np.float64],
     found: NDArray[np.float64],
+    rounding: float,
 ) -> dict[str, float]:
-    mean, absolute, square, cube, fourth = sums[1:MOMENTS] / sums[0]
-    variance = square - mean**2
-    third = cube - 3 * mean * square + 2 * mean**3
+    absolute, d, d_square, d_cube, e, e_square = sums[1:MOMENTS] / sums[0]
+    variance = d_square - d**2
+    third = d_cube - 3 * d * d_square + 2 * d**3
     # Rounding takes equal directions beyond 1.
     largest, smallest = min(float(found[0]), 1.0), max(float(found[3]), -1.0)
     return {
         "mean_absolute": absolute,
-        "variance_of_square": fourth - square**2,
-        "skewness": third / variance**1.5 if variance > 1e-14 else 0.0,
+        "variance_of_square": e_square - e**2,
+        # Equal overlaps differ by rounding alone.
+        "skewness": third / variance**1.5 if variance > rounding**2 else 0.0,
         "largest": largest,
         "smallest": smallest,
         "coherence": max(largest, -smallest),

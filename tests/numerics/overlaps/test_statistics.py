@@ -507,3 +507,26 @@ def test_table_and_picture():
         none.plot()
     assert set(none.values) == {"mean", "mean_square"} and none.closest is None
     assert RandomOverlap(10).mean_square == 0.1
+
+
+@pytest.mark.parametrize(
+    ("offset", "dtype", "digits"),
+    [(0, "f8", 1e-11), (3, "f8", 1e-11), (1000, "f8", 1e-8), (0, "f4", 1e-5), (10, "f4", 1e-4)],
+)
+def test_nothing_cancels_where_the_mean_overlap_is_near_one(offset, dtype, digits):
+    W = (np.random.default_rng(0).standard_normal((300, 64)) + offset).astype(dtype)
+    # Written out in 80 bits, in two passes: the mean first.
+    U = W.astype(np.longdouble)
+    U /= np.sqrt((U * U).sum(axis=1))[:, None]
+    t = (U @ U.T)[np.triu_indices(300, 1)]
+    d, e = t - t.mean(), t**2 - (t**2).mean()
+    skewness = float((d**3).mean() / (d**2).mean() ** 1.5)
+    exact = overlaps(W)
+    assert exact.skewness == pytest.approx(skewness, rel=digits, abs=digits)
+    assert exact.variance_of_square == pytest.approx(float((e**2).mean()), rel=digits)
+    sampled = overlaps(W, pairs="sample", samples=2**15)
+    for name, value in (("skewness", skewness), ("variance_of_square", float((e**2).mean()))):
+        assert abs(sampled.values[name] - value) < 4 * sampled.stderr[name]
+    # Two groups: a pair within both counts twice, so that all against all is the same.
+    both = overlaps(W, rows=np.arange(300), against=np.arange(300))
+    assert both.skewness == pytest.approx(skewness, rel=digits, abs=digits)
