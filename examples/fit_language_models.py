@@ -20,7 +20,7 @@ def main():
     print(fit)
 
     # The four losses of one model share what is special about it: resample models, not points.
-    models = fit.bootstrap(by="clusters", samples=299, rng=0)
+    models = fit.bootstrap(by="clusters", samples=299, seed=0)
     print(models)
     print(fit.test_alpha(1.0, by="clusters"))
     print(fit.influence())

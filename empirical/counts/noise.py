@@ -1,8 +1,8 @@
-"""The noise of counts at their ranks: how far between stretches of text, and what ranking adds.
+"""The noise of counts at their ranks: dispersion between blocks of text, and the bias of sorting.
 
-Use ``fit_noise(blocks, counts)`` for how much more counts vary than independent draws would,
-``choose_last_rank`` and ``find_excess`` for the ranks that can be used and for how much their
-counts owe to being ranked. ``compare_zipf`` puts them together.
+``fit_noise(blocks, counts)`` compares the variance of counts with that of independent draws,
+``choose_last_rank`` finds the ranks that can be used, and ``find_excess`` by how much sorted counts
+exceed the expectations of their ranks. ``empirical.counts.zipf.compare_zipf`` uses all three.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Array = NDArray[np.float64]
 
 FEWEST_RANKS = 6  # twice the parameters of the broken power law
 
-# The last rank is chosen with this factor on the width of the noise: ``ranks_continue`` is asked
-# again with the fitted exponent, and must not say yes to one draw of the counts and no to another.
+# Factor on the width of the noise when the last rank is chosen. ``ranks_continue`` is applied
+# later, with the fitted exponent; with this room it holds in every draw of the counts.
 _ROOM = 1.25
 
 
@@ -40,11 +40,12 @@ def dispersions(parts: Array) -> Array:
     counts, share = parts.sum(axis=0), parts.sum(axis=1) / parts.sum()
     square = np.sum((parts - np.outer(share, counts)) ** 2, axis=0)
     expected = counts * (1 - share @ share)
-    return np.divide(square, expected, out=np.ones_like(counts), where=counts > 0)
+    ratio: Array = np.divide(square, expected, out=np.ones_like(counts), where=counts > 0)
+    return ratio
 
 
 def block_covariance(fit: RankLawFit, parts: Array) -> Array:
-    """Return the covariance of a fit's theta from how much the scores of blocks differ.
+    """Return the covariance of a fit's theta from the scatter of the scores of blocks.
 
     The sandwich estimate (White, Econometrica 50, 1, 1982) with blocks of text as the sample: it
     holds though words come in bursts, and though the law is not quite right.
@@ -59,13 +60,16 @@ def block_covariance(fit: RankLawFit, parts: Array) -> Array:
     scores = fit.score(parts)
     totals = parts.sum(axis=1, keepdims=True)
     scores = scores - totals * scores.sum(axis=0) / totals.sum()
-    return fit.covariance @ scores.T @ scores @ fit.covariance * len(parts) / (len(parts) - 1)
+    spread = scores.T @ scores * len(parts) / (len(parts) - 1)
+    covariance: Array = fit.covariance @ spread @ fit.covariance
+    return covariance
 
 
 def fit_noise(parts: Array, falling: Array) -> tuple[float, float]:
     """Return (φ at a count of 1, κ) of the dispersion φ ∝ count^κ between blocks; (1, 0) without.
 
-    A line through means over ranks that double, down to the smallest count that is of use.
+    A straight line through logarithms of means over octaves of ranks, down to the smallest count
+    that can be used.
     """
     usable = int(np.sum(falling >= SMALLEST_COUNT))
     edges = [0, *(2**k for k in range(2, 60) if 2**k < usable), usable]
@@ -84,18 +88,19 @@ def fit_noise(parts: Array, falling: Array) -> tuple[float, float]:
 
 def noise_at(c: ArrayLike, noise: tuple[float, float]) -> Array:
     """Return φ at these counts."""
-    return np.maximum(1.0, noise[0] * np.maximum(c, 1) ** noise[1])
+    spread: Array = np.maximum(1.0, noise[0] * np.maximum(c, 1) ** noise[1])
+    return spread
 
 
 def choose_last_rank(falling: Array, noise: tuple[float, float]) -> int:
     """Return the last rank where a count is large against its noise and the list goes on.
 
-    Where the text is too bursty for any rank, counts are held against independent draws only; where
-    they are small even so, all positive ones are used.
+    If the dispersion between blocks leaves too few ranks, that of independent draws is used; if
+    that does, too, all positive counts are used.
     """
     n = falling.size
     counts, rank = np.maximum(falling, 1), np.arange(1, n + 1)
-    # The exponent between half the rank and the rank: no law is fitted yet.
+    # The exponent between half the rank and the rank; no law has been fitted yet.
     half = (rank + 1) // 2
     with np.errstate(divide="ignore", invalid="ignore"):
         exponent = np.log(counts[half - 1] / counts) / np.log(rank / half)
@@ -112,7 +117,7 @@ def choose_last_rank(falling: Array, noise: tuple[float, float]) -> int:
 
 
 def find_excess(c: Array, first: int, last: int, n: int, noise: tuple[float, float]) -> Array:
-    """Return by how much the counts exceed those of their ranks; zeros where that is not known."""
+    """Return by how much counts exceed the expectations of their ranks; 0 where not known."""
     laws: tuple[RankLaw, ...] = ("zipf_mandelbrot", "broken_power_law")
     best = max((maximise(law, c, first) for law in laws), key=lambda fit: fit.log_likelihood)
     slope, spread = best.exponent(best.ranks), noise_at(c, noise)

@@ -1,6 +1,6 @@
-"""Counts of the tokens of a vocabulary as a value: a table that is saved and read, a picture.
+"""Counts of the tokens of a vocabulary: saved to and loaded from a table, and drawn.
 
-Use ``TokenCounts.load(path)`` for counts that were saved, ``count_tokens`` to count.
+``empirical.counts.tokens.count_tokens`` counts; ``TokenCounts.load(path)`` reads saved counts.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class TokenCounts:
     tokens : tuple of str
         The tokens by id, as the tokenizer writes them; "" for an id that has none.
     blocks : ndarray of int, shape (k, n)
-        The same counts in consecutive stretches of the text of much the same length, k <= 32; they
-        sum to ``counts``. Words come in bursts: differences between stretches tell how far counts
-        can be trusted. Empty (k = 0) where they were not saved.
+        The same counts in k <= 32 consecutive blocks of text of similar length; they sum to
+        ``counts``. Words come in bursts: the scatter between blocks gives the errors of counts.
+        Empty (k = 0) where they were not saved.
 
     Examples
     --------

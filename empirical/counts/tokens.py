@@ -1,7 +1,7 @@
 """How often each token of a tokenizer occurs in text, over its whole vocabulary.
 
-Use ``count_tokens(Path("text.txt"), "tokenizer.json")``, and hand the ``TokenCounts`` to
-``compare_zipf``, or its ``counts`` to ``Frequencies.from_counts``. It needs the package tokenizers:
+``count_tokens(Path("text.txt"), "tokenizer.json")`` returns ``TokenCounts``, which ``compare_zipf``
+takes; ``Frequencies.from_counts`` takes its ``counts``. This needs the package tokenizers:
 ``pip install "superscale[tokenizers]"``.
 """
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 Text = str | Path
 
-_PIECE = 2**15  # characters that are tokenized at once
-_BATCH = 2**19  # characters that are handed to the tokenizer together
-_BLOCKS = 32  # most blocks; at least half of them are in use in a long text
+_PIECE = 2**15  # characters tokenized at once
+_BATCH = 2**19  # characters given to the tokenizer in one call
+_BLOCKS = 32  # largest number of blocks; a long text fills at least half of them
 
 
 def count_tokens(
@@ -38,27 +38,26 @@ def count_tokens(
 ) -> TokenCounts:
     """Count the tokens of text by id, over the whole vocabulary of a tokenizer.
 
-    No special tokens are added, nothing is truncated or padded and no merge is dropped at random,
-    whatever the tokenizer's file says; special tokens that are spelt out in the text do count. Long
-    texts are read and tokenized in pieces of 2^15 characters, cut at line ends where there are any,
-    so that memory does not grow with the text; at a cut, a token or two may come out differently
-    (some 1 in 10 000).
+    Special tokens are not added, nothing is truncated or padded, and no merge is dropped at random,
+    whatever the tokenizer's file says; special tokens that are written in the text are counted.
+    Long texts are read and tokenized in pieces of 2^15 characters, cut at line ends where there are
+    any, so that memory does not grow with the text; the cuts change about 1 token in 10 000.
 
     Parameters
     ----------
     texts : str, Path, or iterable of them
         A ``str`` is text; a ``Path`` is a file of UTF-8 text. Each is tokenized by itself. An
-        iterable is read once, as it comes.
+        iterable is read once.
     tokenizer : path or tokenizers.Tokenizer
-        A tokenizer.json (as models are published with), or a folder that has one.
+        A tokenizer.json, as it is published with a model, or a folder that has one.
     progress : bool or callable
-        A bar on stderr, or a function of (bytes counted, bytes in all; 0 if not known: only the
-        sizes of files are).
+        A bar on stderr, or a function of (bytes counted, total bytes). The total is 0 unless all
+        texts are files.
 
     Returns
     -------
     TokenCounts
-        Counts, token strings, and the counts of up to 32 stretches of the text.
+        Counts, token strings, and the counts of up to 32 blocks of the text.
 
     Raises
     ------
@@ -102,7 +101,7 @@ def count_tokens(
 
 
 class _Blocks:
-    """Counts of consecutive stretches; neighbours are merged when there are too many."""
+    """Counts of consecutive blocks of text; neighbours are merged when there are too many."""
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -117,11 +116,11 @@ class _Blocks:
         if self.inside < self.size:
             return
         if len(self.full) == _BLOCKS - 1:
-            # One more would make 32: merge pairs, and go on with blocks twice as long.
+            # One more would make 32: merge pairs, and continue with blocks twice as long.
             everything = [*self.full, self.open]
             pairs = zip(everything[::2], everything[1::2], strict=True)
             self.full = [a + b for a, b in pairs]
-            # A little less than their mean, so that pieces of equal length fill equal blocks.
+            # Less than their mean, so that pieces of equal length fill equal blocks.
             self.size = 3 * sum(int(block.sum()) for block in self.full) // (4 * len(self.full))
         else:
             self.full.append(self.open)
@@ -129,7 +128,8 @@ class _Blocks:
         self.inside = 0
 
     def total(self) -> NDArray[np.int64]:
-        return np.sum([*self.full, self.open], axis=0)
+        counts: NDArray[np.int64] = np.sum([*self.full, self.open], axis=0)
+        return counts
 
     def table(self) -> NDArray[np.int64]:
         blocks = [*self.full, self.open] if self.inside else self.full
@@ -170,7 +170,7 @@ def _batches(pieces: Iterable[str]) -> Iterator[list[str]]:
     size = 0
     for piece in pieces:
         batch.append(piece)
-        size += len(piece) + 256  # a short text costs something, too
+        size += len(piece) + 256  # the cost of a call, in characters
         if size >= _BATCH:
             yield batch
             batch, size = [], 0
@@ -203,7 +203,7 @@ def _measure(texts: Text | Iterable[Text]) -> int:
 
 
 def _check_no_name(text: str) -> None:
-    """Refuse the name of a text file where text is wanted."""
+    """Refuse the name of a text file in place of text."""
     if len(text) < 256 and re.fullmatch(r"\S+\.\w+", text) and Path(text).is_file():
         raise ValueError(
             f"{text!r} is the name of a file, and would be counted as text: give Path({text!r})"
@@ -232,7 +232,7 @@ def _read(path: Path) -> Iterator[str]:
 
 
 def _cut(chunks: Iterable[str]) -> Iterator[str]:
-    """Join chunks into pieces that end where a tokenizer would hardly notice."""
+    """Join chunks into pieces that end after a line or before a space."""
     rest = ""
     for chunk in chunks:
         rest += chunk

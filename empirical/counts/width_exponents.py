@@ -1,9 +1,9 @@
-"""What a fitted exponent of the counts does to the predicted exponent of the loss against width.
+"""The exponent of the loss against width that counts, and the laws fitted to them, predict.
 
-Use ``predict_width_exponents(compare_zipf(counts), m=[100, 1000])``: the weak theory's local
-exponents for the counts themselves beside those for each fitted law. Token counts have alpha near
-1, where the exponent alpha - 1 of an endless list is near 0 and no real vocabulary is near endless:
-the local exponent at the width in question is what matters.
+``predict_width_exponents(compare_zipf(counts), m=[100, 1000])`` gives the local exponents of the
+weak theory for the counts themselves and for each fitted law. Token counts have alpha near 1, where
+the exponent alpha - 1 of an infinite list is near 0, and no vocabulary is near infinite: the local
+exponent at the width in question is the one to use.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 COUNTS = "counts"
 
-_SAMPLES = 200  # of the bootstrap: they tell a standard error to 5 per cent
+_SAMPLES = 200  # resamples of the bootstrap, for a standard error with a spread of 5 %
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +42,16 @@ class WidthExponents:
     n : int
         Features: those that were counted at least once, unless another n was asked for.
     loss, exponent, stderr : mapping of str to ndarray of shape (k,)
-        Keyed by "counts" and the laws. Errors come from those of the fits (by their first
-        derivatives), and for the counts from a bootstrap over the stretches of text (NaN without
+        Keyed by "counts" and the laws. Errors of the laws follow from those of their parameters to
+        first order, those of the counts from a bootstrap over the blocks of text (NaN without
         blocks).
     tail : mapping of str to (float, float)
-        Exponent by which each law goes on for ever, with its standard error; less 1 it is the
-        exponent of the loss of an endless list, where that is above 0.
+        Exponent of each law at infinite rank, with its standard error; less 1 it is the exponent of
+        the loss for an infinite list, where that is above 0.
     quantile : float
-        Standard errors to either side in a 95 % interval.
+        Half width of a 95 % interval in standard errors.
     notes : tuple of str
-        What was left out, and what was extrapolated.
+        Laws that were left out, and ranks that were extrapolated to.
     """
 
     m: NDArray[np.int64]
@@ -66,8 +66,8 @@ class WidthExponents:
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row for each law and width, with a 95 % interval.
 
-        ``endless`` is alpha - 1, the weak exponent of the law if it had no last feature (0 or
-        below: then the loss falls by no power of m at all); ``endless_stderr`` its error.
+        ``asymptotic`` is alpha - 1, the weak exponent of the law if it had no last feature (at 0 or
+        below the loss is not a power of m); ``asymptotic_stderr`` is its standard error.
         """
         rows = []
         for law, exponent in self.exponent.items():
@@ -83,8 +83,8 @@ class WidthExponents:
                         "stderr": stderr,
                         "low": value - self.quantile * stderr,
                         "high": value + self.quantile * stderr,
-                        "endless": alpha - 1,
-                        "endless_stderr": error,
+                        "asymptotic": alpha - 1,
+                        "asymptotic_stderr": error,
                     }
                 )
         return pd.DataFrame(rows)
@@ -124,7 +124,7 @@ def predict_width_exponents(
     m: ArrayLike,
     n: int | None = None,
     *,
-    rng: np.random.Generator | int = 0,
+    seed: np.random.Generator | int = 0,
 ) -> WidthExponents:
     """Predict how the loss falls with width, from the counts and from each law fitted to them.
 
@@ -135,10 +135,10 @@ def predict_width_exponents(
     m : int or array_like of int
         Widths, 1 <= m < n.
     n : int, optional
-        Features of the laws (default: as many as were counted at least once). A law goes on by
-        itself where it was not fitted.
-    rng : numpy.random.Generator or int
-        Draws the blocks for the errors of the counts' exponents; a number is a seed.
+        Features of the laws (default: as many as were counted at least once). A law is
+        extrapolated beyond the ranks of its fit.
+    seed : int or numpy.random.Generator
+        Of the draws of blocks, for the errors of the counts' exponents.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def predict_width_exponents(
     size = positive if n is None else check_integer("n", n, 2)
     widths = check_widths(m, min(size, positive) - 1)
     law_frequencies = {COUNTS: Frequencies.from_counts(comparison.counts)}
-    errors = {COUNTS: _bootstrap(comparison, widths, np.random.default_rng(rng))}
+    errors = {COUNTS: _bootstrap(comparison, widths, np.random.default_rng(seed))}
     tail, notes = {}, []
     for law, fit in comparison.fits.items():
         try:
@@ -196,12 +196,13 @@ def predict_width_exponents(
 
 
 def _list(law: RankLaw, theta: Array, n: int, first: int) -> Frequencies:
-    """Return a law as a list of frequencies, so that its slope is taken as that of counts is."""
+    """Return a law as a list of frequencies, so that its exponent is computed as that of counts."""
     return Frequencies.from_probabilities(rank_frequencies(law, theta, n, first).p)
 
 
 def _exponents(frequencies: Frequencies, m: NDArray[np.int64]) -> Array:
-    return predict(frequencies, m, theory="weak").exponent["weak"]
+    exponents: Array = predict(frequencies, m, theory="weak").exponent["weak"]
+    return exponents
 
 
 def _propagate(comparison: ZipfComparison, law: RankLaw, m: NDArray[np.int64], n: int) -> Array:
@@ -216,14 +217,15 @@ def _propagate(comparison: ZipfComparison, law: RankLaw, m: NDArray[np.int64], n
         )
         slopes.append((up - down) / (2 * step[j]))
     slope = np.array(slopes)
-    return np.sqrt(np.sum(slope * (covariance @ slope), axis=0))
+    stderr: Array = np.sqrt(np.sum(slope * (covariance @ slope), axis=0))
+    return stderr
 
 
 def _bootstrap(comparison: ZipfComparison, m: NDArray[np.int64], rng: np.random.Generator) -> Array:
     """Return standard errors of the counts' exponents, by drawing blocks of text with replacement.
 
-    The exponent at m hangs on the m-th largest count, an order statistic, for which leaving out one
-    block at a time (the jackknife) would not do.
+    The exponent at m depends on the m-th largest count, an order statistic, for which the jackknife
+    is not consistent.
     """
     k = len(comparison.blocks)
     if comparison.errors_from != "blocks":
@@ -233,4 +235,5 @@ def _bootstrap(comparison: ZipfComparison, m: NDArray[np.int64], rng: np.random.
         sample = Frequencies.from_counts(rng.multinomial(k, np.full(k, 1 / k)) @ comparison.blocks)
         # Features of the blocks that were not drawn leave the list.
         values.append(_exponents(sample, np.minimum(m, sample.n - 1)))
-    return np.std(values, axis=0, ddof=1)
+    stderr: Array = np.std(values, axis=0, ddof=1)
+    return stderr

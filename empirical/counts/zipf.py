@@ -1,8 +1,8 @@
-"""Which law do counts follow? Zipf, Zipf–Mandelbrot or a broken power law, by likelihood.
+"""Zipf's law, Zipf–Mandelbrot and a broken power law fitted to counts, compared by likelihood.
 
-Use ``compare_zipf(counts, ranks=(first, last))``; hand it what ``count_tokens`` returned, and its
-errors come from differences between stretches of the text, which hold for words that come in
-bursts. ``predict_width_exponents`` says what the fits mean for the loss.
+``compare_zipf(counts, ranks=(first, last))`` fits all three. Given ``TokenCounts``, its errors come
+from the scatter between blocks of text, and hold for words that come in bursts.
+``empirical.counts.width_exponents`` predicts the loss from the fits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from theory.rank_frequency.zipf_exponent import select_ranks
 
 Array = NDArray[np.float64]
 
-_FEWEST_BLOCKS = 8
+_FEWEST_BLOCKS = 8  # for a covariance from blocks: its errors then have a spread of a quarter
 
 
 def compare_zipf(
@@ -42,10 +42,10 @@ def compare_zipf(
 ) -> ZipfComparison:
     """Fit the three laws to counts at ranks first..last and compare them by likelihood.
 
-    Ranks are read off the same counts, which lifts the i-th largest count by half an occurrence or
-    so and would by itself make the richer laws win; where the lift is known
-    (``estimate_rank_excess``), it is taken off before the fits, and a note says by how much that
-    moves the exponent.
+    The ranks come from the same counts, so the i-th largest count exceeds the expectation of rank i
+    by about half an occurrence, which alone would favour the laws with more parameters. Where the
+    excess is known (``estimate_rank_excess``), it is subtracted before the fits, and a note says by
+    how much that moves the exponent.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ def compare_zipf(
         Occurrences: whole numbers >= 0, in any order; zeros (of features known to exist) take the
         last ranks.
     ranks : (int, int or None)
-        First and last rank. None stands for the last rank whose count is large enough for that
-        correction (10 times its variance over that of independent draws).
+        First and last rank. None stands for the last rank at which that correction holds: the count
+        is at least 10 times its dispersion, and the list goes on beyond the noise of the rank.
     blocks : array_like, shape (k, n), optional
-        The same counts in k >= 8 stretches of text, for errors that hold when words come in bursts;
-        those of ``TokenCounts`` are used by themselves.
+        The same counts in k >= 8 blocks of text, for errors that hold when words come in bursts;
+        those of ``TokenCounts`` are used by default.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def compare_zipf(
     parts = _check_blocks(blocks, array)[:, order]
     notes = []
     if 0 < len(parts) < _FEWEST_BLOCKS:
-        notes.append(f"{len(parts)} blocks are too few to size errors by (8 or more): not used")
+        notes.append(f"{len(parts)} blocks are too few for errors (8 or more): not used")
         parts = parts[:0]
     falling = array[order]
     noise = fit_noise(parts, falling)
@@ -120,19 +120,20 @@ def compare_zipf(
         zipf = fits["zipf"]
         moved = float((zipf.covariance @ zipf.score(excess))[0])
         notes.append(
-            "ranks are read off the same counts: their lift of about "
-            f"{excess[-1]:.2g} occurrences was taken off (it would move Zipf's alpha by "
+            "ranks come from the same counts: their excess of about "
+            f"{excess[-1]:.2g} occurrences was subtracted (it would move Zipf's alpha by "
             f"{moved:+.2g})"
         )
     else:
         notes.append(
-            "ranks are read off the same counts, and the lift that this gives them is not known at "
-            f"the last rank (count {c[-1]:g}): richer laws may win by it alone; end at a lower rank"
+            "ranks come from the same counts, and the excess that this causes is not known at the "
+            f"last rank (count {c[-1]:g}): it may favour laws with more parameters; end at a lower "
+            "rank"
         )
     for law, fit in fits.items():
         if fit.at_bound:
             notes.append(
-                f"{law}: q = {fit.values['q']:.3g} is an end of its range: no q between fits best"
+                f"{law}: q = {fit.values['q']:.3g} is an end of its range: no finite q fits best"
             )
     result = ZipfComparison(
         read_only(falling),
@@ -151,7 +152,7 @@ def compare_zipf(
 
 
 def _finish(result: ZipfComparison, notes: list[str]) -> ZipfComparison:
-    """Add what needs the fits: covariances, the overdispersion without blocks, its note."""
+    """Add what follows from the fits: covariances, overdispersion without blocks, notes."""
     misfit = {law: result.dispersion(law) for law in result.fits}
     least = min(misfit.values())
     spread = result.overdispersion
@@ -164,14 +165,14 @@ def _finish(result: ZipfComparison, notes: list[str]) -> ZipfComparison:
             covariance[law] = fit.covariance * max(1.0, misfit[law])
         if np.isnan(covariance[law]).any():
             notes.append(
-                f"{law}: the likelihood is flat in one of its parameters (no break or q can be "
-                "told): no errors"
+                f"{law}: the counts do not determine one of its parameters (the break rank or q): "
+                "no errors"
             )
     if result.errors_from == "dispersion":
         spread = max(1.0, least)
         notes.append(
-            "errors hold the misfit as if it were noise; texts in blocks (count_tokens) give "
-            "errors that hold for words that come in bursts"
+            "errors treat the misfit as noise; counts in blocks of text (count_tokens) give errors "
+            "that hold for words that come in bursts"
         )
     if least > 2 * (result.overdispersion if result.errors_from == "blocks" else 1.0):
         notes.append(
@@ -194,7 +195,8 @@ def _check_blocks(blocks: ArrayLike | None, counts: Array) -> Array:
         raise ValueError(f"blocks have shape {parts.shape}: give (blocks, {counts.size})")
     if np.any(parts < 0) or np.any(parts.sum(axis=0) != counts):
         raise ValueError("the blocks do not sum to the counts: give the counts of all the text")
-    return parts[parts.sum(axis=1) > 0]
+    filled: Array = parts[parts.sum(axis=1) > 0]
+    return filled
 
 
 def _least_squares(c: Array, first: int) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Laws of frequency against rank side by side: likelihoods, errors, a table and a picture.
 
-Use ``compare_zipf`` to get a ``ZipfComparison``; this module says what one can be asked.
+``empirical.counts.zipf.compare_zipf`` returns a ``ZipfComparison``.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ LEAST_SQUARES = "zipf, log-log least squares (comparison only)"
 
 @dataclass(frozen=True, eq=False)
 class ZipfComparison:
-    """The laws side by side, each at its largest likelihood.
+    """The laws side by side, each at its maximum of the likelihood.
 
     Attributes
     ----------
     counts : ndarray, shape (n,)
         All counts in falling order, zeros included.
     blocks : ndarray, shape (k, n)
-        Counts of stretches of the text in the same order; k = 0 without them.
+        Counts of blocks of the text in the same order; k = 0 without them.
     first, last : int
         Ranks that were fitted.
     fits : mapping of str to RankLawFit
         By law: zipf, zipf_mandelbrot, broken_power_law.
     covariance : mapping of str to ndarray
-        Covariance of each fit's theta with the overdispersion in it, see ``errors_from``.
+        Covariance of each fit's theta, overdispersion included; see ``errors_from``.
     errors_from : str
-        "blocks": from the differences between stretches of the text (sandwich; White, Econometrica
-        50, 1, 1982). "dispersion": the observed information over Pearson's chi-square per degree of
-        freedom (quasi-likelihood; Wedderburn, Biometrika 61, 439, 1974), which is a size only,
-        since misfit is no noise.
+        "blocks": from the scatter between blocks of the text (sandwich estimate; White,
+        Econometrica 50, 1, 1982). "dispersion": the observed information over Pearson's chi-square
+        per degree of freedom (quasi-likelihood; Wedderburn, Biometrika 61, 439, 1974), which gives
+        the order of magnitude only, since misfit is not noise.
     overdispersion : float
-        φ in the QBIC, at least 1: the variance of counts between stretches over that of independent
+        φ in the QBIC, at least 1: the variance of counts between blocks over that of independent
         draws; without blocks, the least of the laws' ``dispersion``.
     excess : ndarray
-        What was taken off the counts at ranks first..last, because the ranks come from the same
-        counts (``estimate_rank_excess``); zeros where that correction does not hold.
+        Subtracted from the counts at ranks first..last, because the ranks come from the same counts
+        (``estimate_rank_excess``); zeros where that correction does not hold.
     least_squares : (float, float)
-        Exponent and standard error of a straight line through logarithms of positive counts. It
-        gives every rank the same weight, so the rare ones decide, and its error takes the ranks for
-        independent: a comparison only.
+        Exponent and standard error of a straight line through logarithms of positive counts. Every
+        rank has the same weight, so the rare features dominate, and the error assumes independent
+        ranks: for comparison only.
     notes : tuple of str
-        What to know before the numbers are believed.
+        Limits of these numbers.
     """
 
     counts: Array
@@ -82,16 +82,16 @@ class ZipfComparison:
 
     @property
     def preferred(self) -> str:
-        """The law with the least QBIC."""
+        """The law with the smallest QBIC."""
         return min(self.fits, key=self.qbic)
 
     def errors(self, law: str) -> dict[str, float]:
-        """Return the standard errors of a law's parameters, with overdispersion."""
+        """Return the standard errors of a law's parameters, overdispersion included."""
         return self[law].errors(self.covariance[law])
 
     @property
     def quantile(self) -> float:
-        """Standard errors to either side in a 95 % interval: Student's, by blocks, or normal."""
+        """Half width of a 95 % interval in standard errors: Student's, by blocks, or normal."""
         freedom = len(self.blocks) - 1 if self.errors_from == "blocks" else math.inf
         return float(student.ppf(0.975, freedom))
 
@@ -122,8 +122,8 @@ class ZipfComparison:
     def lead(self, law: str, over: str) -> tuple[float, float]:
         """Return ln L of one law less that of another, with its standard error over the blocks.
 
-        Several standard errors from 0, it is more than a burst in the text (Vuong, Econometrica 57,
-        307, 1989, with stretches of text as the sample). The error is NaN without blocks.
+        The test of Vuong (Econometrica 57, 307, 1989) with blocks of text as the sample. The error
+        is NaN without blocks.
         """
         one, other = self[law], self[over]
         gap = one.log_likelihood - other.log_likelihood
@@ -137,9 +137,9 @@ class ZipfComparison:
         return gap, float(np.sqrt((parts @ parts) * len(parts) / (len(parts) - 1)))
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return one row for each law, and one for least squares, which is a comparison only.
+        """Return one row for each law, and one for least squares, for comparison only.
 
-        ``stderr`` columns have the overdispersion in them, ``alpha_multinomial_stderr`` has not.
+        ``stderr`` columns include the overdispersion, ``alpha_multinomial_stderr`` does not.
         """
         rows = []
         best = self.preferred
@@ -176,7 +176,7 @@ class ZipfComparison:
             scale = fit.total * fit.p[0]
             ax.plot(fit.ranks, scale * fit.p / fit.p[0], color=f"C{k}", label=f"{law}: {shown}")
             if self.first == 1 and self.last < positive.size:
-                # The law goes on, at the same height.
+                # The law beyond the ranks fitted, joined to the fit.
                 beyond = fit.frequencies(positive.size).p
                 height = scale / beyond[0]
                 ax.plot(ranks[self.last :], height * beyond[self.last :], ":", color=f"C{k}")

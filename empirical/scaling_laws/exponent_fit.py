@@ -1,7 +1,7 @@
 """The exponent of a loss against m: a straight line through logarithms, with its standard error.
 
-Use ``fit_exponent(m, loss)``, on measured losses and on predicted ones alike, so that both are
-bent by the finite range in the same way; ``predicted_exponents`` does it for every theory at once.
+``fit_exponent(m, loss)`` fits measured and predicted losses alike, so that the finite range affects
+both in the same way; ``predicted_exponents`` fits every theory of a prediction.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from theory.prediction import Prediction
 
 @dataclass(frozen=True)
 class FittedExponent:
-    """Minus the log-log slope of loss against m; ``stderr`` is None with two points or a claim."""
+    """Minus the log-log slope of loss against m; ``stderr`` is None for two points or a claim."""
 
     value: float
     stderr: float | None

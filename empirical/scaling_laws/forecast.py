@@ -1,8 +1,8 @@
-"""Loss at widths not trained, and width for a loss, each with an interval that says of what.
+"""Loss at widths that were not trained, and width for a loss, with intervals.
 
-Use ``PowerLawFit.forecast`` and ``PowerLawFit.width_for``. The interval of the law holds what is
-unknown about its parameters; that of a new point also holds the scatter of one more measurement.
-Neither holds the doubt whether the law goes on: at m >= n it cannot.
+``PowerLawFit.forecast`` and ``PowerLawFit.width_for`` call this. The interval of the law covers the
+uncertainty of its parameters; that of a new point also covers the scatter of one measurement.
+Neither covers the possibility that the law does not extend that far: at m >= n it cannot.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from empirical.scaling_laws.profile_likelihood import Parts, check_level
+from empirical.scaling_laws.profile_likelihood import LinearQuantity, check_level
 from empirical.scaling_laws.resampling import Bootstrap, _percentiles
-from empirical.scaling_laws.variable_projection import Projection, Solution
+from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_finite, check_integer, check_real
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from empirical.scaling_laws.power_law_fit import PowerLawFit
 
-_WIDEST = 690.0  # ln m above this is no number any more
+_WIDEST = 690.0  # largest ln m; exp overflows above 709
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +36,15 @@ class Forecast:
     Attributes
     ----------
     table : DataFrame
-        A row for each group and width: loss; low and high, of the law (its parameters); new_low
-        and new_high, of one more measurement, as uncertain as those given are on average;
-        extrapolation, m over the largest width measured in the group; and with n: allowed,
-        whether m < n.
+        A row for each group and width: loss; low and high, of the law; new_low and new_high, of a
+        new measurement with the mean variance of those given; extrapolation, m over the largest
+        width measured in the group; and with n: allowed, whether m < n.
     level : float
         Nominal coverage.
     method : str
-        Where the intervals come from.
+        "profile", or the bootstrap.
     notes : tuple of str
-        What limits the forecast.
+        Limits of the forecast.
     """
 
     table: pd.DataFrame
@@ -83,11 +82,11 @@ class WidthForecast:
     Attributes
     ----------
     loss, group : float, str
-        What was asked.
+        The loss and group asked for.
     m, low, high : float
-        The width and its interval (parameters of the law); inf where the loss is never reached.
+        The width and the interval of the law; inf where the loss is never reached.
     level, method : float, str
-        Nominal coverage, and where the interval comes from.
+        Nominal coverage, and "profile" or the bootstrap.
     reason : str
         Why a width is infinite, or not allowed; empty otherwise.
     """
@@ -135,21 +134,21 @@ def forecast_losses(
     for group in groups:
         largest = points.m[points.index == group].max()
         for width in widths:
-            parts = Parts(group, u=math.log(width))
+            quantity = LinearQuantity(group, u=math.log(width))
             if region is not None:
-                inner = profile.bounds(region, level, parts)
-                outer = profile.bounds(region, level, parts, extra)
+                inner = profile.bounds(region, level, quantity)
+                outer = profile.bounds(region, level, quantity, extra)
             else:
                 assert bootstrap is not None
-                laws = parts.of(projection, bootstrap.laws)
+                laws = quantity.of(projection, bootstrap.laws)
                 inner = _percentiles(laws, level)
-                # Every law with every residual about the fitted one: no more randomness needed.
+                # Every law with every residual about the fitted one; nothing more is drawn.
                 scatter = residuals * math.sqrt(points.size / max(fit.dof, 1))
                 outer = _percentiles((laws[:, None] + scatter).ravel(), level)
             row = {
                 "group": points.groups[group],
                 "m": width,
-                "loss": float(parts.of(projection, fit.best)[0]),
+                "loss": float(quantity.of(projection, fit.best)[0]),
                 "low": inner[0],
                 "high": inner[1],
                 "new_low": outer[0],
@@ -168,7 +167,7 @@ def _break_note(n: int, widths: np.ndarray) -> str:
     text = f"the law cannot hold at m >= n = {n}: no two of n features need to interfere there"
     inside = widths[(widths > 1) & (widths < n)]
     if inside.size:
-        # The Welch bound (n - m)/(m (n - 1)) over the 1/m of random directions.
+        # The Welch bound (n - m)/(m (n - 1)) over the mean square 1/m of random directions.
         share = (n - inside.max()) / (n - 1)
         text += (
             f"; at m = {inside.max():g} the least mean squared overlap is {share:.3g} of the 1/m "
@@ -191,7 +190,7 @@ def forecast_width(
     projection, points = fit.projection, fit.points
     name = points.groups[group]
     if float(fit.best.slope.min()) <= 0:
-        raise ValueError("the fitted loss does not fall with m: no width can be named")
+        raise ValueError("the fitted loss does not fall with m: it is reached at no width")
     at = points.m[points.index == group]
 
     width = float(_invert(projection, fit.best, loss, group)[0])
@@ -200,9 +199,9 @@ def forecast_width(
         start = float(np.log(at).mean())
 
         def bound(u: float, end: int) -> float:
-            return fit.profile.bounds(region, level, Parts(group, u=u))[end] - loss
+            return fit.profile.bounds(region, level, LinearQuantity(group, u=u))[end] - loss
 
-        low, high = (_reach(lambda u, end=end: bound(u, end), start) for end in (0, 1))
+        low, high = (_find_crossing(lambda u, end=end: bound(u, end), start) for end in (0, 1))
     else:
         low, high = _percentiles(_invert(projection, bootstrap.laws, loss, group), level)
     method = "profile" if bootstrap is None else bootstrap.method
@@ -217,8 +216,8 @@ def forecast_width(
     return WidthForecast(loss, name, width, low, high, level, method, reason)
 
 
-def _invert(projection: Projection, laws: Solution, loss: float, group: int) -> np.ndarray:
-    """Return the width at which each law reaches the loss: inf where it lies above for ever."""
+def _invert(projection: VariableProjection, laws: Solution, loss: float, group: int) -> np.ndarray:
+    """Return the width at which each law reaches the loss; inf where it never does."""
     theta = laws.theta
     slope = laws.slope[:, 0 if projection.leveled else group]
     with np.errstate(all="ignore"):
@@ -232,7 +231,7 @@ def _invert(projection: Projection, laws: Solution, loss: float, group: int) -> 
     return np.where(falls & ~np.isnan(m), m, np.inf)
 
 
-def _reach(excess: Any, start: float) -> float:
+def _find_crossing(excess: Any, start: float) -> float:
     """Return m where a falling excess(ln m) is zero: 0 or inf where it never is."""
     low, high, step = start, start, 1.0
     while excess(high) > 0:

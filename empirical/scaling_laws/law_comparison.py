@@ -1,7 +1,8 @@
-"""Is it a power law at all? Other laws of the width, by likelihood.
+"""A power law against other laws of the width, by likelihood.
 
-Use ``PowerLawFit.compare()``. Each law gets the same points, weights and groups; AICc (Hurvich and
-Tsai, Biometrika 76, 297 (1989)) charges for parameters, the variance among them, in small samples.
+``PowerLawFit.compare()`` calls this. All laws are fitted to the same points, weights and groups.
+AICc (Hurvich and Tsai, Biometrika 76, 297 (1989)) penalises parameters, the variance among them,
+with a correction for small samples.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from empirical.scaling_laws.loss_points import LossPoints
-from empirical.scaling_laws.variable_projection import Projection
+from empirical.scaling_laws.variable_projection import VariableProjection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +37,8 @@ class LawComparison:
     table : DataFrame
         A row for each law: law, formula, parameters (without the variance), value (alpha, k, or
         b), rss, log_likelihood (normal errors; up to a constant of the data), AICc, difference
-        from the best, and weight (Akaike's share of the evidence). With too few points for the
-        AICc of any law, nothing is ranked: it is NaN, and so are difference and weight.
+        from the best, and weight (Akaike weight). With too few points for the AICc of any law,
+        AICc, difference and weight are NaN and nothing is ranked.
     """
 
     table: pd.DataFrame
@@ -71,8 +72,8 @@ class LawComparison:
 def compare_laws(points: LossPoints) -> LawComparison:
     """Fit every law to the points by least squares, each with its global optimum.
 
-    A law without floor has a C for each group, the others a floor (a) for each: all but the
-    logarithm, which has one parameter less than the power law, are on equal terms.
+    A law without floor has a C for each group, the others a floor (a) for each. The logarithm has
+    one parameter less than the power law.
 
     Examples
     --------
@@ -89,7 +90,7 @@ def compare_laws(points: LossPoints) -> LawComparison:
 def score_law(points: LossPoints, law: str) -> dict[str, float]:
     """Return parameters, value, rss, log_likelihood and AICc of one law's least-squares fit."""
     u = points.m if law == "exponential" else np.log(points.m)
-    projection = Projection(u, points.index, law != "no floor")
+    projection = VariableProjection(u, points.index, law != "no floor")
     if law == "logarithm":  # the power law's own limit
         best = projection.solve(np.zeros(1), points.weight, points.loss)
     else:

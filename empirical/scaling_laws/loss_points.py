@@ -1,6 +1,6 @@
 """The points of a loss curve: widths, losses, groups, weights, labels and clusters, checked.
 
-Use ``fit_power_law``; it reads its arguments through ``read_points``.
+``fit_power_law`` reads its arguments with ``read_points``.
 """
 
 from __future__ import annotations
@@ -16,39 +16,40 @@ from numpy.typing import ArrayLike, NDArray
 from theory.checks import check_finite, read_only
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class LossPoints:
-    """Checked points, sorted by group; ``order`` gives their places in what was given.
+    """Checked points, sorted by group; ``order`` gives their places in the input.
 
     Attributes
     ----------
     m, loss, weight : ndarray, shape (k,)
         Widths, losses and weights (1/stderr² where standard errors are known).
     index : ndarray of int, shape (k,)
-        Group of each point, as a number into ``groups``.
+        Group of each point, as an index into ``groups``.
     groups : tuple of str
         Names, in order of first appearance.
     labels : tuple of str
         A name for each point.
     clusters : tuple of str or None
-        What each point belongs to (a model, measured on several data sets).
+        The cluster of each point (a model that is measured on several data sets).
     known : bool
         Whether the weights are 1/variance rather than relative.
     order : ndarray of int, shape (k,)
-        Place of each point in the arrays that were given.
+        Place of each point in the input arrays.
     """
 
     m: Array
     loss: Array
     weight: Array
-    index: NDArray
+    index: Integers
     groups: tuple[str, ...]
     labels: tuple[str, ...]
     clusters: tuple[str, ...] | None
     known: bool
-    order: NDArray
+    order: Integers
 
     @property
     def size(self) -> int:
@@ -56,7 +57,7 @@ class LossPoints:
         return int(self.m.size)
 
     def find_group(self, group: object) -> int:
-        """Return the number of a group; None will do where there is only one."""
+        """Return the index of a group; None stands for the only one."""
         if group is None and len(self.groups) == 1:
             return 0
         if group is None:
@@ -69,12 +70,12 @@ class LossPoints:
         return ", ".join(map(repr, self.groups[:6])) + (", …" if len(self.groups) > 6 else "")
 
     def in_given_order(self, columns: dict[str, Any]) -> pd.DataFrame:
-        """Return a table of columns over the points, in the order they were given in."""
+        """Return a table of columns over the points, in the order of the input."""
         table = pd.DataFrame(columns)
         return table.iloc[np.argsort(self.order)].reset_index(drop=True)
 
-    def cluster_index(self) -> tuple[NDArray, tuple[str, ...]]:
-        """Return the number of each point's cluster, and the clusters' names."""
+    def cluster_index(self) -> tuple[Integers, tuple[str, ...]]:
+        """Return the index of each point's cluster, and the clusters' names."""
         if self.clusters is None:
             raise ValueError(
                 "no clusters were given: pass clusters= (what each point belongs to, as the model "

@@ -1,8 +1,8 @@
-"""Fit L = C m^-alpha + floor to losses, with the best law certain and no starting values.
+"""Fit L = C m^-alpha + floor to losses, to the global optimum and without starting values.
 
-Use ``fit_power_law(m, loss)`` for losses that level off, with ``groups=`` where several curves
-share C and alpha and each has its own floor (arXiv 2505.10465, eq. 6), and ``floor=False`` where
-there is none. ``fit_exponent`` is the plain line through logarithms.
+``fit_power_law(m, loss)`` fits losses that level off. With ``groups=`` several curves share C and
+alpha and each has its own floor (arXiv 2505.10465, eq. 6); with ``floor=False`` there is none.
+``fit_exponent`` is a straight line through logarithms.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike
 from empirical.scaling_laws.law_comparison import score, score_law
 from empirical.scaling_laws.loss_points import LossPoints, read_points
 from empirical.scaling_laws.power_law_fit import PowerLawFit
-from empirical.scaling_laws.profile_likelihood import Parts, Profile
-from empirical.scaling_laws.variable_projection import Projection, Solution
+from empirical.scaling_laws.profile_likelihood import LinearQuantity, Profile
+from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_real
 
 
@@ -37,11 +37,11 @@ def fit_power_law(
 ) -> PowerLawFit:
     """Fit L = C m^-alpha + L_0 by least squares of the losses.
 
-    For a given alpha the law is linear in C and the floors, and these are solved exactly; the
-    curve of the sum of squares over alpha is scanned from 0, where the law is a logarithm, to
-    where only the smallest width differs from the others, in steps of 5 % (the curve cannot turn
-    within one), and every valley is refined to rounding. C and the floors are not bounded: a
-    bound would make intervals wrong where it holds. A negative floor or C is warned about.
+    For a given alpha the law is linear in C and the floors, and these are solved exactly. The sum
+    of squares as a function of alpha is scanned in steps of 5 % (small enough to bracket every
+    local minimum), from 0, where the law is a logarithm, to where only the smallest width differs
+    from the others; every local minimum is refined to rounding. C and the floors are not bounded,
+    because an active bound makes intervals wrong; a negative floor or C causes a warning.
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ def fit_power_law(
     labels : iterable, optional
         Names of the points, for ``influence``.
     clusters : iterable, optional
-        What each point belongs to (a model measured on several data sets), for errors that the
-        points of one cluster share.
+        The cluster of each point (a model that is measured on several data sets), for errors that
+        the points of one cluster share.
 
     Returns
     -------
     PowerLawFit
-        The law. Floors that cannot be told from the exponent are warned about (``UserWarning``,
-        and ``.warnings``).
+        The law. A ``UserWarning`` says, and ``.warnings`` holds, where the data do not determine
+        floor and exponent separately.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def fit_power_law(
             )
         if points.known:
             raise ValueError("huber= and stderr= do not go together: give weights= instead")
-    projection = Projection(np.log(points.m), points.index, bool(floor), huber)
+    projection = VariableProjection(np.log(points.m), points.index, bool(floor), huber)
     parameters = len(points.groups) + (2 if floor else 1)
     _check_enough(points, projection, parameters, bool(floor))
     best = projection.minimise(points.weight, points.loss)
@@ -108,8 +108,10 @@ def fit_power_law(
     return fit
 
 
-def _check_enough(points: LossPoints, projection: Projection, parameters: int, floor: bool) -> None:
-    """Refuse what cannot tell alpha: within groups, m must bend as well as rise."""
+def _check_enough(
+    points: LossPoints, projection: VariableProjection, parameters: int, floor: bool
+) -> None:
+    """Refuse points that do not determine alpha: some group needs enough different widths."""
     what = "with a floor" if floor else "without a floor"
     if points.size < parameters:
         raise ValueError(
@@ -130,7 +132,7 @@ def _check_enough(points: LossPoints, projection: Projection, parameters: int, f
 
 def _build(
     points: LossPoints,
-    projection: Projection,
+    projection: VariableProjection,
     best: Solution,
     profile: Profile,
     dof: int,
@@ -139,10 +141,11 @@ def _build(
     alpha = float(best.theta[0])
     groups = range(len(points.groups))
     coefficients = {
-        points.groups[k]: float(Parts(k, "coefficient").of(projection, best)[0]) for k in groups
+        points.groups[k]: float(LinearQuantity(k, "coefficient").of(projection, best)[0])
+        for k in groups
     }
     floors = {
-        points.groups[k]: float(Parts(k, "floor").of(projection, best)[0])
+        points.groups[k]: float(LinearQuantity(k, "floor").of(projection, best)[0])
         for k in (groups if floor else ())
     }
     fitted = projection.fitted(best)[0]
@@ -172,7 +175,7 @@ def _build(
 
 
 def _standard_error(
-    projection: Projection, best: Solution, profile: Profile, points: LossPoints
+    projection: VariableProjection, best: Solution, profile: Profile, points: LossPoints
 ) -> float:
     """Return the standard error of alpha from the Jacobian, the floors and C left free."""
     if projection.huber is not None or math.isnan(profile.variance):
@@ -185,7 +188,7 @@ def _standard_error(
 
 
 def _warn(fit: PowerLawFit) -> list[str]:
-    """Say what is wrong with taking the numbers as they are."""
+    """Return the warnings about a fit."""
     found = []
     points = fit.points
     if fit.floor and not math.isfinite(fit.coefficient):
@@ -229,21 +232,21 @@ def _warn(fit: PowerLawFit) -> list[str]:
 
 
 def _doubt_floor(fit: PowerLawFit) -> list[str]:
-    """Warn where the data do without a floor."""
+    """Return a warning where the data do not need a floor."""
     if not fit.floor or fit.alpha == 0 or float(fit.best.slope.min()) <= 0:
         return []
-    tale = "floor and exponent cannot be told apart: "
+    start = "floor and exponent cannot be told apart: "
     if len(fit.points.groups) == 1:  # no floor is then a case of this law
         if fit.dof <= 0 and not fit.points.known:
             return []
-        low, high = fit.profile.bounds(fit.interval(), 0.95, Parts(0, "floor"))
+        low, high = fit.profile.bounds(fit.interval(), 0.95, LinearQuantity(0, "floor"))
         if not low <= 0 <= high:
             return []
-        return [tale + f"at 95 % the floor may be 0 ({low:.3g} … {high:.3g}); see compare()"]
+        return [start + f"at 95 % the floor may be 0 ({low:.3g} … {high:.3g}); see compare()"]
     own = score(fit.points, fit.rss, len(fit.points.groups) + 2)["AICc"]
     gain = own - score_law(fit.points, "no floor")["AICc"]
     if not gain > -2:  # also where AICc does not exist
         return []
     return [
-        tale + f"without floors, and a C for each group, AICc is {gain:+.1f} lower; see compare()"
+        start + f"without floors, and a C for each group, AICc is {gain:+.1f} lower; see compare()"
     ]

@@ -1,7 +1,7 @@
-"""The result of a power-law fit: the law, what is certain about it, and what follows from it.
+"""The result of a power-law fit: the law, its errors, tests and forecasts.
 
-Use the methods of ``PowerLawFit``: ``interval``, ``bootstrap``, ``influence``, ``test_alpha``,
-``compare``, ``forecast`` and ``width_for``.
+The methods of ``PowerLawFit`` give them: ``interval``, ``bootstrap``, ``influence``,
+``test_alpha``, ``compare``, ``forecast`` and ``width_for``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from empirical.scaling_laws.forecast import Forecast, WidthForecast, forecast_losses, forecast_width
 from empirical.scaling_laws.law_comparison import LawComparison, compare_laws
 from empirical.scaling_laws.loss_points import LossPoints
-from empirical.scaling_laws.profile_likelihood import Interval, Parts, Profile
+from empirical.scaling_laws.profile_likelihood import Interval, LinearQuantity, Profile
 from empirical.scaling_laws.resampling import (
     Bootstrap,
     ExponentTest,
@@ -25,7 +25,7 @@ from empirical.scaling_laws.resampling import (
     measure_influence,
     resample,
 )
-from empirical.scaling_laws.variable_projection import Projection, Solution
+from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_finite, check_real
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ By = Literal["points", "residuals", "clusters"]
 
 @dataclass(frozen=True, eq=False)
 class PowerLawFit:
-    """L = C m^-alpha + floor: the best law of all, with its errors one call away.
+    """L = C m^-alpha + floor at the global optimum.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class PowerLawFit:
         The exponent; 0 where a logarithm fits best (then C and the floors are infinite).
     stderr : float
         Standard error of alpha from the curvature at the best law, for independent errors; NaN
-        for a robust fit or as many parameters as points. ``interval`` is the better answer.
+        for a robust fit or as many parameters as points. ``interval`` also holds for few points.
     coefficients : dict
         C of each group: the same for all if there are floors.
     floors : dict
@@ -52,9 +52,9 @@ class PowerLawFit:
     rss : float
         Weighted sum of squares; for a robust fit the sum of Huber's losses of the log residuals.
     r_squared : float
-        1 - RSS/sum of squares about the groups' means (what m explains, not what groups do).
+        1 - RSS/(sum of squares about the groups' means): the share that m explains.
     dof : int
-        Points less parameters.
+        Number of points less number of parameters.
     residual_std : float
         Estimated standard deviation of a point of weight 1; NaN if dof is 0.
     floor : bool
@@ -62,7 +62,7 @@ class PowerLawFit:
     huber : float or None
         Threshold of a robust fit.
     warnings : tuple of str
-        What to know before using the numbers.
+        Limits of these numbers.
     points : LossPoints
         The data.
 
@@ -86,13 +86,13 @@ class PowerLawFit:
     huber: float | None
     warnings: tuple[str, ...]
     points: LossPoints = field(repr=False)
-    projection: Projection = field(repr=False)
+    projection: VariableProjection = field(repr=False)
     best: Solution = field(repr=False)
     profile: Profile = field(repr=False)
 
     @property
     def coefficient(self) -> float:
-        """C, where all groups have the same."""
+        """C, if all groups share it."""
         values = set(self.coefficients.values())
         if len(values) > 1:
             raise ValueError("each group has a C of its own without floors: see coefficients")
@@ -111,9 +111,9 @@ class PowerLawFit:
     def interval(self, level: float = 0.95) -> Interval:
         """Return the profile-likelihood interval of alpha, for independent errors.
 
-        An end that the data do not set is 0 (a logarithm fits as well: no floor can be named) or
-        inf (only the smallest width differs), and is marked open. With errors that points of one
-        model share, use ``bootstrap(by="clusters")``.
+        An end that the data do not determine is 0 (a logarithm fits as well, and there is no finite
+        floor) or inf (only the smallest width differs), and is marked open. Where points of one
+        cluster share errors, use ``bootstrap(by="clusters")``.
 
         Raises
         ------
@@ -128,14 +128,14 @@ class PowerLawFit:
         if not self.floor:
             raise ValueError("the law was fitted without floors: fit with floor=True")
         region = self.interval(level)
-        low, high = self.profile.bounds(region, level, Parts(number, "floor"))
+        low, high = self.profile.bounds(region, level, LinearQuantity(number, "floor"))
         return Interval(low, high, level, "profile", math.isinf(low), math.isinf(high))
 
     def bootstrap(
         self,
         by: By = "points",
         samples: int = 999,
-        rng: np.random.Generator | int = 0,
+        seed: np.random.Generator | int = 0,
     ) -> Bootstrap:
         """Fit again to resampled data.
 
@@ -143,11 +143,11 @@ class PowerLawFit:
         ----------
         by : {"points", "residuals", "clusters"}
             Resample points within each group; residuals about the best law (equal variances); or
-            whole clusters, which keeps what their points share.
+            whole clusters, so that errors shared within a cluster are kept.
         samples : int
             Number of resamples.
-        rng : numpy.random.Generator or int
-            Source of randomness.
+        seed : int or numpy.random.Generator
+            Of the resamples.
 
         Returns
         -------
@@ -157,18 +157,18 @@ class PowerLawFit:
         Raises
         ------
         ValueError
-            For another word, or clusters that were not given.
+            For another value of ``by``, or clusters that were not given.
         """
-        return resample(self.projection, self.points, self.best, self.dof, by, samples, rng)
+        return resample(self.projection, self.points, self.best, self.dof, by, samples, seed)
 
     def influence(self, by: Literal["points", "clusters"] = "points") -> Influence:
-        """Fit again without each point, or each cluster; also the jackknife's standard error."""
+        """Fit again without each point or cluster, with the standard error of the jackknife."""
         return measure_influence(self.projection, self.points, self.best, self.stderr, by)
 
     def test_alpha(
         self, value: float = 1.0, by: Literal["points", "clusters"] = "points"
     ) -> ExponentTest:
-        """Test two-sided whether alpha could be ``value``.
+        """Test alpha = ``value``, two-sided.
 
         By points: the profile-likelihood F test (chi-square if errors are known). By clusters: t
         from the jackknife over clusters.
@@ -210,8 +210,8 @@ class PowerLawFit:
         bootstrap : Bootstrap, optional
             Take the intervals from its laws rather than from the profile likelihood.
         n : int, optional
-            Number of features (vocabulary): from m = n on nothing needs to interfere, and the
-            law must have broken.
+            Number of features (vocabulary): at m >= n no features need to interfere, and the law
+            cannot hold.
 
         Returns
         -------
@@ -238,7 +238,7 @@ class PowerLawFit:
         return forecast_width(self, loss, number, level, bootstrap, n)
 
     def residuals(self) -> pd.DataFrame:
-        """Return the points in the order given: what was measured, fitted, and the difference."""
+        """Return the points in the order given, with fitted losses and residuals."""
         points, fitted = self.points, self.projection.fitted(self.best)[0]
         columns = {
             "label": points.labels,
@@ -255,12 +255,12 @@ class PowerLawFit:
         rows: list[dict[str, Any]] = []
         names = self.points.groups
 
-        def add(name: str, group: str, value: float, parts: Parts | None) -> None:
+        def add(name: str, group: str, value: float, quantity: LinearQuantity | None) -> None:
             low, high = math.nan, math.nan
             if region is not None:
                 low, high = region.low, region.high
-                if parts is not None:
-                    low, high = self.profile.bounds(region, level, parts)
+                if quantity is not None:
+                    low, high = self.profile.bounds(region, level, quantity)
             rows.append(
                 {"parameter": name, "group": group, "value": value, "low": low, "high": high}
             )
@@ -273,9 +273,9 @@ class PowerLawFit:
         shared = names[:1] if self.floor else names
         for k, name in enumerate(shared):
             group = "" if self.floor else name
-            add("C", group, self.coefficients[name], Parts(k, "coefficient"))
+            add("C", group, self.coefficients[name], LinearQuantity(k, "coefficient"))
         for k, name in enumerate(self.floors):
-            add("floor", name, self.floors[name], Parts(k, "floor"))
+            add("floor", name, self.floors[name], LinearQuantity(k, "floor"))
         return pd.DataFrame(rows)
 
     def __str__(self) -> str:

@@ -1,11 +1,10 @@
-"""Profile likelihood: which exponents, losses and floors the data do not refute.
+"""Profile likelihood: intervals of exponents, losses, floors and coefficients.
 
-Use ``PowerLawFit.interval``, ``forecast`` and ``width_for``; this is what they share. A value is
-kept if the best law that has it fits not much worse than the best law of all: if its weighted sum
-of squares is at most RSS (1 + F/dof), with F the quantile of F(1, dof), the exact answer for a
-linear model with normal errors of unknown variance (Bates and Watts, Nonlinear Regression
-Analysis and Its Applications, 1988, section 6.1). With known standard errors it is RSS + the
-quantile of chi-square.
+``PowerLawFit.interval``, ``forecast`` and ``width_for`` use it. An interval holds the values for
+which the best law with that value has a weighted sum of squares of at most RSS (1 + F/dof), with F
+the quantile of F(1, dof). This is exact for a linear model with normal errors of unknown variance
+(Bates and Watts, Nonlinear Regression Analysis and Its Applications, 1988, section 6.1). With known
+standard errors the limit is RSS + the quantile of chi-square.
 """
 
 from __future__ import annotations
@@ -19,28 +18,29 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2
 from scipy.stats import f as f_law
 
-from empirical.scaling_laws.variable_projection import Projection, Solution
+from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_real
 
 Array = NDArray[np.float64]
 
-_EXACT = 1e-26  # of the sum of squares about the means: below, only rounding is left
+# RSS over the sum of squares about the means below which the residuals are rounding errors.
+_EXACT = 1e-26
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval, and how it was found.
+    """A confidence interval.
 
     Attributes
     ----------
     low, high : float
-        Its ends; -inf, 0 or inf where the data set no end.
+        Its ends; -inf, 0 or inf where the data do not determine an end.
     level : float
         Nominal coverage.
     method : str
         "profile", "bootstrap over clusters", …
     open_low, open_high : bool
-        Whether that end is where the search ended, and not set by the data.
+        Whether that end is the limit of the search, not determined by the data.
     """
 
     low: float
@@ -55,7 +55,7 @@ class Interval:
 
 
 def check_level(level: float) -> float:
-    """Return a confidence level that is one.
+    """Return a confidence level between 0 and 1.
 
     Examples
     --------
@@ -73,10 +73,16 @@ def check_level(level: float) -> float:
 
 
 class Profile:
-    """The weighted sum of squares around its least, over theta and over what follows from it."""
+    """The weighted sum of squares around its minimum, as a function of theta or of a quantity."""
 
     def __init__(
-        self, projection: Projection, weight: Array, y: Array, best: Solution, dof: int, known: bool
+        self,
+        projection: VariableProjection,
+        weight: Array,
+        y: Array,
+        best: Solution,
+        dof: int,
+        known: bool,
     ):
         self.projection, self.weight, self.y = projection, weight, y
         self.theta, self.least = float(best.theta[0]), float(best.objective[0])
@@ -93,7 +99,7 @@ class Profile:
 
     def statistic(self, theta: float) -> float:
         """Return (RSS(theta) - RSS) / variance: F(1, dof), or chi-square if errors are known."""
-        self._need()
+        self._check_available()
         rise = float(self.projection.solve(np.array([theta]), self.weight, self.y).objective[0])
         rise = max(rise - self.least, 0.0)
         if rise == 0:
@@ -105,7 +111,7 @@ class Profile:
         value = self.statistic(theta)
         return float(chi2.sf(value, 1) if self.known else f_law.sf(value, 1, self.dof))
 
-    def _need(self) -> None:
+    def _check_available(self) -> None:
         if self.projection.huber is not None:
             raise ValueError(
                 "a robust fit has no profile likelihood: use bootstrap(), or fit without huber="
@@ -117,14 +123,14 @@ class Profile:
             )
 
     def rise(self, level: float) -> float:
-        """Return by how much the sum of squares may rise above its least."""
-        self._need()
+        """Return by how much the sum of squares may exceed its minimum."""
+        self._check_available()
         level = check_level(level)
         quantile = chi2.ppf(level, 1) if self.known else f_law.ppf(level, 1, self.dof)
         return float(quantile) * self.variance
 
     def region(self, level: float) -> Interval:
-        """Return the thetas that are kept; the outermost, should there be several stretches."""
+        """Return the interval of theta; the outermost ends if there are several intervals."""
         rise = self.rise(level)
         if self.exact:
             return Interval(self.theta, self.theta, level, "profile")
@@ -157,21 +163,25 @@ class Profile:
         """Return, at each theta, weight and mean shape of each group, and the sum of squares."""
         projection = self.projection
         f = projection.shape(theta[:, None], projection.u, projection.middle)
-        total = projection._sum(self.weight)
+        total = projection.sum_groups(self.weight)
         if not projection.leveled:
-            return total, np.zeros((theta.size, total.size)), projection._sum(self.weight * f * f)
-        mean = projection._sum(self.weight * f) / total
+            return (
+                total,
+                np.zeros((theta.size, total.size)),
+                projection.sum_groups(self.weight * f * f),
+            )
+        mean = projection.sum_groups(self.weight * f) / total
         spread = f - mean[:, projection.index]
         return total, mean, np.sum(self.weight * spread**2, axis=-1)[:, None]
 
     def bounds(
-        self, theta_region: Interval, level: float, parts: Parts, scatter: float = 0.0
+        self, theta_region: Interval, level: float, quantity: LinearQuantity, scatter: float = 0.0
     ) -> tuple[float, float]:
-        """Return the least and greatest value of a linear combination that are kept.
+        """Return the interval of a quantity that is linear in slope and level.
 
-        At each theta, a value v costs RSS(theta) + (v - value)²/variance factor; the least cost
-        over theta decides (the constrained least squares are exact). ``scatter`` adds the
-        variance factor of a new point.
+        At each theta the best law with value v has the sum of squares RSS(theta) +
+        (v - value)²/(variance factor), exactly; its minimum over theta is the profile. ``scatter``
+        is the variance factor of a new point.
         """
         ceiling = self.least + self.rise(level)
         grid = self.projection.grid
@@ -184,7 +194,7 @@ class Profile:
         )
 
         def ends(theta: Array) -> tuple[Array, Array]:
-            value, factor, cost = parts.at(self, theta)
+            value, factor, cost = quantity.at(self, theta)
             spare = np.maximum(ceiling - cost, 0)
             endless = np.isinf(factor) & (spare > 0)
             room = np.sqrt(np.where(np.isinf(factor), 0, factor + scatter) * spare)
@@ -210,18 +220,25 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Parts:
+class LinearQuantity:
     """A quantity that is linear in slope and level at each theta: a loss, a floor or C.
 
-    ``u`` is the coordinate of a loss; "floor" and "coefficient" are its limits.
+    Attributes
+    ----------
+    group : int
+        Index of the group.
+    what : {"loss", "floor", "coefficient"}
+        Which quantity.
+    u : float
+        Coordinate (ln m or m) of a loss.
     """
 
     group: int
     what: str = "loss"
     u: float = 0.0
 
-    def factors(self, projection: Projection, theta: Array) -> tuple[Array, float]:
-        """Return what multiplies slope, and level."""
+    def factors(self, projection: VariableProjection, theta: Array) -> tuple[Array, float]:
+        """Return the coefficients of slope and of level."""
         if self.what == "loss":
             first = projection.starts[self.group]
             at = self.u - projection.origin
@@ -234,17 +251,17 @@ class Parts:
             middle = projection.origin + projection.middle[projection.starts[self.group]]
             return np.exp(theta * middle), 0.0
 
-    def of(self, projection: Projection, best: Solution) -> Array:
+    def of(self, projection: VariableProjection, best: Solution) -> Array:
         """Return the quantity for each fitted law."""
         a, b = self.factors(projection, best.theta)
         slope = best.slope[:, 0 if projection.leveled else self.group]
         with np.errstate(invalid="ignore"):
             value = a * slope + b * best.level[:, self.group]
-        # A law without slope has no end to go to: its level.
+        # The floor of a law without slope is its level.
         return np.where(np.isnan(value), best.level[:, self.group], value)
 
     def at(self, profile: Profile, theta: Array) -> tuple[Array, Array, Array]:
-        """Return its best value at each theta, variance factor, and the sum of squares there."""
+        """Return its best value at each theta, the variance factor, and the sum of squares."""
         projection = profile.projection
         best = projection.solve(theta, profile.weight, profile.y)
         a, b = self.factors(projection, theta)
@@ -255,5 +272,5 @@ class Parts:
             if projection.leveled:
                 factor = factor + b / total[self.group]
             value = self.of(projection, best)
-        # Without a spread of the shape nothing is known.
+        # Where the shape does not vary, the data do not determine the quantity.
         return value, np.where(np.isnan(factor), np.inf, factor), best.objective

@@ -1,7 +1,8 @@
 """Errors of a fitted exponent by fitting again: bootstrap, leave-one-out, and tests.
 
-Use ``PowerLawFit.bootstrap``, ``influence`` and ``test_alpha``. Points that share a model share
-errors: resample or leave out clusters then, since points alone give intervals that are too short.
+``PowerLawFit.bootstrap``, ``influence`` and ``test_alpha`` call this. Points of one model share
+errors: resample or leave out clusters then, because resampled points give intervals that are too
+short.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from scipy.stats import t as t_law
 
 from empirical.scaling_laws.loss_points import LossPoints
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from empirical.scaling_laws.variable_projection import Projection, Solution
+from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_integer, read_only
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-_AT_ONCE = 256  # refits, to bound memory
-_AROUND = 8.0  # a robust refit searches alpha within this factor of the fit, every third node
+_AT_ONCE = 256  # refits in one call, to bound memory
+# A robust refit searches alpha within this factor of the fit, on every third node of the grid.
+_AROUND = 8.0
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class ExponentTest:
     value, alpha : float
         The exponent tested, and the fitted one.
     statistic, p_value : float
-        F(1, dof), chi-square or t, as ``method`` says.
+        F(1, dof), chi-square or t; see ``method``.
     dof : int or None
         Degrees of freedom; None for chi-square.
     method : str
-        What was computed.
+        The test.
     """
 
     value: float
@@ -67,11 +69,11 @@ class Bootstrap:
     Attributes
     ----------
     by : str
-        What was resampled.
+        "points", "residuals" or "clusters".
     alpha : ndarray, shape (samples,)
         Exponents; 0 where a logarithm fitted best, inf where only the smallest width differed.
     failed : int
-        Resamples that held too few widths for any exponent; they are left out.
+        Resamples with too few widths for an exponent; they are left out.
     laws : Solution
         The refitted laws.
     """
@@ -83,7 +85,7 @@ class Bootstrap:
 
     @property
     def stderr(self) -> float:
-        """Standard deviation of the exponents; inf if some have no end."""
+        """Standard deviation of the exponents; inf if some are infinite."""
         return float(np.std(self.alpha, ddof=1)) if np.isfinite(self.alpha).all() else math.inf
 
     @property
@@ -128,17 +130,17 @@ def _percentiles(values: Array, level: float) -> tuple[float, float]:
 
 
 def resample(
-    projection: Projection,
+    projection: VariableProjection,
     points: LossPoints,
     best: Solution,
     dof: int,
     by: str,
     samples: int,
-    rng: np.random.Generator | int,
+    seed: np.random.Generator | int,
 ) -> Bootstrap:
     """Refit resampled data; see ``PowerLawFit.bootstrap``."""
     samples = check_integer("samples", samples, 2)
-    generator = np.random.default_rng(rng)
+    generator = np.random.default_rng(seed)
     size = points.size
     weight: Array = points.weight[None]
     y: Array = points.loss[None]
@@ -177,8 +179,8 @@ def resample(
     return Bootstrap(by, read_only(alpha), int(np.sum(~good)), laws)
 
 
-def _narrow(projection: Projection, best: Solution) -> Array | None:
-    """Return a shorter grid for robust refits, which are slow; None for the whole."""
+def _narrow(projection: VariableProjection, best: Solution) -> Array | None:
+    """Return a shorter grid for robust refits, which are slow; None for the whole grid."""
     if projection.huber is None:
         return None
     grid, size = projection.grid, abs(float(best.theta[0]))
@@ -186,20 +188,21 @@ def _narrow(projection: Projection, best: Solution) -> Array | None:
     return grid[near][::3] if near.sum() > 9 else grid
 
 
-def _is_determined(projection: Projection, weight: Array) -> NDArray[np.bool_]:
-    """Return for which rows of weights the points that are left can tell theta."""
+def _is_determined(projection: VariableProjection, weight: Array) -> NDArray[np.bool_]:
+    """Return for which rows of weights the points of positive weight determine theta."""
     member = np.equal.outer(projection.index, np.arange(projection.groups))
     cells = np.unique(np.stack([projection.index, projection.u]), axis=1, return_inverse=True)[1]
     cell = np.equal.outer(cells.ravel(), np.arange(cells.max() + 1))
     present = (weight > 0).astype(np.float64)
     distinct = np.sum(present @ cell > 0, axis=1)
     groups = np.sum(present @ member > 0, axis=1)
-    return distinct - groups >= (2 if projection.leveled else 1)
+    determined: NDArray[np.bool_] = distinct - groups >= (2 if projection.leveled else 1)
+    return determined
 
 
 @dataclass(frozen=True, eq=False)
 class Influence:
-    """What each point, or each cluster, does to alpha.
+    """The change of alpha when a point, or a cluster, is left out.
 
     Attributes
     ----------
@@ -207,8 +210,7 @@ class Influence:
         "points" or "clusters".
     table : DataFrame
         A row for each: name, alpha_without, change (alpha_without - alpha), residual and
-        studentized (of the point itself, by the scatter without it; for a cluster the mean
-        residual, and NaN), largest change first.
+        studentized (externally; for a cluster the mean residual, and NaN), largest change first.
     stderr : float
         The jackknife's standard error of alpha, sqrt((k-1)/k Σ (alpha_j - mean)²).
     cutoff : float
@@ -228,7 +230,7 @@ class Influence:
 
     @property
     def worst_residual(self) -> str:
-        """Name of the point (cluster) that lies furthest from the law."""
+        """Name of the point (cluster) with the largest residual."""
         return str(self.table["name"].iloc[int(self.table["residual"].abs().argmax())])
 
     def without(self, name: str) -> float:
@@ -287,7 +289,7 @@ class Influence:
 
 
 def measure_influence(
-    projection: Projection, points: LossPoints, best: Solution, stderr: float, by: str
+    projection: VariableProjection, points: LossPoints, best: Solution, stderr: float, by: str
 ) -> Influence:
     """Refit without each point or cluster; see ``PowerLawFit.influence``."""
     fitted = projection.fitted(best)[0]
@@ -335,9 +337,9 @@ def measure_influence(
 
 
 def _studentize(
-    projection: Projection, points: LossPoints, best: Solution, residual: Array
+    projection: VariableProjection, points: LossPoints, best: Solution, residual: Array
 ) -> Array:
-    """Return residuals over their standard errors, by the scatter of all other points."""
+    """Return residuals over their standard errors, with the variance of all other points."""
     if projection.huber is not None or not np.isfinite(best.slope).all():
         return np.full(points.size, np.nan)
     root = np.sqrt(points.weight)

@@ -1,35 +1,39 @@
-"""Least squares with one exponent outside and all else linear, for many data sets at once.
+"""Least squares that is linear in all parameters but one, for many data sets at once.
 
-Use ``fit_power_law``; this is its engine. The law of group g is
+``fit_power_law`` is based on it. The law of group g is
 
     L(u) = level_g + slope h(theta, u),   h = (exp(-theta u) - 1)/theta     (levels)
     L(u) = slope_g exp(-theta u)                                            (no levels)
 
-with u = ln m for a power law (theta = alpha) or u = m for an exponential. For a given theta all
-else is linear and solved exactly (variable projection: Golub and Pereyra, SIAM J. Numer. Anal.
-10, 413 (1973)), so that only a curve over theta is left. h is written so that it has a limit at
-theta = 0, where a power law with a floor becomes a logarithm.
+with u = ln m for a power law (theta = alpha) or u = m for an exponential. For a given theta the
+linear parameters are solved exactly (variable projection: Golub and Pereyra, SIAM J. Numer. Anal.
+10, 413 (1973)), which leaves a function of theta alone. h has a limit at theta = 0, where a power
+law with a floor becomes a logarithm.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import exprel
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
-# Between two neighbours of the grid theta changes by this ratio: the direction of h as a vector
-# over the points then turns by less than 0.05 rad, so no minimum can hide between them.
+# Ratio of neighbouring theta on the grid. The direction of h, as a vector over the points, then
+# turns by less than 0.05 rad from node to node, so that no local minimum lies between two nodes.
 _RATIO = 1.05
-_SMALLEST = 0.02  # of theta times the range of u: below, h is a logarithm to 1 %
-# Of exp(-theta gap) at the upper end: there only the smallest width differs from the rest.
+# Smallest theta times the range of u; below it h is a logarithm to 1 %.
+_SMALLEST = 0.02
+# exp(-theta gap) at the largest theta; there only the smallest width differs from the rest.
 _FLAT = 1e-6
-_STEEPEST = 300.0  # of theta times the range of u without levels: e^300 is as steep as it gets
-_STEPS = 60  # to a root of the gradient; seldom more than ten
-_HUBER_STEPS = 200
+# Largest theta times the range of u without levels; exp overflows above 709.
+_STEEPEST = 300.0
+_STEPS = 60  # largest number of steps to a root of the gradient; seldom more than ten are taken
+_HUBER_STEPS = 200  # largest number of Gauss-Newton steps of a robust fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +46,13 @@ class Solution:
     slope: Array  # (sets, 1) with levels, (sets, groups) without
     level: Array  # (sets, groups)
 
-    def take(self, rows: NDArray) -> Solution:
+    def take(self, rows: NDArray[Any]) -> Solution:
         """Return some of the data sets."""
         return Solution(*(np.asarray(x)[rows] for x in vars(self).values()))
 
 
-class Projection:
-    """The linear part of a law, solved for any theta, weights and losses.
+class VariableProjection:
+    """The linear parameters of a law, solved for any theta, weights and losses.
 
     Parameters
     ----------
@@ -63,12 +67,12 @@ class Projection:
         without it.
     """
 
-    def __init__(self, u: Array, index: NDArray, leveled: bool, huber: float | None = None):
+    def __init__(self, u: Array, index: Integers, leveled: bool, huber: float | None = None):
         self.index, self.leveled, self.huber = index, leveled, huber
         self.starts = np.flatnonzero(np.diff(index, prepend=-1))
         self.groups = self.starts.size
         self.origin = float(u.min())
-        # Only groups with two widths say anything about theta: the origin is the least of them.
+        # Groups with one width do not depend on theta: the origin is the least of the others.
         low, high = np.minimum.reduceat(u, self.starts), np.maximum.reduceat(u, self.starts)
         if leveled and np.any(high > low):
             self.origin = float(low[high > low].min())
@@ -96,40 +100,43 @@ class Projection:
     def shape(self, theta: Array, u: Array, middle: Array | float = 0.0) -> Array:
         """Return h (or exp(-theta (u - middle)) without levels); theta and u broadcast."""
         with np.errstate(over="ignore", invalid="ignore"):
-            if self.leveled:
-                return -u * exprel(-theta * u)
-            return np.exp(-theta * (u - middle))
+            f: Array = -u * exprel(-theta * u) if self.leveled else np.exp(-theta * (u - middle))
+        return f
 
     def _shape_slope(self, theta: Array, f: Array) -> Array:
         """Return d shape / d theta at the points."""
         if not self.leveled:
-            return -(self.u - self.middle) * f
+            change: Array = -(self.u - self.middle) * f
+            return change
         z = theta * self.u
         near = np.abs(z) < 0.02
         zs = np.where(near, z, 0.0)
         series = 1 / 2 + zs * (-1 / 3 + zs * (1 / 8 + zs * (-1 / 30 + zs * (1 / 144 - zs / 840))))
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             far = (-np.expm1(-z) - z * np.exp(-z)) / np.where(near, 1.0, z) ** 2
-        return self.u**2 * np.where(near, series, far)
+        change = self.u**2 * np.where(near, series, far)
+        return change
 
-    def _sum(self, values: Array) -> Array:
-        return np.add.reduceat(values, self.starts, axis=-1)
+    def sum_groups(self, values: Array) -> Array:
+        """Return sums over the points of each group, along the last axis."""
+        sums: Array = np.add.reduceat(values, self.starts, axis=-1)
+        return sums
 
     # ---- the linear part ----
 
     def _linear(self, f: Array, weight: Array, y: Array) -> tuple[Array, Array]:
         """Return slope and level by weighted least squares, for each row of f."""
         if not self.leveled:
-            squares, cross = self._sum(weight * f * f), self._sum(weight * f * y)
+            squares, cross = self.sum_groups(weight * f * f), self.sum_groups(weight * f * y)
             slope = np.divide(cross, squares, out=np.zeros_like(cross), where=squares > 0)
             return slope, np.zeros_like(slope)
-        total = self._sum(weight * np.ones_like(f))
+        total = self.sum_groups(weight * np.ones_like(f))
         safe = np.where(total > 0, total, 1.0)
-        mean_f, mean_y = self._sum(weight * f) / safe, self._sum(weight * y) / safe
+        mean_f, mean_y = self.sum_groups(weight * f) / safe, self.sum_groups(weight * y) / safe
         df, dy = f - mean_f[:, self.index], y - mean_y[:, self.index]
         squares = np.sum(weight * df * df, axis=-1)
         cross = np.sum(weight * df * dy, axis=-1)
-        # What is left of f after the means is rounding only: this theta says nothing.
+        # If the deviation of f from its means is rounding error, theta is not determined.
         known = squares > 1e-24 * np.sum(weight * f * f, axis=-1)
         slope = np.divide(cross, squares, out=np.zeros_like(cross), where=known)[:, None]
         return slope, mean_y - slope * mean_f
@@ -149,13 +156,15 @@ class Projection:
         return Solution(theta, objective, gradient, slope, level)
 
     def _spread(self, slope: Array) -> Array:
-        return slope if self.leveled else slope[:, self.index]
+        spread: Array = slope if self.leveled else slope[:, self.index]
+        return spread
 
     def _fitted(self, f: Array, slope: Array, level: Array) -> Array:
-        return self._spread(slope) * f + level[:, self.index]
+        fitted: Array = self._spread(slope) * f + level[:, self.index]
+        return fitted
 
     def _solve_huber(self, theta: Array, f: Array, weight: Array, y: Array) -> Solution:
-        """Reweighted Gauss-Newton steps on the log residuals, each a linear fit, never uphill."""
+        """Reweighted Gauss-Newton steps on the log residuals, each a linear fit that descends."""
         delta = float(self.huber or 1.0)
         shape = np.broadcast_shapes(f.shape, weight.shape, y.shape)
         f, weight, y = (np.broadcast_to(x, shape) for x in (f, weight, y))
@@ -165,11 +174,11 @@ class Projection:
             each = np.where(size <= delta, residual**2 / 2, delta * (size - delta / 2))
             return np.sum(weight * each, axis=-1)
 
-        # Level lines are always positive; the linear fit may be better and may not be positive.
+        # Constant laws are positive; the linear fit is better but may not be.
         slope, level = self._linear(f, weight / y**2, y)
         fitted = self._fitted(f, slope, level)
         bad = np.any(fitted <= 0, axis=-1)
-        middle = np.exp(self._sum(np.log(y)) / self._sum(np.ones(shape[-1])))
+        middle = np.exp(self.sum_groups(np.log(y)) / self.sum_groups(np.ones(shape[-1])))
         if self.leveled:
             slope[bad], level[bad] = 0.0, middle[bad]
         fitted = self._fitted(f, slope, level)
@@ -210,8 +219,8 @@ class Projection:
         """Return the global optimum for each row of weight and y.
 
         Every local minimum on the grid is bracketed by its neighbours and refined to rounding,
-        where the gradient changes sign; the least of all is returned. An optimum at an end of the
-        grid is returned as such.
+        where the gradient changes sign; the least of all is returned. An optimum may be an end of
+        the grid.
         """
         grid = self.grid if grid is None else grid
         weight, y = np.atleast_2d(weight), np.atleast_2d(y)
@@ -221,7 +230,7 @@ class Projection:
         values = self._scan(grid, weight, y)
         padded = np.pad(values, ((1, 1), (0, 0)), constant_values=np.inf)
         at, row = np.nonzero((values <= padded[:-2]) & (values <= padded[2:]))
-        # Towards which side it falls from there.
+        # The side on which the objective falls.
         w, target = weight[row], y[row]
         nodes = self.solve(grid[at], w, target)
         left = nodes.gradient > 0
@@ -236,7 +245,7 @@ class Projection:
         return self.solve(theta[best], weight, y)
 
     def _root(self, low: Array, high: Array, weight: Array, y: Array) -> Array:
-        """Return where the gradient turns from below 0 to above: Illinois' rule, and halving."""
+        """Return where the gradient changes from negative to positive: Illinois and bisection."""
         at_low = self.solve(low, weight, y).gradient
         at_high = self.solve(high, weight, y).gradient
         x, last = low, high
@@ -250,34 +259,34 @@ class Projection:
                 break
             gradient = self.solve(x, weight, y).gradient
             uphill = gradient > 0
-            # An end that stays is halved, or it would stay for ever.
+            # Illinois: the value at an end that stays is halved, so that both ends converge.
             at_low = np.where(uphill, at_low / 2, gradient)
             at_high = np.where(uphill, gradient, at_high / 2)
             low, high, last = np.where(uphill, low, x), np.where(uphill, x, high), x
         return x
 
     def _scan(self, grid: Array, weight: Array, y: Array) -> Array:
-        """Return the objective over the grid (rows) of each data set, to find its valleys."""
+        """Return the objective over the grid (rows) of each data set."""
         if len(weight) == 1:
             return self.solve(grid, weight, y).objective[:, None]
         if self.huber is not None:
             sets = len(weight)
             return np.array([self.solve(np.full(sets, t), weight, y).objective for t in grid])
-        # As solve, with sums instead of residuals: less exact, and an order of magnitude faster.
-        total, wy = self._sum(weight), weight * y
+        # From sums in place of residuals: less accurate than solve, and ten times faster.
+        total, wy = self.sum_groups(weight), weight * y
         inverse = np.divide(1, total, out=np.zeros_like(total), where=total > 0)
-        sums = self._sum(wy)
+        sums = self.sum_groups(wy)
         power = np.sum(wy * y, axis=-1) - (np.sum(sums**2 * inverse, -1) if self.leveled else 0)
         rows = []
         for f in self.shape(grid[:, None], self.u, self.middle):
             if self.leveled:
-                means = self._sum(weight * f)
+                means = self.sum_groups(weight * f)
                 squares = weight @ f**2 - np.sum(means**2 * inverse, axis=-1)
                 cross = wy @ f - np.sum(means * sums * inverse, axis=-1)
                 known = squares > 1e-13 * (weight @ f**2)
                 gain = np.divide(cross**2, squares, out=np.zeros_like(cross), where=known)
             else:
-                squares, cross = self._sum(weight * f**2), self._sum(wy * f)
+                squares, cross = self.sum_groups(weight * f**2), self.sum_groups(wy * f)
                 ratio = np.divide(cross**2, squares, out=np.zeros_like(cross), where=squares > 0)
                 gain = np.sum(ratio, axis=-1)
             rows.append(power - gain)

@@ -263,7 +263,7 @@ def analyze(
         overlaps = compare_treatments(matrix, remove=remove, pairs=pairs, samples=samples, rng=rng)
         raw = overlaps.results[0]
         norms = np.concatenate([raw.norms, np.zeros(matrix.n - raw.norms.size)])
-        options = {"rows": rows, "rng": rng}
+        options = {"rows": rows, "seed": rng}
         weighted = None
         if weights is not None:
             weighted = compare_treatments(matrix, remove=remove, pairs="none", weights=weights)

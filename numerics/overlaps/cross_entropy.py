@@ -1,8 +1,7 @@
-"""The cross entropy that a token costs because other tokens' rows overlap with its own.
+"""Cross entropy of an unembedding due to overlaps between its rows.
 
-Use ``estimate_cross_entropy(W)`` on an unembedding W. The hidden state is the best guess at token
-i, h = W_i/‖W_i‖; what is left of -ln softmax(W h)_i is the limit that the representation sets
-(arXiv 2505.10465, appendix A.2).
+``estimate_cross_entropy(W)`` evaluates -ln softmax(W h)_i at the hidden state h = W_i/‖W_i‖, the
+limit that the representation sets for token i (arXiv 2505.10465, appendix A.2).
 
 With r = ‖W_i‖ and the logits x_j = W_j·W_i/‖W_i‖ of the n - 1 other tokens (W_i's own is r) it is
 
@@ -13,11 +12,11 @@ rest. To second order in x, with q = e^-r/(1 + c), S_1 = Σ_j x_j and S_2 = Σ_j
 
     L_i - ln(1 + c) = q (S_1 + S_2/2) - q² S_1²/2 + O(x³).                        (second order)
 
-The published form is e^-r S_2/2: it drops S_1 (rows spread evenly about the origin) and sets
-1 + c to 1, which needs norms well above ln n. For smaller norms, c ≫ 1, the size part is the mean
-of x plus half its variance over the other tokens: near r²/(2m) for random directions. Either way it
-falls as 1/m if norms do not change with m; only the prefactor differs. A vector added to all rows
-changes no softmax, but it changes h, and so these numbers: see them raw and centred.
+The published form is e^-r S_2/2: it omits S_1 (0 for rows that sum to 0) and replaces 1 + c by 1,
+which needs norms well above ln n. For smaller norms, c ≫ 1, the size part is the mean of x plus
+half its variance over the other tokens: about r²/(2m) for random directions. Either way it falls as
+1/m if norms do not change with m; only the prefactor differs. A vector added to all rows changes no
+softmax, but it changes h, and therefore these numbers: compare raw and centred rows.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from numerics.sampling import as_generator
 from numerics.tensors.row_matrix import RowMatrix
 from theory.checks import check_finite, check_integer
 
-# Rows of W that are held at once, on either side.
+# Rows of W in memory at once, on either side of a product.
 _BLOCK = 2048
 
 
@@ -53,13 +52,13 @@ class CrossEntropy:
     weighted : bool
         Whether weights were given.
     rows : int
-        Different tokens whose cross entropy was computed in full; n if it is exact.
+        Different tokens whose cross entropy was computed; n if it is exact.
     cross_entropy : float
         ⟨-ln softmax(W h)_i⟩ at h = W_i/‖W_i‖.
     stderr : float
         Standard error of ``cross_entropy`` and of ``size_part``: 0 if all tokens were computed.
     floor : float
-        ⟨ln(1 + (n - 1)e^{-‖W_i‖})⟩, what it would be if no rows overlapped; over all tokens.
+        ⟨ln(1 + (n - 1)e^{-‖W_i‖})⟩, the value for rows without overlaps; over all tokens.
     size_part : float
         ``cross_entropy`` - ``floor``.
     second_order : float
@@ -67,9 +66,9 @@ class CrossEntropy:
     published : float
         The published form of it, ½⟨e^{-‖W_i‖} Σ_j x_j²⟩; over all tokens.
     linear : float
-        The linear term that it drops, ⟨e^{-‖W_i‖} Σ_j x_j⟩.
+        The linear term that the published form omits, ⟨e^{-‖W_i‖} Σ_j x_j⟩.
     crowding : float
-        ⟨(n - 1)e^{-‖W_i‖}⟩, which it takes to be far below 1.
+        ⟨(n - 1)e^{-‖W_i‖}⟩, which the published form assumes to be far below 1.
     rms, largest : float
         Root mean square of the x_j over all pairs; largest |x_j| of the tokens computed.
     """
@@ -92,7 +91,7 @@ class CrossEntropy:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """Why an approximation is off here by more than a tenth or so; empty if none is."""
+        """Approximations that are off by more than a tenth, and why."""
         reasons = []
         error = self.second_order - self.size_part
         if abs(error) > 0.1 * abs(self.size_part) + 3 * self.stderr:
@@ -107,7 +106,7 @@ class CrossEntropy:
             )
         if abs(self.linear) > 0.1 * self.published:
             reasons.append(
-                f"the published form drops a linear term that is {self.linear:.3g} beside "
+                f"the published form omits a linear term, {self.linear:.3g} beside "
                 f"{self.published:.3g}"
             )
         return tuple(reasons)
@@ -133,29 +132,28 @@ def estimate_cross_entropy(
     center: bool = False,
     weights: ArrayLike | None = None,
     rows: int = 2048,
-    rng: np.random.Generator | int = 0,
+    seed: np.random.Generator | int = 0,
 ) -> CrossEntropy:
     """Compute -ln softmax(W h)_i at h = W_i/‖W_i‖, and its approximations for small overlaps.
 
     Parameters
     ----------
     W : array_like or RowMatrix, shape (n, m)
-        As in ``numerics.overlaps.statistics.overlaps``; rows of zeros are left out, as if
-        not in the vocabulary.
+        As in ``numerics.overlaps.statistics.overlaps``; rows of zeros are left out.
     center : bool
         Subtract the mean row (of all rows that are not zero) first.
     weights : array_like, shape (n,), optional
-        Weight of each token in the means, as its count; equal by default.
+        Weight of each token in the means, such as its count; equal by default.
     rows : int
-        Up to this many tokens with a direction all are computed; of more, so many are drawn, with
-        replacement, in proportion to their weights. The cost is rows x n x m.
-    rng : Generator or int
-        For the draw.
+        If at most this many tokens have a direction, all are computed; otherwise so many are drawn,
+        with replacement, in proportion to their weights. The cost is rows x n x m.
+    seed : Generator or int
+        Of the draw.
 
     Returns
     -------
     CrossEntropy
-        The exact value beside the approximations.
+        The exact value and the approximations.
 
     Raises
     ------
@@ -170,7 +168,7 @@ def estimate_cross_entropy(
     (0.013386, 0.0)
     """
     source = W if isinstance(W, RowMatrix) else RowMatrix(W)
-    rows, rng = check_integer("rows", rows, 2), as_generator(rng)
+    rows, rng = check_integer("rows", rows, 2), as_generator(seed)
     unit = UnitRows(source, center, 0)
     n, treatment = unit.ids.size, "centred" if center else "raw"
     if n < 2:
@@ -186,7 +184,7 @@ def estimate_cross_entropy(
     first, second = _sums(unit)
     rare = np.exp(-norms)  # e^-r
     crowding = (n - 1) * rare
-    # Sums are in units of the scale: multiplied last, norms of any size stay in range.
+    # Sums are in units of the scale, which is multiplied last to avoid overflow.
     linear, square = rare * unit.scale * first, rare * unit.scale * unit.scale * second
     expanded = (linear + square / 2) / (1 + crowding) - (linear / (1 + crowding)) ** 2 / 2
     if n <= rows:
@@ -195,7 +193,7 @@ def estimate_cross_entropy(
         drawn, repeats = np.unique(rng.choice(n, size=rows, p=share), return_counts=True)
         repeats = repeats / rows
     exact, largest = _exact(unit, norms, drawn)
-    # The floor is known for every token: only the rest has to be sampled.
+    # The floor is known for every token; only the size part is sampled.
     rest = exact - floor[drawn]
     size_part = float(repeats @ rest)
     stderr = 0.0 if n <= rows else math.sqrt(repeats @ (rest - size_part) ** 2 / (rows - 1))
@@ -244,7 +242,7 @@ def _sums(unit: UnitRows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         sums[some] = u.astype(np.float64) @ total - norms[some]
         projected = u @ second.astype(u.dtype)
         squares[some] = np.einsum("ij,ij->i", projected, u, dtype=np.float64) - norms[some] ** 2
-    # Rounding may leave less than nothing where rows are orthogonal.
+    # Rounding may give a negative number where rows are orthogonal.
     return sums, np.maximum(squares, 0.0)
 
 
@@ -266,7 +264,7 @@ def _exact(
             x[own, chosen[own] - begin] = 0.0
             largest = max(largest, float(x.max()), -float(x.min()))
             x[own, chosen[own] - begin] = -np.inf
-            # Σ e^x in units of e^peak, which moves up as larger logits come.
+            # Σ e^x in units of e^peak; peak is the largest logit so far.
             higher = np.maximum(peak, x.max(axis=1))
             total *= np.exp(peak - higher)
             x -= higher[:, None].astype(x.dtype)

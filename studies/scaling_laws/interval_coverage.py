@@ -58,7 +58,7 @@ def measure_errors(fit):
         "jackknife over models, 95 %": jackknife.interval(fit.alpha),
     }
     for by in ("residuals", "points", "clusters"):
-        resampled = fit.bootstrap(by, 9999, rng=0)
+        resampled = fit.bootstrap(by, 9999, seed=0)
         found[f"bootstrap over {by}"] = resampled.stderr
         intervals[f"bootstrap over {by}, 95 %"] = resampled.interval()
     return found, {name: [one.low, one.high] for name, one in intervals.items()}

@@ -1,11 +1,11 @@
 """A law of frequency against rank, fitted by maximum likelihood with its observed information.
 
-Use ``fit_rank_law(counts, law, ranks)`` for one law; ``compare_zipf`` fits all of them and says
-which the counts prefer.
+``fit_rank_law(counts, law, ranks)`` fits one law; ``empirical.counts.zipf.compare_zipf`` fits all
+of them and compares their likelihoods.
 
 The likelihood is that of N independent draws of a rank, given that it falls among first..last. For
-a given q, or a given break, it is concave in the exponents, so these need no start; q and the break
-are scanned over all their range, and every local maximum of the scan is refined.
+a given q, or a given break, it is concave in the exponents, so these need no starting values; q and
+the break are scanned over their whole range, and every local maximum of the scan is refined.
 """
 
 from __future__ import annotations
@@ -32,9 +32,12 @@ from theory.rank_frequency.laws import (
 )
 from theory.rank_frequency.zipf_exponent import select_ranks
 
-_STEP = 0.2  # of ln(first + q); the profile changes over steps of order 1
-_RATIO = 1.05  # of neighbouring break ranks in the scan, beyond those where every rank is tried
-_FARTHEST = 1e3  # times the last rank: the largest q, where the law is an exponential
+# Step of ln(first + q) in the scan; the profile likelihood changes over steps of order 1.
+_STEP = 0.2
+# Ratio of neighbouring break ranks in the scan, beyond the first 30, which are all tried.
+_RATIO = 1.05
+# Largest q over the last rank; there the law is an exponential.
+_FARTHEST = 1e3
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,7 @@ class RankLawFit:
     law : str
         A key of ``PARAMETERS``.
     theta : ndarray, shape (k,)
-        What it was fitted in: alpha; alpha and ln(first + q); alpha, alpha_tail and ln break.
+        Parameters of the fit: alpha; alpha and ln(first + q); alpha, alpha_tail and ln break.
     first, last : int
         Ranks used.
     total : float
@@ -80,25 +83,26 @@ class RankLawFit:
 
     @property
     def values(self) -> dict[str, float]:
-        """The parameters that people read, by name."""
-        read = self.theta.copy()
+        """The parameters by name, with q and the break rank in place of their logarithms."""
+        reported = self.theta.copy()
         if self.law == "zipf_mandelbrot":
-            read[1] = np.exp(read[1]) - self.first
+            reported[1] = np.exp(reported[1]) - self.first
         elif self.law == "broken_power_law":
-            read[2] = np.exp(read[2])
-        return dict(zip(PARAMETERS[self.law], map(float, read), strict=True))
+            reported[2] = np.exp(reported[2])
+        return dict(zip(PARAMETERS[self.law], map(float, reported), strict=True))
 
     @property
     def covariance(self) -> Array:
         """Inverse of the observed information; NaN where that is not positive definite.
 
-        It is not where a parameter cannot be told: a break between equal slopes, say.
+        That is so where the data do not determine a parameter, as a break between equal slopes.
         """
         scale = np.sqrt(np.abs(np.diag(self.information)))
         if np.all(scale > 0):
             shape = self.information / np.outer(scale, scale)
             if np.linalg.eigvalsh(shape)[0] > 1e-10:
-                return np.linalg.inv(shape) / np.outer(scale, scale)
+                inverse: Array = np.linalg.inv(shape) / np.outer(scale, scale)
+                return inverse
         return np.full_like(self.information, np.nan)
 
     def errors(self, covariance: Array | None = None) -> dict[str, float]:
@@ -123,11 +127,12 @@ class RankLawFit:
         """
         i = np.asarray(ranks, dtype=np.float64)
         alpha = self.theta[0]
-        if self.law == "zipf":
-            return np.full(i.shape, alpha)
+        local: Array = np.full(i.shape, alpha)
         if self.law == "zipf_mandelbrot":
-            return alpha * i / (i - self.first + np.exp(self.theta[1]))
-        return np.where(np.log(i) > self.theta[2], self.theta[1], alpha)
+            local = alpha * i / (i - self.first + np.exp(self.theta[1]))
+        elif self.law == "broken_power_law":
+            local = np.where(np.log(i) > self.theta[2], self.theta[1], alpha)
+        return local
 
     def frequencies(self, n: int | None = None) -> Frequencies:
         """Return this law over ranks 1..n (default: 1..last), with Σ p_i = 1.
@@ -135,7 +140,7 @@ class RankLawFit:
         Raises
         ------
         ValueError
-            If the law reaches no rank as low as 1 (first + q < first - 1).
+            If the law has no value at rank 1 (q <= -1).
 
         Examples
         --------
@@ -152,15 +157,17 @@ class RankLawFit:
         Parameters
         ----------
         counts : ndarray, shape (..., last - first + 1)
-            Counts, such as those of parts of the text.
+            Counts, such as those of blocks of the text.
 
         Returns
         -------
         ndarray, shape (..., k)
-            Derivatives by theta; summed over parts, zero where the fit is at a smooth maximum.
+            Derivatives by theta. Their sum over blocks is 0 at a smooth maximum.
         """
         slope = gradient(self.law, self.theta, self.ranks, self.first)
-        return (counts - counts.sum(axis=-1, keepdims=True) * self.p) @ slope
+        total = counts.sum(axis=-1, keepdims=True)
+        score: Array = (counts - total * self.p) @ slope
+        return score
 
 
 def fit_rank_law(
@@ -173,20 +180,20 @@ def fit_rank_law(
     counts : array_like, shape (n,)
         Occurrences, >= 0, in any order; zeros take the last ranks.
     law : {"zipf", "zipf_mandelbrot", "broken_power_law"}
-        Which one.
+        The law to fit.
     ranks : (int, int), optional
         First and last rank used, from 1; all by default.
 
     Returns
     -------
     RankLawFit
-        Its parameters, likelihood and observed information.
+        Parameters, likelihood and observed information.
 
     Raises
     ------
     ValueError
-        For an unknown law, counts that are none, or fewer ranks with a count above 0 than twice
-        the number of parameters (and 3).
+        For an unknown law, negative or non-finite counts, or fewer ranks with a count above 0 than
+        twice the number of parameters (at least 3).
 
     Examples
     --------
@@ -254,7 +261,7 @@ def maximise(law: RankLaw, c: Array, first: int) -> RankLawFit:
 def _scan(
     profile: Callable[[float, Array], tuple[Array, float]], grid: Array, start: Array
 ) -> tuple[Array, float]:
-    """Return the exponents and the place of the largest maximum of a profile likelihood."""
+    """Return the exponents and the abscissa of the largest maximum of a profile likelihood."""
     found: list[tuple[float, float, Array]] = []
     exponents = start
     for place in grid:
@@ -301,7 +308,7 @@ def _fit_exponents(features: Array, c: Array, start: Array) -> tuple[Array, floa
         else:
             step = np.linalg.lstsq(spread, slope, rcond=1e-14)[0]
         gain = float(slope @ step)
-        # Half the gain, times N, is what is left to win in the log likelihood.
+        # The Newton decrement: half of it, times N, is the distance to the maximum.
         if gain * total < 1e-9:
             theta = theta + step
             height, _ = value(theta)

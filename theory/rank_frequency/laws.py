@@ -1,7 +1,6 @@
 """Laws of frequency against rank as formulas: Zipf, Zipf–Mandelbrot, broken power law.
 
-Use ``theory.rank_frequency.fits.fit_rank_law`` to fit one, ``rank_frequencies`` for its list of
-frequencies; the other functions here are what the fit is made of.
+``theory.rank_frequency.fits`` fits them; ``rank_frequencies`` turns one into ``Frequencies``.
 
 ======================= ============================================================
 "zipf"                  p_i ∝ i^-alpha
@@ -27,7 +26,8 @@ from theory.frequencies import Frequencies
 Array = NDArray[np.float64]
 RankLaw = Literal["zipf", "zipf_mandelbrot", "broken_power_law"]
 
-# What people read. The laws are fitted in theta: ln(first + q) for q, ln(break) for the break.
+# Parameters that are reported. The laws are fitted in theta: ln(first + q) stands for q, and
+# ln(break) for the break rank.
 PARAMETERS: Mapping[RankLaw, tuple[str, ...]] = MappingProxyType(
     {
         "zipf": ("alpha",),
@@ -41,11 +41,13 @@ def log_weights(law: RankLaw, theta: Array, ranks: Array, first: int) -> Array:
     """Return ln of the law at these ranks, up to a constant."""
     if law == "zipf_mandelbrot":
         # Relative to the first rank: no digits are lost where q is large.
-        return -theta[0] * np.log1p((ranks - first) * np.exp(-theta[1]))
+        eta: Array = -theta[0] * np.log1p((ranks - first) * np.exp(-theta[1]))
+        return eta
     x = np.log(ranks)
-    if law == "zipf":
-        return -theta[0] * x
-    return -theta[0] * np.minimum(x, theta[2]) - theta[1] * np.maximum(x - theta[2], 0)
+    eta = -theta[0] * x
+    if law == "broken_power_law":
+        eta = -theta[0] * np.minimum(x, theta[2]) - theta[1] * np.maximum(x - theta[2], 0)
+    return eta
 
 
 def gradient(law: RankLaw, theta: Array, ranks: Array, first: int) -> Array:
@@ -97,5 +99,6 @@ def log_sum(eta: Array) -> float:
 
 def normalise(eta: Array) -> Array:
     """Return exp(eta) / Σ exp(eta)."""
-    weights = np.exp(eta - eta.max())
-    return weights / weights.sum()
+    weights: Array = np.exp(eta - eta.max())
+    weights /= weights.sum()
+    return weights

@@ -1,8 +1,8 @@
 """The Zipf exponent of a list of counts, by maximum likelihood, over a range of ranks.
 
-Use ``fit_zipf`` to describe counts by one number, ``estimate_rank_excess`` for what reading ranks
-off the same counts does to them; predictions do not need either, since ``Frequencies.from_counts``
-takes the counts as they are.
+``fit_zipf`` fits it. ``estimate_rank_excess`` says by how much sorted counts exceed the
+expectations of their ranks, because both come from the same draws. Predictions need neither:
+``Frequencies.from_counts`` takes the counts as they are.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class ZipfFit:
         Ranks used and occurrences N counted.
     dispersion : float
         Pearson's chi-square per degree of freedom: at most about 1 when the counts do follow a
-        power law (ranks that come from the same counts hide part of their noise); far above 1 the
-        law is wrong by more than chance, and ``stderr`` says little.
+        power law (sorting removes part of the noise); far above 1 the law is wrong by more than
+        chance, and ``stderr`` means little.
     first, last : int
         Ranks used, from 1.
     rank_bias : float
-        What ``alpha`` owes, in expectation, to ranks read off the same counts (see
+        Expected bias of ``alpha`` because the ranks come from the same counts (see
         ``estimate_rank_excess``): ``alpha - rank_bias`` is free of it to first order. NaN where
-        that order does not hold: a count below 10, or a list that ends within the noise of the last
-        rank.
+        that order does not hold: a count below 10, or a list that ends within two standard
+        deviations of the noise at the last rank.
     """
 
     alpha: float
@@ -82,11 +82,11 @@ def fit_zipf(
     The likelihood is that of N independent draws of a rank in the range; its score vanishes where
     the mean of ln i over the draws equals its mean under the law.
 
-    Two biases are not in the standard error. Ranks are read off the same counts: where the list
-    goes on beyond the last rank this makes it look flatter, by ``rank_bias``, while a list that is
-    flat up to its end looks steeper. And features that were never seen are missing from the list,
-    which makes a long tail look flatter: give zero counts for features that are known to exist
-    (they count as ranks), or stop at a rank with enough counts.
+    Two biases are not in the standard error. The ranks come from the same counts: where the list
+    goes on beyond the last rank, the exponent is too small, by ``rank_bias``; where a list is flat
+    up to its end, it is too large. And features that were never seen are missing from the list,
+    which makes the exponent of a long tail too small: give zero counts for features that are known
+    to exist (they count as ranks), or stop at a rank with enough counts.
 
     Parameters
     ----------
@@ -126,8 +126,9 @@ def fit_zipf(
     observed = float(c @ log_rank) / total
 
     def law(alpha: float) -> NDArray[np.float64]:
-        weights = np.exp(-alpha * (log_rank - log_rank[0]))
-        return weights / weights.sum()
+        weights: NDArray[np.float64] = np.exp(-alpha * (log_rank - log_rank[0]))
+        weights /= weights.sum()
+        return weights
 
     def score(alpha: float) -> float:
         return float(law(alpha) @ log_rank) - observed
@@ -194,14 +195,14 @@ def select_ranks(
 def estimate_rank_excess(
     exponent: ArrayLike, dispersion: ArrayLike = 1.0, growth: float = 0.0
 ) -> NDArray[np.float64] | np.float64:
-    """Return by how much the i-th largest count exceeds what rank i would count, on average.
+    """Return by how much the i-th largest count exceeds the expected count of rank i, on average.
 
-    Ours. Let R(c) features have an expected count above c, R ∝ c^(-1/alpha) near the rank in
-    question, and let a count vary about its expectation λ with variance φ λ, φ ∝ λ^κ. The noise
-    lifts (φ c R'(c))' / 2 more features above c, to first order; read at a given rank, the count is
-    therefore too large by that over -R'(c), which is φ (1/alpha - κ) / 2: for Zipf's law and
-    independent draws half an occurrence, at every rank. (At the first ranks, where neighbours do
-    not change places, there is no excess, but half an occurrence is nothing there.)
+    Our derivation. Let R(c) features have an expected count above c, R ∝ c^(-1/alpha) near the rank
+    in question, and let a count vary about its expectation λ with variance φ λ, φ ∝ λ^κ. To first
+    order the noise moves (φ c R'(c))' / 2 more features above c. At a given rank the sorted count
+    is therefore too large by that over -R'(c), which is φ (1/alpha - κ) / 2: for Zipf's law and
+    independent draws half an occurrence, at every rank. (The first ranks do not change places and
+    have no excess; half an occurrence is negligible there.)
 
     Parameters
     ----------

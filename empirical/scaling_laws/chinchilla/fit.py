@@ -1,8 +1,8 @@
 """Loss against parameters N and tokens D: L = E + A/N^alpha_N + B/D^alpha_D.
 
-Use ``fit_chinchilla(N, D, loss)`` for losses over both (Hoffmann et al., arXiv 2203.15556,
-section 3.3); ``width_exponent`` turns alpha_N into an exponent of the width m, and
-``fit_power_law`` is for losses over the width alone.
+``fit_chinchilla(N, D, loss)`` fits it (Hoffmann et al., arXiv 2203.15556, section 3.3);
+``width_exponent`` converts alpha_N to an exponent of the width m, and ``fit_power_law`` fits losses
+against the width alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-_FEWEST = 6
+_FEWEST = 6  # points, for five parameters and a residual
 _NAMES = ("E", "A", "B", "alpha_N", "alpha_D")
 
 
@@ -50,7 +50,7 @@ class ChinchillaFit:
     huber : float or None
         Threshold of a robust fit.
     warnings : tuple of str
-        What to know before using the numbers (also given as ``UserWarning``).
+        Limits of these numbers (also given as ``UserWarning``).
     N, D, loss : ndarray
         The data.
     """
@@ -75,7 +75,8 @@ class ChinchillaFit:
         n, d = np.asarray(N, dtype=np.float64), np.asarray(D, dtype=np.float64)
         if np.any(~(n > 0)) or np.any(~(d > 0)):
             raise ValueError("N and D must be above 0")
-        return self.E + self.A * n**-self.alpha_N + self.B * d**-self.alpha_D
+        loss: Array = self.E + self.A * n**-self.alpha_N + self.B * d**-self.alpha_D
+        return loss
 
     def interval(self, name: str = "alpha_N", level: float = 0.95) -> Interval:
         """Return the profile-likelihood interval of alpha_N or alpha_D, for independent errors."""
@@ -90,7 +91,7 @@ class ChinchillaFit:
         grid = surface.grids[int(which)]
 
         def excess(value: float) -> float:
-            return surface.profile(value, int(which)) - self.objective - rise
+            return float(surface.profile(value, int(which)) - self.objective - rise)
 
         here = getattr(self, name)
         below, above = grid[grid < here][::-1], grid[grid > here]
@@ -106,10 +107,10 @@ class ChinchillaFit:
                 ends.append(0.0 if side is below else math.inf)
         return Interval(ends[0], ends[1], level, "profile", ends[0] == 0, math.isinf(ends[1]))
 
-    def bootstrap(self, samples: int = 199, rng: np.random.Generator | int = 0) -> pd.DataFrame:
+    def bootstrap(self, samples: int = 199, seed: np.random.Generator | int = 0) -> pd.DataFrame:
         """Refit resampled points; return a row of parameters for each resample."""
         samples = check_integer("samples", samples, 2)
-        generator = np.random.default_rng(rng)
+        generator = np.random.default_rng(seed)
         rows = []
         for _ in range(samples):
             picked = generator.integers(0, self.loss.size, self.loss.size)
@@ -216,7 +217,9 @@ def fit_chinchilla(
             "N and D vary together, or take fewer than three values: give a grid of both"
         )
     surface = Surface(n, d, y, huber)
-    objective, x = min((surface.refine(start) for start in surface.valleys()), key=lambda r: r[0])
+    objective, x = min(
+        (surface.refine(start) for start in surface.local_minima()), key=lambda r: r[0]
+    )
     dof = y.size - 5
     fit = _build(surface, x, objective, dof, n, d)
     for text in fit.warnings:

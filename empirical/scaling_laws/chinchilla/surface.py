@@ -1,6 +1,6 @@
-"""Least squares over two exponents, with all else linear: the engine of ``fit_chinchilla``.
+"""Least squares that is linear in all parameters but two exponents.
 
-Use ``fit_chinchilla``. The law is level + s h_a(ln N) + t h_b(ln D) with h_a(u) =
+``fit_chinchilla`` is based on it. The law is level + s h_a(ln N) + t h_b(ln D) with h_a(u) =
 (exp(-a u) - 1)/a: for given exponents it is linear, and h has a limit where an exponent is 0.
 """
 
@@ -12,20 +12,20 @@ from scipy.optimize import least_squares, minimize_scalar
 
 Array = NDArray[np.float64]
 
-_NODES = 48  # of the grid of each exponent, 12 % apart
-_REFINED = 8  # valleys of the grid that are refined, the deepest first
-_ROUNDS = 40  # of reweighting, for a robust fit on the grid
+_NODES = 48  # nodes of the grid of each exponent, 12 % apart
+_REFINED = 8  # largest number of local minima of the grid that are refined, the lowest first
+_ROUNDS = 40  # largest number of reweighted fits at a node, for a robust fit
 
 
 class Surface:
-    """The objective over the two exponents, all else solved linearly."""
+    """The objective as a function of the two exponents, with the linear parameters solved for."""
 
     def __init__(self, N: Array, D: Array, y: Array, huber: float | None):
         self.u = np.log(N) - np.log(N).min()
         self.v = np.log(D) - np.log(D).min()
         self.y, self.huber = y, huber
-        # From a logarithm (a times the range is small) to an exponent of a few e-folds more than
-        # any curvature over the range can show.
+        # From a logarithm (exponent times range is small) to where the law falls by e^12 over the
+        # range.
         shape = np.geomspace(0.05, 12, _NODES)
         self.grids = (shape / float(np.ptp(self.u)), shape / float(np.ptp(self.v)))
 
@@ -45,7 +45,7 @@ class Surface:
         a, b = np.sum(weight * first**2, -1), np.sum(weight * second**2, -1)
         c = np.sum(weight * first * second, -1)
         ra, rb = np.sum(rest * first, -1), np.sum(rest * second, -1)
-        # Where both are the same curve, the first does for both.
+        # Where both columns are proportional, the second is not used.
         spread = a * b - c * c
         apart = spread > 1e-13 * a * b
         spread = np.where(apart, spread, 1.0)
@@ -57,7 +57,8 @@ class Surface:
     def cost(self, fitted: Array) -> Array:
         """Return the objective; infinite where a robust fit is not positive."""
         if self.huber is None:
-            return np.sum((fitted - self.y) ** 2, axis=-1)
+            squares: Array = np.sum((fitted - self.y) ** 2, axis=-1)
+            return squares
         positive = np.all(fitted > 0, axis=-1)
         size = np.abs(np.log(np.where(fitted > 0, fitted, 1.0) / self.y))
         each = np.where(size <= self.huber, size**2 / 2, self.huber * (size - self.huber / 2))
@@ -85,10 +86,10 @@ class Surface:
             least = np.where(better, cost, least)
         return least, best
 
-    def valleys(self) -> Array:
-        """Return the local minima of the grid as rows (a, b), the deepest first."""
+    def local_minima(self) -> Array:
+        """Return the local minima of the grid as rows (a, b), the lowest first."""
         a, b = np.meshgrid(*self.grids, indexing="ij")
-        # In slices: all the matrices at once would take much memory.
+        # In slices, to bound memory.
         cost = np.array([self.solve(x, y)[0] for x, y in zip(a, b, strict=True)])
         padded = np.pad(cost, 1, constant_values=np.inf)
         lowest = np.ones_like(cost, dtype=bool)
@@ -100,7 +101,7 @@ class Surface:
         return np.stack([self.grids[0][at[:, 0]], self.grids[1][at[:, 1]]], axis=-1)
 
     def refine(self, start: Array) -> tuple[float, Array]:
-        """Return objective and (level, slopes, exponents) of the minimum below a grid node."""
+        """Return objective and (level, slopes, exponents) of the minimum next to a grid node."""
         _, coefficients = self.solve(start[0], start[1])
         x0 = np.append(coefficients, start)
         if self.huber is None:
@@ -117,7 +118,8 @@ class Surface:
 
     def fitted(self, x: Array) -> Array:
         """Return the losses of (level, slopes, exponents)."""
-        return self.columns(x[3], x[4]) @ x[:3]
+        fitted: Array = self.columns(x[3], x[4]) @ x[:3]
+        return fitted
 
     def jacobian(self, x: Array) -> Array:
         """Return their derivatives, (points, 5)."""

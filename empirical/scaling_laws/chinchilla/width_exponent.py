@@ -1,7 +1,7 @@
-"""The exponent of the width from that of the parameters, by way of N ∝ m^k.
+"""The exponent of the width from that of the number of parameters, with N ∝ m^k.
 
-Use ``width_exponent(alpha_N, N, m)``: alpha_m = k alpha_N (arXiv 2505.10465). ``fit_chinchilla``
-fits alpha_N.
+``width_exponent(alpha_N, N, m)`` returns alpha_m = k alpha_N (arXiv 2505.10465).
+``fit_chinchilla`` fits alpha_N.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class WidthExponent:
     stderr : float
         sqrt((k δalpha_N)² + (alpha_N δk)²): k and alpha_N come from independent data.
     greatest_stderr : float
-        k δalpha_N + alpha_N δk, if both err together.
+        k δalpha_N + alpha_N δk, for errors that are fully correlated.
     """
 
     k: float
@@ -58,7 +58,7 @@ class WidthExponent:
 def width_exponent(
     alpha_N: ChinchillaFit | float, N: ArrayLike, m: ArrayLike, stderr: float | None = None
 ) -> WidthExponent:
-    """Turn the exponent of N into one of the width m, with its error.
+    """Convert the exponent of N to an exponent of the width m, with its standard error.
 
     Parameters
     ----------

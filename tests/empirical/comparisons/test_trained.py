@@ -99,9 +99,9 @@ def test_exponents(comparison):
     fits = comparison.exponents["weight_decay = 0.5"]
     assert set(fits) == {"weak", "equiangular", "strong_even", "strong_skewed", "measured"}
     points = np.array([[run.model.m, run.loss] for run in comparison.runs])
-    slope = np.polyfit(np.log(points[:, 0]), np.log(points[:, 1]), 1)[0]
-    assert fits["measured"].value == pytest.approx(-slope)
-    assert fits["measured"].stderr > 0
+    slope, covariance = np.polyfit(*np.log(points).T, 1, cov=True)
+    assert fits["measured"].value == pytest.approx(-slope[0])
+    assert fits["measured"].stderr == pytest.approx(math.sqrt(covariance[0, 0]), rel=1e-6)
 
 
 def test_settings_repeat_the_comparison(comparison):

@@ -39,7 +39,7 @@ def test_a_power_law_comes_back():
         assert np.allclose(found.exponent[law], truth, rtol=0.02)
     assert np.allclose(found.exponent[COUNTS], truth, rtol=0.02)
     assert np.isnan(found.stderr[COUNTS]).all()
-    # The exponent of an endless list is far from what holds here.
+    # The exponent of an infinite list is far from what holds here.
     assert found.tail["zipf"][0] - 1 == pytest.approx(0.1, abs=0.01)
     assert truth[1] > 0.3
 
@@ -74,7 +74,7 @@ def test_errors_of_the_counts_by_all_draws_of_blocks(bursts, monkeypatch):
     widths = [30, 300]
     monkeypatch.setattr(module, "_SAMPLES", 4000)
     few = dataclasses.replace(bursts, blocks=bursts.blocks[::5])
-    found = predict_width_exponents(few, widths, rng=1)
+    found = predict_width_exponents(few, widths, seed=1)
     table = {}
     for draw in itertools.product(range(4), repeat=4):
         key = tuple(sorted(draw))
@@ -92,8 +92,8 @@ def test_errors_of_the_counts_hold_in_repetition(bursts):
     spread = np.std([weak_exponent(f, [30, 300]) for f in texts], axis=0)
     # 100 texts, 200 resamples and 20 blocks: 7, 5 and 16 per cent.
     assert np.allclose(found.stderr[COUNTS], spread, rtol=0.4)
-    again = predict_width_exponents(bursts, [30, 300], rng=0)
-    other = predict_width_exponents(bursts, [30, 300], rng=1)
+    again = predict_width_exponents(bursts, [30, 300], seed=0)
+    other = predict_width_exponents(bursts, [30, 300], seed=1)
     assert np.array_equal(found.stderr[COUNTS], again.stderr[COUNTS])
     assert not np.array_equal(found.stderr[COUNTS], other.stderr[COUNTS])
 
@@ -104,8 +104,8 @@ def test_table_plot_and_notes(bursts):
     assert list(table.index) == [COUNTS, "zipf", "zipf_mandelbrot", "broken_power_law"]
     row = table.loc["zipf"]
     assert row["high"] - row["exponent"] == pytest.approx(2.093 * row["stderr"], rel=1e-3)
-    assert row["endless"] == pytest.approx(bursts["zipf"].values["alpha"] - 1)
-    assert table.loc["broken_power_law", "endless"] == pytest.approx(
+    assert row["asymptotic"] == pytest.approx(bursts["zipf"].values["alpha"] - 1)
+    assert table.loc["broken_power_law", "asymptotic"] == pytest.approx(
         bursts["broken_power_law"].values["alpha_tail"] - 1
     )
     assert found.n == 5000 and "ranks 1 to 300 and go on" in str(found)

@@ -40,7 +40,7 @@ def test_the_right_law_is_preferred(law):
 
 
 def test_ranking_alone_would_make_richer_laws_win(monkeypatch):
-    """Zipf's law down to counts of 10: right once the lift of the ranks is taken off, else not."""
+    """Zipf's law down to counts of 10: preferred if the excess of the ranks is subtracted."""
     weights = 1 / np.arange(1, 8001)
     rng = np.random.default_rng(5)
     draws = [rng.multinomial(400_000, weights / weights.sum()) for _ in range(2)]
@@ -55,7 +55,7 @@ def test_ranking_alone_would_make_richer_laws_win(monkeypatch):
 
 
 def test_errors_of_slowly_falling_counts_hold_in_repetition():
-    """The last rank is chosen so that the lift of the ranks is known in every draw.
+    """The last rank is chosen so that the excess of the ranks is known in every draw.
 
     Where it is known in some draws and not in others, alpha jumps between two values, and its
     spread is twice the standard error.
@@ -189,7 +189,7 @@ def test_default_ranks_end_where_counts_are_noisy():
     parts = burst(rng, n=1000, tokens=5000, spread=2.0)
     by_blocks = compare_zipf(parts.sum(axis=0), blocks=parts)
     assert by_blocks.last < compare_zipf(parts.sum(axis=0)).last and by_blocks.excess[-1] > 0
-    # Bursts too large for any rank: then as without blocks, and that the lift is not known is said.
+    # Bursts too large for any rank: as without blocks, with a note that the excess is not known.
     wild = burst(rng, n=1000, tokens=5000, spread=5.0)
     one, other = compare_zipf(wild.sum(axis=0), blocks=wild), compare_zipf(wild.sum(axis=0))
     assert one.last == other.last and one.window[-1] >= 10

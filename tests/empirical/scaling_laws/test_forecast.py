@@ -123,7 +123,7 @@ def test_width_for_a_loss_near_and_below_the_floor(fit):
 
 
 def test_bootstrap_forecasts(fit):
-    laws = fit.bootstrap("clusters", 199, rng=3)
+    laws = fit.bootstrap("clusters", 199, seed=3)
     row = fit.forecast([4096], "a", 0.9, laws).to_dataframe().iloc[0]
     each = np.array(
         [

@@ -133,7 +133,7 @@ def test_published_interval(published):
     assert (one.high - one.low) / 2 == pytest.approx(0.0634, abs=1e-3)
     interval = fit.interval()
     assert (interval.low, interval.high) == pytest.approx((0.787, 1.038), abs=2e-3)
-    models = fit.bootstrap("clusters", 499, rng=1)
+    models = fit.bootstrap("clusters", 499, seed=1)
     assert models.stderr == pytest.approx(0.14, abs=0.015)
     assert models.interval().low < 0.60 and 1.05 < models.interval().high < 1.2
     assert fit.test_alpha(1.0).p_value == pytest.approx(0.162, abs=2e-3)
@@ -229,8 +229,8 @@ def test_errors_that_models_share_need_the_cluster_bootstrap(published):
     for loss in losses[:10]:
         group = [points.groups[k] for k in points.index]
         again = fit_power_law(points.m, loss, group, clusters=points.clusters)
-        by_points.append(again.bootstrap("points", 99, rng=2).stderr)
-        by_models.append(again.bootstrap("clusters", 99, rng=2).stderr)
+        by_points.append(again.bootstrap("points", 99, seed=2).stderr)
+        by_models.append(again.bootstrap("clusters", 99, seed=2).stderr)
     assert np.median(by_points) < 0.65 * spread
     assert 0.9 * spread < np.median(by_models) < 1.8 * spread
 
@@ -270,7 +270,7 @@ def test_scatter_and_standard_error_hold_in_repetition():
 
 @pytest.mark.parametrize("level", [0.6827, 0.95])
 def test_bootstrap_interval_and_error_are_those_of_its_exponents(noisy, level):
-    found = noisy.bootstrap("residuals", 1999, rng=11)
+    found = noisy.bootstrap("residuals", 1999, seed=11)
     ordered = np.sort(found.alpha)
     spread = np.sqrt(np.sum((ordered - ordered.mean()) ** 2) / (ordered.size - 1))
     assert found.stderr == pytest.approx(spread, rel=1e-12)
@@ -284,7 +284,7 @@ def test_bootstrap_interval_and_error_are_those_of_its_exponents(noisy, level):
 def test_residual_bootstrap_agrees_with_the_curvature(published):
     """Standard error of a bootstrap standard error: 1/sqrt(2·1999) = 1.6 %."""
     _, fit = published
-    found = fit.bootstrap("residuals", 1999, rng=3)
+    found = fit.bootstrap("residuals", 1999, seed=3)
     assert found.stderr == pytest.approx(fit.stderr, rel=0.06)
     # Control: residuals that are not scaled to the degrees of freedom.
     assert found.stderr * np.sqrt(90 / 108) < 0.94 * fit.stderr
@@ -294,15 +294,15 @@ def test_residual_bootstrap_agrees_with_the_curvature(published):
 
 
 def test_bootstrap_is_its_seed_and_takes_a_generator(noisy):
-    first, again = noisy.bootstrap(samples=50, rng=4), noisy.bootstrap(samples=50, rng=4)
+    first, again = noisy.bootstrap(samples=50, seed=4), noisy.bootstrap(samples=50, seed=4)
     assert first.alpha.tolist() == again.alpha.tolist()
-    other = noisy.bootstrap(samples=50, rng=np.random.default_rng(5))
+    other = noisy.bootstrap(samples=50, seed=np.random.default_rng(5))
     assert first.alpha.tolist() != other.alpha.tolist()
     assert noisy.bootstrap("residuals", 50, np.random.default_rng(4)).alpha.size == 50
 
 
 def test_bootstrap_over_points_refits_the_points_drawn(noisy):
-    found = noisy.bootstrap(samples=40, rng=6)
+    found = noisy.bootstrap(samples=40, seed=6)
     counts = np.random.default_rng(6).multinomial(7, np.full(7, 1 / 7), 40)
     enough = np.sum(counts > 0, axis=1) >= 3
     assert found.failed == np.sum(~enough)
@@ -325,7 +325,7 @@ def test_cluster_of_one_point_each_is_a_bootstrap_over_points(noisy):
 def test_robust_bootstrap():
     rng = np.random.default_rng(8)
     fit = fit_power_law(M, (3 / M + 0.5) * np.exp(0.01 * rng.standard_normal(7)), huber=0.01)
-    interval = fit.bootstrap(samples=49, rng=9).interval()
+    interval = fit.bootstrap(samples=49, seed=9).interval()
     assert interval.low < fit.alpha < interval.high
     for refused in (fit.interval, fit.test_alpha, lambda: fit.bootstrap("residuals")):
         with pytest.raises(ValueError, match="robust fit"):

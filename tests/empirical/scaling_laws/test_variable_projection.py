@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from empirical.scaling_laws.variable_projection import Projection
+from empirical.scaling_laws.variable_projection import VariableProjection
 
 
 def points(rng, groups=3, size=6, spread=3.0):
@@ -29,7 +29,7 @@ def test_linear_part_is_that_of_a_design_matrix(leveled, theta):
     rng = np.random.default_rng(3)
     u, index = points(rng)
     y, weight = rng.standard_normal(u.size), rng.uniform(0.5, 2, u.size)
-    found = Projection(u, index, leveled).solve(np.array([theta]), weight, y)
+    found = VariableProjection(u, index, leveled).solve(np.array([theta]), weight, y)
     expected = plain_rss(u, index, y, weight, theta, leveled)
     assert found.objective[0] == pytest.approx(expected, rel=1e-9)
 
@@ -40,7 +40,7 @@ def test_theta_zero_is_a_logarithm():
     y = rng.standard_normal(u.size)
     X = np.column_stack([u, np.equal.outer(index, np.arange(3))])
     residual = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
-    found = Projection(u, index, True).solve(np.zeros(1), np.ones(u.size), y)
+    found = VariableProjection(u, index, True).solve(np.zeros(1), np.ones(u.size), y)
     assert found.objective[0] == pytest.approx(residual @ residual, rel=1e-10)
 
 
@@ -50,7 +50,7 @@ def test_gradient_is_that_of_finite_differences(leveled, huber, theta):
     rng = np.random.default_rng(5)
     u, index = points(rng)
     y = 1 + np.exp(-u) + 0.05 * rng.uniform(size=u.size)
-    projection, weight = Projection(u, index, leveled, huber), np.ones(u.size)
+    projection, weight = VariableProjection(u, index, leveled, huber), np.ones(u.size)
     step = 1e-4 * theta
     low, high = projection.solve(np.array([theta - step, theta + step]), weight, y).objective
     exact = projection.solve(np.array([theta]), weight, y).gradient[0]
@@ -63,7 +63,7 @@ def test_gradient_is_that_of_finite_differences(leveled, huber, theta):
 )
 def test_neighbours_on_the_grid_are_nearly_the_same_curve(m):
     u = np.log(np.asarray(m, dtype=float))
-    projection = Projection(u, np.zeros(u.size, dtype=int), True)
+    projection = VariableProjection(u, np.zeros(u.size, dtype=int), True)
     shape = projection.shape(projection.grid[:, None], projection.u)
     shape = shape - shape.mean(axis=1, keepdims=True)
     shape /= np.linalg.norm(shape, axis=1, keepdims=True)
@@ -79,7 +79,7 @@ def test_optimum_is_never_above_a_fine_search():
     rng = np.random.default_rng(6)
     u, index = points(rng, groups=1, size=12)
     y = rng.standard_normal((40, u.size))
-    projection, weight = Projection(u, index, True), np.ones(u.size)
+    projection, weight = VariableProjection(u, index, True), np.ones(u.size)
     found = projection.minimise(weight, y).objective
     fine = np.concatenate([[0.0], np.geomspace(1e-3, projection.grid[-1], 2000)])
     valleys = []
@@ -98,7 +98,7 @@ def test_many_data_sets_at_once_are_those_one_by_one():
     weight = rng.multinomial(u.size, np.full(u.size, 1 / u.size), 20) * 1.0
     weight[:, [0, 1, 6, 7, 12, 13]] += 0.1
     for leveled in (True, False):
-        projection = Projection(u, index, leveled)
+        projection = VariableProjection(u, index, leveled)
         together = projection.minimise(weight, y)
         one = [projection.minimise(w, row) for w, row in zip(weight, y, strict=True)]
         assert together.theta == pytest.approx(np.array([x.theta[0] for x in one]), rel=1e-7)
@@ -112,8 +112,8 @@ def test_weights_are_repetitions():
     u, index = points(rng, groups=2)
     y = 1 + np.exp(-u) + 0.05 * rng.standard_normal(u.size)
     times = rng.integers(1, 4, u.size)
-    weighted = Projection(u, index, True).minimise(times * 1.0, y)
-    repeated = Projection(np.repeat(u, times), np.repeat(index, times), True).minimise(
+    weighted = VariableProjection(u, index, True).minimise(times * 1.0, y)
+    repeated = VariableProjection(np.repeat(u, times), np.repeat(index, times), True).minimise(
         np.ones(times.sum()), np.repeat(y, times)
     )
     assert weighted.theta[0] == pytest.approx(repeated.theta[0], rel=1e-9)
@@ -123,7 +123,7 @@ def test_jacobian_is_that_of_finite_differences():
     rng = np.random.default_rng(9)
     u, index = points(rng)
     for leveled in (True, False):
-        projection = Projection(u, index, leveled)
+        projection = VariableProjection(u, index, leveled)
         y = 1 + np.exp(-u) + 0.02 * rng.standard_normal(u.size)
         best = projection.minimise(np.ones(u.size), y)
         jacobian = projection.jacobian(best)

@@ -56,9 +56,9 @@ def test_parts_are_as_measured_alone():
     for k, center in enumerate((False, True)):
         same = spectrum(W, center=center).singular_values
         assert np.array_equal(report.spectra[k].singular_values, same)
-        cost = estimate_cross_entropy(W, center=center, rows=30, rng=4)
+        cost = estimate_cross_entropy(W, center=center, rows=30, seed=4)
         assert report.cross_entropies[k] == cost
-        cost = estimate_cross_entropy(W, center=center, rows=30, rng=4, weights=counts)
+        cost = estimate_cross_entropy(W, center=center, rows=30, seed=4, weights=counts)
         assert report.weighted_cross_entropies[k] == cost
 
 

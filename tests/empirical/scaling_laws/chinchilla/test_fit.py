@@ -152,7 +152,7 @@ def test_robust_fit(data):
 
 def test_bootstrap_refits_the_points_drawn(data, fit):
     N, D, loss = data
-    again = fit.bootstrap(40, rng=3)
+    again = fit.bootstrap(40, seed=3)
     rng = np.random.default_rng(3)
     for k in range(3):
         picked = rng.integers(0, loss.size, loss.size)
@@ -162,7 +162,7 @@ def test_bootstrap_refits_the_points_drawn(data, fit):
         )
     # Standard error of a standard error of 40: 11 %.
     assert again["alpha_N"].std() == pytest.approx(fit.stderr["alpha_N"], rel=0.45)
-    assert fit.bootstrap(3, rng=3).equals(again.head(3))
+    assert fit.bootstrap(3, seed=3).equals(again.head(3))
 
 
 def test_table_prediction_plot_and_text(data, fit):
