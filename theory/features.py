@@ -1,8 +1,8 @@
-"""What the model is shown: how often features occur, how large they are, how much each matters.
+"""What the model is shown: frequencies, the law of v and importances as one value, ``Features``.
 
-``Features(frequencies, activation=…, importance=…)`` is what every loss, trainer and theory takes;
-a bare ``Frequencies`` stands for independent, equally important features with v ~ U(0, 2), and
-``as_features`` makes that promotion.
+Every loss, trainer and theory takes ``Features(frequencies, activation=…, importance=…)``. A bare
+``Frequencies`` stands for independent, equally important features with v ~ U(0, 2); ``as_features``
+makes that promotion.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Features:
     TypeError
         If ``frequencies`` is not a ``Frequencies`` or ``activation`` not an ``Activation``.
     ValueError
-        If an importance is negative or not finite, all are 0, or their number is not n.
+        If an importance is negative or not finite, all are 0, their number is not n, or the
+        frequencies were given as a list that is not sorted (importances go by rank).
 
     Examples
     --------
@@ -80,7 +81,7 @@ class Features:
             )
         object.__setattr__(self, "frequencies", frequencies)
         object.__setattr__(self, "activation", activation)
-        object.__setattr__(self, "importance", _check_importance(importance, frequencies.n))
+        object.__setattr__(self, "importance", _check_importance(importance, frequencies))
 
     @property
     def n(self) -> int:
@@ -109,7 +110,7 @@ class Features:
 
     @cached_property
     def lost_losses(self) -> NDArray[np.float64]:
-        """I_i (⟨v²⟩ p_i - ⟨v⟩² p_i²): what feature i costs at its best constant output."""
+        """Loss I_i (⟨v²⟩ p_i - ⟨v⟩² p_i²) of each feature at its best constant output."""
         first, second = (float(self.activation.moment(k)) for k in (1, 2))
         return read_only(self.weights * (second * self.p - (first * self.p) ** 2))
 
@@ -158,13 +159,21 @@ def as_features(features: Features | Frequencies) -> Features:
     )
 
 
-def _check_importance(importance: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+def _check_importance(
+    importance: ArrayLike | None, frequencies: Frequencies
+) -> NDArray[np.float64] | None:
     if importance is None:
         return None
     values = check_finite("importance", importance)
-    if values.shape != (n,):
+    if values.shape != (frequencies.n,):
         raise ValueError(
-            f"importance has shape {values.shape}: give one number for each of the {n} features"
+            f"importance has shape {values.shape}: give one number for each of the "
+            f"{frequencies.n} features"
+        )
+    if not np.array_equal(frequencies.p, frequencies.p_as_given):
+        raise ValueError(
+            "importances go by rank, and the list of frequencies was not sorted: sort both by "
+            "falling frequency first"
         )
     negative = np.flatnonzero(values < 0)
     if negative.size:
