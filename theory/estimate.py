@@ -104,6 +104,11 @@ class Estimate:
         object.__setattr__(self, "exponent", _freeze(self.exponent))
         object.__setattr__(self, "parts", frozen)
 
+    @property
+    def has_loss(self) -> bool:
+        """Whether the theory gives a loss, if perhaps not at these widths."""
+        return bool(self.parts) or bool(np.isfinite(self.loss).any())
+
     def at_the_only_width(self) -> Estimate:
         """Return the estimate at one width with numbers instead of arrays of one entry."""
         return Estimate(

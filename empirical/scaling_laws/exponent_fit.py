@@ -82,7 +82,7 @@ def predicted_exponents(prediction: Prediction) -> dict[str, FittedExponent]:
     for name, estimate in prediction.estimates.items():
         loss = np.atleast_1d(estimate.loss)
         good = np.isfinite(loss) & (loss > 0)
-        if np.isnan(loss).all() and not estimate.parts:
+        if not estimate.has_loss:
             exponents[name] = FittedExponent(float(np.atleast_1d(estimate.exponent)[0]), None)
             continue
         fit = try_fit(m[good], loss[good])

@@ -22,7 +22,7 @@ from empirical.training.run import TrainingRun
 COMMAND = [
     *(sys.executable, "-c", "from superscale.commands.app import main; main()"),
     *("sweep", "--m", "10,20", "--n", "300"),
-    *("--alpha", "0:2:5", "--gamma", "-1,0.5", "--steps", "4000", "--workers", "2", "--csv"),
+    *("--alpha", "0:2:5", "--weight-decay", "-1,0.5", "--steps", "4000", "--workers", "2", "--csv"),
 ]
 
 

@@ -43,17 +43,13 @@ def compare(
         int | None, typer.Option(help="Models trained at each width (default 2).")
     ] = None,
     weight_decay: opt.WeightDecay = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="Training: fast (default), or paper (minutes a model).")
-    ] = None,
+    recipe: opt.Recipe = None,
     batch: opt.Batch = None,
     steps: opt.Steps = None,
     learning_rate: opt.LearningRate = None,
     bias_start: opt.BiasStart = None,
     device: opt.Device = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that train at once (default: all cores).")
-    ] = None,
+    workers: opt.Workers = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -158,9 +154,7 @@ def reproduce(
             help="Folder of finished runs: train what it lacks (hours), use what is there."
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that train at once (default: all cores).")
-    ] = None,
+    workers: opt.Workers = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
     output: opt.Output = None,

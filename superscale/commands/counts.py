@@ -1,7 +1,7 @@
 """The commands about token frequencies: ``superscale count`` and ``superscale zipf``.
 
-Use ``count`` to count the tokens of text files, ``zipf`` for the law that counts follow and what it
-predicts. ``superscale.commands.app`` registers them.
+``count`` counts the tokens of text files; ``zipf`` fits the law that counts follow and says what it
+predicts.
 """
 
 from __future__ import annotations

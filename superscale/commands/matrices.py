@@ -1,7 +1,6 @@
-"""The commands that look at what is there: ``superscale overlaps`` and ``superscale loss``.
+"""The commands about a given matrix or model: ``superscale overlaps`` and ``superscale loss``.
 
-Use ``overlaps`` on the rows of any matrix in a file, ``loss`` on a saved run.
-``superscale.commands.app`` registers them.
+``overlaps`` measures the rows of any matrix in a file, ``loss`` a saved run.
 """
 
 from __future__ import annotations
@@ -38,10 +37,7 @@ def overlaps(
         Path, typer.Argument(help="A .npy, .npz, .safetensors, PyTorch, GGUF or CTranslate2 file.")
     ],
     tensor: Annotated[str | None, typer.Option(help="Name of the tensor in the file.")] = None,
-    remove: Annotated[
-        int | None,
-        typer.Option(help="Principal directions to remove in the last column (default m/100)."),
-    ] = None,
+    remove: opt.Remove = None,
     rows: Annotated[
         str | None, typer.Option(help="Only these rows: START:STOP, from 0, STOP excluded.")
     ] = None,
@@ -56,7 +52,7 @@ def overlaps(
         typer.Option(help="all, sample or none (default: all up to 10000 rows, else sample)."),
     ] = None,
     samples: Annotated[int, typer.Option(help="Pairs to draw with --pairs sample.")] = 2**20,
-    seed: Annotated[int, typer.Option(help="Seed of --pairs sample.")] = 0,
+    seed: opt.Seed = 0,
     threshold: Annotated[
         list[float] | None,
         typer.Option(help="h of a one-sided moment ⟨ReLU(t - h)²⟩ (may be repeated; default 0)."),
@@ -185,9 +181,7 @@ def loss(
     counts: opt.Counts = None,
     top: opt.Top = None,
     column: opt.Column = None,
-    sampling: Annotated[
-        str, typer.Option(help="bernoulli (as trained) or one_hot (one active feature at a time).")
-    ] = "bernoulli",
+    sampling: opt.Sampling = "bernoulli",
     rtol: Annotated[float, typer.Option(help="Wanted bound on the relative error.")] = 1e-6,
     json: opt.Json = False,
     csv: opt.Csv = False,
@@ -195,19 +189,21 @@ def loss(
 ) -> None:
     """Compute the expected loss of a saved model exactly, and what it is made of.
 
-    The frequencies are those it was trained on, unless others are given.
+    The law of v is that it was trained on, and the frequencies too, unless others are given.
 
     Example: superscale loss run.safetensors --alpha 1.0
     """
     from empirical.training.run import TrainingRun
     from numerics.loss.exact import population_loss
+    from theory.features import Features
 
     outputs = output or []
     check_outputs(outputs)
     loaded = TrainingRun.load(run)
     frequencies = _choose_frequencies(loaded, law, alpha, scale, density, counts, top, column)
     # population_loss itself says what is wrong with another word.
-    report = population_loss(loaded.model, frequencies, sampling, rtol=rtol)  # type: ignore[arg-type]
+    features = Features(frequencies, loaded.activation)
+    report = population_loss(loaded.model, features, sampling, rtol=rtol)  # type: ignore[arg-type]
     record = {
         "loss": report.loss,
         "error_bound": report.error_bound,
@@ -246,11 +242,6 @@ def _choose_frequencies(
     top: int | None,
     column: str | None,
 ) -> Frequencies:
-    trained = run.activation
-    if (trained.low, trained.high) != (0.0, 2.0):
-        raise ValueError(
-            f"the run has v on [{trained.low:g}, {trained.high:g}]: the exact loss is for [0, 2]"
-        )
     if not opt.given(law=law, alpha=alpha, scale=scale, density=density, counts=counts):
         if opt.given(top=top, column=column):
             raise ValueError("--top and --column go with --counts FILE")

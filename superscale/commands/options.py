@@ -1,7 +1,8 @@
 """The options that commands share, and the values that they stand for.
 
-Use the annotated types in a command's signature, ``build_frequencies`` and ``read_widths`` to turn
-what was typed into values.
+A command's signature uses these annotated types, so that one option has one name and one help text
+everywhere; ``build_frequencies``, ``read_widths`` and ``read_numbers`` turn what was typed into
+values.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import typer
 if TYPE_CHECKING:
     from theory.frequencies import Frequencies
 
+LAWS = "power_law, exponential or linear"
 Law = Annotated[
-    str | None, typer.Option(help="Frequencies: power (default), exponential or linear.")
+    str | None, typer.Option(help="Frequencies: power_law (default), exponential or linear.")
 ]
 N = Annotated[int | None, typer.Option("--n", help="Number of features (default 1000).")]
 Alpha = Annotated[float | None, typer.Option(help="Exponent of the power law (default 1).")]
@@ -28,7 +30,16 @@ Widths = Annotated[
     list[str] | None,
     typer.Option("--m", help="Widths: --m 10,25,63 (default six from n/100 to n/10)."),
 ]
-Theory = Annotated[list[str] | None, typer.Option(help="Only this theory (may be repeated).")]
+Theory = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Only this theory (may be repeated); superscale predict --theories lists them."
+    ),
+]
+Sampling = Annotated[
+    str,
+    typer.Option(help="bernoulli (features are active independently) or one_hot (one at a time)."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Output = Annotated[
@@ -37,7 +48,18 @@ Output = Annotated[
 ]
 WeightDecay = Annotated[
     float | None,
-    typer.Option(help="Weight decay gamma: > 0 weak, < 0 strong superposition (default -1)."),
+    typer.Option(help="Weight decay: > 0 weak, < 0 strong superposition (default -1)."),
+]
+Recipe = Annotated[
+    str | None, typer.Option(help="Training: fast (default), or paper (minutes a model).")
+]
+Seed = Annotated[int, typer.Option(help="Seed of whatever is drawn at random.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that train at once (default: all cores).")
+]
+Remove = Annotated[
+    int | None,
+    typer.Option(help="Principal directions to remove in the last column (default m/100)."),
 ]
 Batch = Annotated[int | None, typer.Option(help="Batch size.")]
 Steps = Annotated[int | None, typer.Option(help="Training steps.")]
@@ -73,12 +95,12 @@ def build_frequencies(
     clash = given(top=top, column=column)
     if clash:
         raise ValueError(f"--{next(iter(clash))} goes with --counts FILE")
-    law, size = law or "power", 1000 if n is None else n
-    if alpha is not None and law != "power":
-        raise ValueError(f"--alpha goes with --law power, not with --law {law}")
+    law, size = law or "power_law", 1000 if n is None else n
+    if alpha is not None and law != "power_law":
+        raise ValueError(f"--alpha goes with --law power_law, not with --law {law}")
     if scale is not None and law != "exponential":
         raise ValueError("--scale goes with --law exponential")
-    if law == "power":
+    if law == "power_law":
         exponent = 1.0 if alpha is None else alpha
         frequencies = Frequencies.power_law(size, exponent, density)
     elif law == "exponential":
@@ -88,7 +110,7 @@ def build_frequencies(
     elif law == "linear":
         frequencies = Frequencies.linear(size, density)
     else:
-        raise ValueError(f"--law {law} is not known: give power, exponential or linear")
+        raise ValueError(f"--law {law} is not known: give {LAWS}")
     return frequencies, frequencies.describe()
 
 
@@ -105,15 +127,55 @@ def read_widths(words: list[str] | None, n: int) -> list[int]:
     if not words:
         # Rounded down, as in the publication.
         return sorted({max(1, int(n * 10 ** (k / 5 - 2) + 1e-9)) for k in range(6)})
-    widths = []
+    return read_integers("m", words)
+
+
+def read_integers(name: str, words: list[str]) -> list[int]:
+    """Return the whole numbers that ``--name 1,2 --name 3`` lists.
+
+    Examples
+    --------
+    >>> read_integers("seed", ["0,1", "5"])
+    [0, 1, 5]
+    """
+    values = []
     for word in ",".join(words).split(","):
         try:
-            widths.append(int(word))
+            values.append(int(word))
         except ValueError:
             raise ValueError(
-                f"--m {word!r} is not a whole number: give widths as --m 10,25,63"
+                f"--{name} {word!r} is not a whole number: give some as --{name} 10,25,63"
             ) from None
-    return widths
+    return values
+
+
+def read_numbers(name: str, words: list[str]) -> list[float]:
+    """Return the numbers that ``--name 1,2 --name 0:2:5`` lists; ranges say how many numbers.
+
+    Examples
+    --------
+    >>> read_numbers("alpha", ["0:2:5", "3"])
+    [0.0, 0.5, 1.0, 1.5, 2.0, 3.0]
+    >>> read_numbers("weight_decay", ["-1,0.5"])
+    [-1.0, 0.5]
+    """
+    values: list[float] = []
+    for word in ",".join(words).split(","):
+        try:
+            values += _read_range(word) if ":" in word else [float(word)]
+        except (ValueError, ZeroDivisionError):
+            raise ValueError(
+                f"--{name.replace('_', '-')} {word!r} is not a number: give some as 0,0.5,1, or a "
+                "range with a count, 0:2:17"
+            ) from None
+    return values
+
+
+def _read_range(word: str) -> list[float]:
+    ends, count = word.rsplit(":", 1)
+    first, last = (float(end) for end in ends.split(":"))
+    step = (last - first) / (int(count) - 1)
+    return [*(first + k * step for k in range(int(count) - 1)), last]
 
 
 def given(**options: Any) -> dict[str, Any]:

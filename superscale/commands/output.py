@@ -1,7 +1,7 @@
 """What a command shows and writes: tables for people, JSON and CSV for machines, figures.
 
-Use ``check_outputs`` before the work, ``write_outputs``, ``show_for_machines`` and ``show_table``
-after it.
+A command calls ``check_outputs`` before the work, ``write_outputs``, ``show_for_machines`` and
+``show_table`` after it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from empirical.comparisons.comparison import Comparison
@@ -104,7 +104,12 @@ def show_for_machines(json: bool, csv: bool, record: Mapping[str, Any], result: 
     return json or csv
 
 
-def show_table(title: str, columns: list[str], rows: Iterable[Iterable[str]]) -> None:
+def show_table(
+    title: str,
+    columns: list[str],
+    rows: Iterable[Iterable[str]],
+    justify: Literal["left", "right"] = "right",
+) -> None:
     """Print a table for people."""
     from rich.box import SIMPLE
     from rich.console import Console
@@ -112,7 +117,7 @@ def show_table(title: str, columns: list[str], rows: Iterable[Iterable[str]]) ->
 
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify=justify)
     for row in rows:
         table.add_row(*row)
     # A pipe has no width of its own: do not cut there.

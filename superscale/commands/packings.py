@@ -1,7 +1,6 @@
 """The commands about packings: ``superscale bounds`` and ``superscale pack``.
 
-Use ``bounds`` for how close n vectors in m dimensions must come, ``pack`` to find such vectors.
-``superscale.commands.app`` registers them.
+``bounds`` says how close n vectors in m dimensions must come, ``pack`` finds such vectors.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ def pack(
     ] = "coherence",
     starts: Annotated[int | None, typer.Option(help="Starts (default: by n).")] = None,
     seconds: Annotated[float | None, typer.Option(help="Time to search.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the starts.")] = 0,
+    seed: opt.Seed = 0,
     search: Annotated[
         bool, typer.Option("--search", help="Search even where a construction is known.")
     ] = False,

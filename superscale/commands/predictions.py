@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,10 @@ from superscale.commands.output import (
     show_table,
     write_outputs,
 )
+
+if TYPE_CHECKING:
+    from theory.features import Features
+    from theory.prediction import Prediction
 
 
 def predict(
@@ -27,6 +31,10 @@ def predict(
     column: opt.Column = None,
     m: opt.Widths = None,
     theory: opt.Theory = None,
+    theories: Annotated[
+        bool, typer.Option("--theories", help="List the theories there are, and nothing else.")
+    ] = False,
+    sampling: opt.Sampling = "bernoulli",
     explain: Annotated[str | None, typer.Option(help="Print a theory's derivation.")] = None,
     latex: Annotated[str | None, typer.Option(help="Print a theory's loss as LaTeX.")] = None,
     json: opt.Json = False,
@@ -37,43 +45,87 @@ def predict(
 
     Example: superscale predict --alpha 1.5 --n 1000000 --m 100,1000,10000
     """
+    from theory.features import Features
     from theory.registry import predict as predict_losses
 
     outputs = output or []
     check_outputs(outputs)
     frequencies, source = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
-    prediction = predict_losses(frequencies, opt.read_widths(m, frequencies.n), theory or None)
+    features = Features(frequencies)
+    if theories:
+        _show_theories(features)
+        return
+    # What is explained is predicted, and nothing else: a solver takes seconds for each width.
+    named = [x for x in (explain, latex) if x] or theory or None
+    widths = opt.read_widths(m, frequencies.n)
+    # predict itself says what is wrong with another word for the sampling.
+    prediction = predict_losses(
+        features,
+        widths if m or not explain else widths[:1],
+        named,
+        sampling=sampling,  # type: ignore[arg-type]
+    )
     if explain:
         print(prediction.explain(explain))
         return
     if latex:
-        has_loss = bool(prediction[latex].parts)
+        has_loss = prediction[latex].has_loss
         print(prediction.latex(latex, of="loss" if has_loss else "exponent"))
         return
+    record = _record(prediction)
+    record["settings"] = {"frequencies": source, "m": widths, "sampling": sampling}
+    write_outputs(outputs, prediction, record)
+    if not show_for_machines(json, csv, record, prediction):
+        _show(prediction, record["rows"])
+
+
+def _record(prediction: Prediction) -> dict[str, Any]:
+    """Return the numbers by width, as plain values."""
     estimates = prediction.estimates
-    record = {
+    losses = [name for name, one in estimates.items() if one.has_loss]
+    return {
         "rows": [
             {
                 "m": int(width),
-                "predicted": {name: float(e.loss[k]) for name, e in estimates.items() if e.parts},
-                "exponent": {name: float(e.exponent[k]) for name, e in estimates.items()},
+                "predicted": {name: float(estimates[name].loss[k]) for name in losses},
+                "exponent": {name: float(one.exponent[k]) for name, one in estimates.items()},
             }
             for k, width in enumerate(prediction.m)
-        ],
-        "settings": {"frequencies": source, "m": prediction.m.tolist()},
+        ]
     }
-    write_outputs(outputs, prediction, record)
-    if not show_for_machines(json, csv, record, prediction):
-        losses = [name for name, e in estimates.items() if e.parts]
-        show_table(
-            f"Predicted loss and local exponent; {frequencies}",
-            ["m", *[f"loss {name}" for name in losses], *[f"exponent {x}" for x in estimates]],
+
+
+def _show(prediction: Prediction, rows: list[dict[str, Any]]) -> None:
+    losses, exponents = list(rows[0]["predicted"]), list(rows[0]["exponent"])
+    show_table(
+        f"Predicted loss and local exponent; {prediction.features.frequencies}",
+        ["m", *[f"loss {name}" for name in losses], *[f"exponent {name}" for name in exponents]],
+        [
             [
-                [
-                    str(int(width)),
-                    *[number(float(estimates[name].loss[k])) for name in losses],
-                    *[number(float(e.exponent[k]), 3) for e in estimates.values()],
-                ]
-                for k, width in enumerate(prediction.m)
-            ],
-        )
+                str(row["m"]),
+                *[number(row["predicted"][name]) for name in losses],
+                *[number(row["exponent"][name], 3) for name in exponents],
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _show_theories(features: Features) -> None:
+    from theory.registry import THEORIES
+
+    show_table(
+        f"Theories of the loss; {features.frequencies}",
+        ["--theory", "what it says", "shown", "cost", "applies here"],
+        [
+            [
+                one.name,
+                one.summary,
+                "by default" if one.by_default else "if named",
+                {"formula": "instant", "solver": "seconds a width"}[one.cost],
+                one.refuses(features) or "yes",
+            ]
+            for one in THEORIES
+        ],
+        justify="left",
+    )

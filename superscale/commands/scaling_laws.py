@@ -1,8 +1,4 @@
-"""The command about loss curves: ``superscale fit``.
-
-Use it on a table with a column of widths and one of losses. ``superscale.commands.app`` registers
-it.
-"""
+"""The command about loss curves: ``superscale fit``, on a table of widths and losses."""
 
 from __future__ import annotations
 
@@ -72,7 +68,7 @@ def fit(
         typer.Option("--n", help="Features (vocabulary): where the law must have broken."),
     ] = None,
     samples: Annotated[int, typer.Option(help="Resamples of the bootstrap.")] = 999,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    seed: opt.Seed = 0,
     json: opt.Json = False,
     csv: opt.Csv = False,
     output: opt.Output = None,
@@ -91,7 +87,8 @@ def fit(
 
     outputs = output or []
     check_outputs(outputs)
-    widths, losses = _read_numbers("forecast", forecast), _read_numbers("reach", reach)
+    widths = opt.read_numbers("forecast", forecast) if forecast else []
+    losses = opt.read_numbers("reach", reach) if reach else []
     if n is not None and not widths and not losses:
         raise ValueError("--n goes with --forecast or --reach")
     if only is not None and not widths and not losses:
@@ -128,23 +125,6 @@ def fit(
         _show(found, record)
     for text in found.warnings:
         print(f"superscale: warning: {text}", file=sys.stderr)
-
-
-def _read_numbers(name: str, words: list[str] | None) -> list[float]:
-    """Return the numbers that ``--name 1,2 --name 3`` lists.
-
-    Examples
-    --------
-    >>> _read_numbers("reach", ["2.5,2.4", "2"])
-    [2.5, 2.4, 2.0]
-    """
-    values = []
-    for word in ",".join(words or []).split(",") if words else []:
-        try:
-            values.append(float(word))
-        except ValueError:
-            raise ValueError(f"--{name} {word!r} is not a number: give some as 2.5,2.4") from None
-    return values
 
 
 def _analyse(

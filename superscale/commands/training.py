@@ -19,9 +19,8 @@ from superscale.commands.output import (
     write_outputs,
 )
 
-Numbers = Annotated[
-    str | None, typer.Option(help="Values as 0,0.5,1, or 0:2:17 for 17 from 0 to 2.")
-]
+# Options of sweep whose names in its grid differ.
+_OPTION = {"gamma": "weight_decay", "E": "density"}
 
 
 def train(
@@ -37,9 +36,9 @@ def train(
     counts: opt.Counts = None,
     top: opt.Top = None,
     column: opt.Column = None,
-    recipe: Annotated[str | None, typer.Option(help="paper (default), or fast.")] = None,
+    recipe: opt.Recipe = None,
     weight_decay: opt.WeightDecay = None,
-    seed: Annotated[int, typer.Option(help="Seed of start, batches and evaluation.")] = 0,
+    seed: opt.Seed = 0,
     batch: opt.Batch = None,
     steps: opt.Steps = None,
     learning_rate: opt.LearningRate = None,
@@ -56,9 +55,9 @@ def train(
     ] = None,
     json: opt.Json = False,
 ) -> None:
-    """Train one toy model, by the published recipe or by the fast one.
+    """Train one toy model, by the fast recipe or by the published one.
 
-    Example: superscale train --m 25 --recipe fast --output run.safetensors
+    Example: superscale train --m 25 --output run.safetensors
     """
     from empirical.training.diagnostics import measure
     from empirical.training.train import train as train_model
@@ -104,23 +103,31 @@ def train(
 
 
 def sweep(
-    m: Annotated[str, typer.Option("--m", help="Widths, as 10,25,63.")],
+    m: Annotated[list[str], typer.Option("--m", help="Widths: --m 10,25,63.")],
     store: Annotated[
         Path | None,
         typer.Option(help="Folder of finished runs: what is there is not trained again."),
     ] = None,
-    alpha: Numbers = None,
-    gamma: Annotated[
+    law: Annotated[
         str | None,
-        typer.Option(help="Weight decay: > 0 weak, < 0 strong superposition (default -1)."),
+        typer.Option(
+            help="Frequencies: power_law (default), linear, exponential:SCALE; several with commas."
+        ),
     ] = None,
-    density: Annotated[str | None, typer.Option(help="Activation densities E (default 1).")] = None,
-    n: Annotated[str | None, typer.Option("--n", help="Features (default 1000).")] = None,
-    frequencies: Annotated[
-        str | None,
-        typer.Option(help="power_law (default), linear, exponential:SCALE; several with commas."),
+    n: Annotated[
+        list[str] | None, typer.Option("--n", help="Numbers of features (default 1000).")
     ] = None,
-    seed: Annotated[str | None, typer.Option(help="Seeds (default 0).")] = None,
+    alpha: Annotated[
+        list[str] | None, typer.Option(help="Exponents of the power law (default 1).")
+    ] = None,
+    density: Annotated[
+        list[str] | None, typer.Option(help="Activation densities E (default 1).")
+    ] = None,
+    weight_decay: Annotated[
+        list[str] | None,
+        typer.Option(help="Weight decays: > 0 weak, < 0 strong superposition (default -1)."),
+    ] = None,
+    seed: Annotated[list[str] | None, typer.Option(help="Seeds (default 0).")] = None,
     recipe: Annotated[
         str | None, typer.Option(help="fast (default), paper, or both with a comma.")
     ] = None,
@@ -128,9 +135,7 @@ def sweep(
     steps: opt.Steps = None,
     learning_rate: opt.LearningRate = None,
     bias_start: opt.BiasStart = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that train at once (default: all cores).")
-    ] = None,
+    workers: opt.Workers = None,
     dask: Annotated[
         str | None,
         typer.Option(help="Address of a Dask scheduler, whose workers share the store's folder."),
@@ -138,7 +143,7 @@ def sweep(
     phase: Annotated[
         str | None,
         typer.Option(
-            help="Draw this over alpha and gamma: exponent, phi_half, dead_fraction, loss."
+            help="Draw this over alpha and weight decay: exponent, phi_half, dead_fraction, loss."
         ),
     ] = None,
     json: opt.Json = False,
@@ -149,23 +154,20 @@ def sweep(
 
     Numbers are lists (0,0.5,1) or ranges with a count (0:2:17).
 
-    Example: superscale sweep --m 5,10,20 --n 200 --alpha 0:2:5 --gamma -1,0.5 --store runs
+    Example: superscale sweep --m 5,10,20 --n 200 --alpha 0:2:5 --weight-decay -1,0.5 --store runs
     """
     from empirical.sweeps.sweep import InterruptedSweep
     from empirical.sweeps.sweep import sweep as train_grid
 
     outputs = list(output or [])
     check_outputs(outputs)
-    grid: dict[str, Any] = opt.given(
-        m=_integers("m", m),
-        alpha=_numbers("alpha", alpha),
-        gamma=_numbers("gamma", gamma),
-        E=_numbers("density", density),
-        n=_integers("n", n),
-        frequencies=None if frequencies is None else frequencies.split(","),
-        seed=_integers("seed", seed),
-        recipe=None if recipe is None else recipe.split(","),
-    )
+    grid: dict[str, Any] = {"m": opt.read_integers("m", m)}
+    for name, words in opt.given(n=n, seed=seed).items():
+        grid[name] = opt.read_integers(name, words)
+    for name, words in opt.given(alpha=alpha, gamma=weight_decay, E=density).items():
+        grid[name] = opt.read_numbers(_OPTION.get(name, name), words)
+    for name, text in opt.given(frequencies=law, recipe=recipe).items():
+        grid[name] = text.split(",")
     if phase is not None:
         _check_phase(phase, grid, outputs)
     training = opt.given(
@@ -227,7 +229,8 @@ def _check_phase(phase: str, grid: dict[str, Any], outputs: list[Path]) -> None:
         raise ValueError("--phase draws a figure: give --output phase.png")
     short = [name for name in ("alpha", "gamma") if len(grid.get(name, ())) < 2]
     if short:
-        raise ValueError(f"--phase needs at least two values of --{short[0]}")
+        option = _OPTION.get(short[0], short[0]).replace("_", "-")
+        raise ValueError(f"--phase needs at least two values of --{option}")
 
 
 def _phase_diagram(result: Any, quantity: str) -> Any:
@@ -247,40 +250,7 @@ def _connect(address: str) -> Any:
             '--dask needs dask.distributed: pip install "superscale[distributed]"'
         ) from None
     try:
-        return Client(address, timeout="10s")
+        connect: Any = Client
+        return connect(address, timeout="10s")
     except (OSError, TimeoutError, ValueError) as error:
         raise ValueError(f"no Dask scheduler answers at {address}: {error}") from None
-
-
-def _numbers(name: str, text: str | None) -> list[float] | None:
-    """Read a list of numbers, or a range with a count.
-
-    Examples
-    --------
-    >>> _numbers("alpha", "0:2:5")
-    [0.0, 0.5, 1.0, 1.5, 2.0]
-    >>> _numbers("gamma", "-1,0.5")
-    [-1.0, 0.5]
-    """
-    if text is None:
-        return None
-    try:
-        if ":" in text:
-            ends, count = text.rsplit(":", 1)
-            first, last = (float(word) for word in ends.split(":"))
-            step = (last - first) / (int(count) - 1)
-            return [*(first + k * step for k in range(int(count) - 1)), last]
-        return [float(word) for word in text.split(",")]
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(
-            f"--{name} {text!r} is not a list of numbers: give 0,0.5,1 or a range, 0:2:17"
-        ) from None
-
-
-def _integers(name: str, text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(word) for word in text.split(",")]
-    except ValueError:
-        raise ValueError(f"--{name} {text!r} is not a list of whole numbers: give 10,25") from None

@@ -1,7 +1,4 @@
-"""The command about language models' unembeddings: ``superscale analyze``.
-
-Use ``analyze`` on one file or several. ``superscale.commands.app`` registers it.
-"""
+"""The command about language models' unembeddings: ``superscale analyze``, one or several."""
 
 from __future__ import annotations
 
@@ -41,11 +38,8 @@ def analyze(
         typer.Option(help="CSV or TSV of token counts, one for each token id, in order."),
     ] = None,
     column: opt.Column = None,
-    remove: Annotated[
-        int | None,
-        typer.Option(help="Principal directions to remove in the last column (default m/100)."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of what is sampled.")] = 0,
+    remove: opt.Remove = None,
+    seed: opt.Seed = 0,
     json: opt.Json = False,
     csv: opt.Csv = False,
     output: opt.Output = None,

@@ -93,7 +93,8 @@ def derive_equiangular() -> EquiangularForm:
 def _compile(name: str) -> Callable[..., Any]:
     form = derive_equiangular()
     expression = {**form.parts, "loss": form.loss, "exponent": form.exponent}[name]
-    return sp.lambdify((m, n, density), expression, "numpy")
+    function: Callable[..., Any] = sp.lambdify((m, n, density), expression, "numpy")
+    return function
 
 
 def equiangular_parts(

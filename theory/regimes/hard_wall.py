@@ -84,7 +84,10 @@ def derive_hard_wall() -> HardWallForm:
 
 @lru_cache(maxsize=2)
 def _compile(name: str) -> Callable[..., Any]:
-    return sp.lambdify((m, n, density), getattr(derive_hard_wall(), name), "numpy")
+    function: Callable[..., Any] = sp.lambdify(
+        (m, n, density), getattr(derive_hard_wall(), name), "numpy"
+    )
+    return function
 
 
 def hard_wall_parts(frequencies: Frequencies, widths: ArrayLike) -> dict[str, NDArray[np.float64]]:

@@ -17,6 +17,7 @@ import pytest
 
 import superscale as ss
 from superscale.commands.app import run
+from theory.registry import THEORIES
 
 QUICK = ["--n", "60", "--batch", "16", "--steps", "40"]
 
@@ -99,6 +100,11 @@ def test_predict_other_laws(capsys, options):
 
 
 def test_predict_explains(capsys):
+    _, out, _ = call(capsys, "predict", "--theories", "--alpha", 0.5)
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    for theory in THEORIES:
+        assert theory.summary in rows[theory.name]
+    assert "yes" in rows["weak"] and "alpha > 1" in rows["strong_skewed"].split("instant")[1]
     _, out, _ = call(capsys, "predict", "--explain", "weak")
     assert "best bias" in out and "Assumed:" in out
     _, out, _ = call(capsys, "predict", "--latex", "weak")
@@ -214,14 +220,6 @@ def saved(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory):
-    path = tmp_path_factory.mktemp("run") / "other.safetensors"
-    f = ss.Frequencies.power_law(9, 1.0)
-    ss.train(f, 2, batch=16, steps=10, activation=ss.Activation(1, 2)).save(path)
-    return path
-
-
 def test_loss_of_a_run(capsys, saved, tmp_path):
     run = ss.TrainingRun.load(saved)
     code, out, _ = call(capsys, "loss", saved, "--json")
@@ -240,6 +238,17 @@ def test_loss_of_a_run(capsys, saved, tmp_path):
     assert "expected loss" in out and "interference_silent" in out and (tmp_path / "x.png").exists()
     _, out, _ = call(capsys, "loss", saved, "--csv")
     assert out.splitlines()[0].startswith("loss,lost,self,") and len(out.splitlines()) == 61
+
+
+def test_loss_of_a_run_with_another_law_of_v(capsys, tmp_path):
+    f, v = ss.Frequencies.power_law(9, 1.0), ss.Activation(1, 2)
+    run = ss.train(f, 2, batch=16, steps=10, activation=v)
+    run.save(tmp_path / "other.safetensors")
+    _, out, _ = call(capsys, "loss", tmp_path / "other.safetensors", "--json")
+    model = ss.TrainingRun.load(tmp_path / "other.safetensors").model
+    expected = ss.population_loss(model, ss.Features(f, v)).loss
+    assert json.loads(out)["loss"] == pytest.approx(expected, rel=1e-9)
+    assert expected != pytest.approx(ss.population_loss(model, f).loss, rel=0.1)
 
 
 def test_overlaps_of_a_matrix(capsys, saved, tmp_path):
@@ -324,7 +333,7 @@ def test_pack_relu(capsys, tmp_path):
 def files(tmp_path):
     (tmp_path / "good.csv").write_text("a,3\nb,2\nc,1\n")
     (tmp_path / "negative.csv").write_text("a,3\nb,-2\nc,1\n")
-    (tmp_path / "nan.csv").write_text("a,3\nb,nan\nc,1\n")
+    (tmp_path / "nan.csv").write_text("a,3\nb,nan\nc,1\nd,1\n")
     (tmp_path / "empty.csv").write_text("")
     return tmp_path
 
@@ -348,9 +357,12 @@ BAD = {
     "top without counts": (["predict", "--top", 5], "--top goes with --counts"),
     "unknown law": (["predict", "--law", "cubic"], "--law cubic is not known"),
     "scale missing": (["predict", "--law", "exponential"], "needs --scale"),
-    "alpha for linear": (["predict", "--law", "linear", "--alpha", 1], "goes with --law power"),
+    "alpha for linear": (["predict", "--law", "linear", "--alpha", 1], "goes with --law power_law"),
     "unknown theory": (["predict", "--theory", "x"], "theory 'x': unknown"),
-    "unknown explanation": (["predict", "--explain", "x"], "not in this prediction"),
+    "unknown explanation": (
+        ["predict", "--explain", "x"],
+        "theory 'x': unknown; those that apply: weak",
+    ),
     "unknown reference": (["compare", "--reference", "fig9"], "unknown reference 'fig9'"),
     "reference and a law": (["compare", "--reference", "fig1-weak", "--n", 9], "leave out --n"),
     "reference and training": (
@@ -402,18 +414,16 @@ BAD = {
         ["loss", "{}/run.safetensors", "--counts", "{}/good.csv"],
         "the frequencies n = 3: they must agree",
     ),
-    "v not from 0 to 2": (["loss", "{}/other.safetensors"], "v on [1, 2]"),
     "bad device": (["train", "--m", 5, "--device", "abacus"], "device 'abacus'"),
     "bad bias start": (["train", "--m", 5, "--bias-start", "one"], "bias_start = 'one'"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_wrong_input_is_one_line_and_code_2(capsys, files, saved, other, monkeypatch, case):
+def test_wrong_input_is_one_line_and_code_2(capsys, files, saved, monkeypatch, case):
     (files / "d.safetensors").mkdir()
     np.save(files / "W.npy", np.arange(12.0).reshape(4, 3))
     shutil.copy(saved, files / "run.safetensors")
-    shutil.copy(other, files / "other.safetensors")
     monkeypatch.chdir(files)
     before = sorted(files.rglob("*"))
     arguments, message = BAD[case]
@@ -506,7 +516,7 @@ def test_a_closed_pipe_is_no_error():
 
 # ---- sweep and reproduce -----------------------------------------------------------------
 
-SWEEP = ["sweep", "--n", "40", "--m", "3,5", "--alpha", "0.5:1.5:2", "--gamma", "-1,0.5",
+SWEEP = ["sweep", "--n", "40", "--m", "3,5", "--alpha", "0.5:1.5:2", "--weight-decay", "-1,0.5",
          "--steps", "30", "--batch", "8", "--workers", "1"]  # fmt: skip
 
 
@@ -538,7 +548,7 @@ def test_sweep_names_what_failed_and_what_it_set_aside(capsys, tmp_path):
         "40",
         "--m",
         "3",
-        "--gamma",
+        "--weight-decay",
         "-1,-1e9",
         "--steps",
         "30",
@@ -556,10 +566,13 @@ def test_sweep_names_what_failed_and_what_it_set_aside(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--m", "3;4"], "--m '3;4' is not a list of whole numbers"),
-        (["--m", "3", "--alpha", "0:2"], "--alpha '0:2' is not a list of numbers"),
-        (["--m", "3", "--alpha", "0:2:1"], "--alpha '0:2:1' is not a list of numbers"),
-        (["--m", "3", "--frequencies", "zipf"], "frequencies = 'zipf' is not allowed"),
+        (["--m", "3;4"], "--m '3;4' is not a whole number: give some as --m 10,25"),
+        (
+            ["--m", "3", "--alpha", "0:2"],
+            "--alpha '0:2' is not a number: give some as 0,0.5,1, or a range",
+        ),
+        (["--m", "3", "--alpha", "0:2:1"], "--alpha '0:2:1' is not a number"),
+        (["--m", "3", "--law", "zipf"], "frequencies = 'zipf' is not allowed"),
         (["--m", "3", "--recipe", "slow"], "unknown recipe 'slow'"),
         (["--m", "3", "--dask", "tcp://127.0.0.1:1"], "--dask needs --store"),
         (["--m", "3", "-o", "a.txt"], "a.txt"),

@@ -18,13 +18,17 @@ def call(capsys, *arguments):
     return code, out, err
 
 
+# In no order, so that they do not look like ranks.
+COUNTS = np.arange(90) * 37 % 90
+
+
 @pytest.fixture
 def files(tmp_path):
     rng = np.random.default_rng(0)
     for m in (6, 12):
         np.save(tmp_path / f"width{m}.npy", rng.standard_normal((90, m)) + 0.3)
     (tmp_path / "counts.csv").write_text(
-        "token,count\n" + "".join(f"t{k},{k}\n" for k in range(90))
+        "token,count\n" + "".join(f"t{k},{count}\n" for k, count in enumerate(COUNTS))
     )
     (tmp_path / "two.csv").write_text("a,b\n" + "".join(f"{k},{k * k}\n" for k in range(90)))
     (tmp_path / "bad.npy").write_text("x")
@@ -54,7 +58,7 @@ def test_one_model(capsys, files):
 
 def test_counts(capsys, files):
     path = files / "width6.npy"
-    report = ss.unembeddings.analyze(path, counts=np.arange(90))
+    report = ss.unembeddings.analyze(path, counts=COUNTS)
     code, out, _ = call(capsys, "analyze", path, "--counts", files / "counts.csv")
     weighted = report.weighted_overlaps.results[0].mean_square
     assert code == 0 and f"{weighted:.5g}" in out and "mean square, weighted" in out
@@ -97,9 +101,12 @@ BAD = {
     "no file": (["no.npy"], "no.npy does not exist"),
     "no matrix": (["bad.npy"], "bad.npy"),
     "NaN": (["nan.npy"], "nan.npy: row 2 of the matrix has NaN"),
-    "one dimension": (["flat.npy"], "flat.npy: the matrix has shape (5,)"),
+    "one dimension": (
+        ["flat.npy"],
+        "flat.npy has no tensor that is known as an unembedding: it has the array (5, float64)",
+    ),
     "none good": (["bad.npy", "no.npy"], "no.npy does not exist"),
-    "tensor of an array": (["width6.npy", "--tensor", "W"], "leave out the tensor name"),
+    "tensor of an array": (["width6.npy", "--tensor", "W"], "has no tensor 'W': it has the array"),
     "too many removed": (["width6.npy", "--remove", 6], "remove = 6"),
     "negative seed": (["width6.npy", "--seed", -1], "seed = -1"),
     "other counts": (["nan.npy", "--counts", "counts.csv"], "counts has 90 entries"),
