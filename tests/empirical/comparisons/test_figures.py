@@ -1,5 +1,7 @@
 """Our figures against published ones: tables that are made of the published values differ by 0."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +25,7 @@ from theory.frequencies import Frequencies
 WIDTHS = (10, 15, 25, 39, 63, 100)
 
 
+@cache
 def grid_of_published(factor):
     """The grid as it would be if it had come out as published, times a factor."""
     exponents = load_reference("fig4_exponents")
