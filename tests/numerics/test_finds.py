@@ -1,6 +1,8 @@
 """The packings that are better than the table's: each is, in 50 digits."""
 
 import csv
+from fractions import Fraction
+from operator import mul
 from pathlib import Path
 
 import mpmath as mp
@@ -10,19 +12,23 @@ from numerics.packings.packing import Packing
 from theory.bounds.packing_bounds import bounds
 
 ROOT = Path(__file__).parents[2]
+SCALE = 160  # every component of a find is a whole multiple of 2**-SCALE
 FINDS = sorted((ROOT / "studies" / "packings" / "finds").glob("*.npz"))
 
 
 def coherence(vectors):
+    """Return the largest |overlap|, from exact whole numbers; only the last step is rounded."""
+    whole = [[Fraction(float(x)) * 2**SCALE for x in row] for row in vectors]
+    assert all(x.denominator == 1 for row in whole for x in row)
+    rows = [[x.numerator for x in row] for row in whole]
+    squares = [sum(x * x for x in u) for u in rows]
+    largest = max(
+        Fraction(sum(map(mul, u, v)) ** 2, squares[i] * squares[j])
+        for i, u in enumerate(rows)
+        for j, v in enumerate(rows[:i])
+    )
     with mp.workdps(50):
-        rows = [[mp.mpf(float(x)) for x in row] for row in vectors]
-        lengths = [mp.sqrt(mp.fdot(u, u)) for u in rows]
-        n = len(rows)
-        return max(
-            abs(mp.fdot(rows[i], rows[j])) / lengths[i] / lengths[j]
-            for i in range(n)
-            for j in range(i)
-        )
+        return mp.sqrt(mp.mpf(largest.numerator) / largest.denominator)
 
 
 def known(n, m):
