@@ -21,6 +21,7 @@ from superscale.commands.output import (
 
 # Options of sweep whose names in its grid differ.
 _OPTION = {"gamma": "weight_decay", "E": "density"}
+_SCHEDULER_ANSWERS = 10.0  # seconds in which a Dask scheduler must answer
 
 
 def train(
@@ -251,6 +252,6 @@ def _connect(address: str) -> Any:
         ) from None
     try:
         connect: Any = Client
-        return connect(address, timeout="10s")
+        return connect(address, timeout=_SCHEDULER_ANSWERS)
     except (OSError, TimeoutError, ValueError) as error:
         raise ValueError(f"no Dask scheduler answers at {address}: {error}") from None
