@@ -108,7 +108,7 @@ class Comparison:
         """Return one row for each setting: predicted, measured, and measured / predicted."""
         records = []
         for row in self.rows:
-            record: dict[str, Any] = {"curve": row.curve, "m": row.m, "E": row.density}
+            record: dict[str, Any] = {"curve": row.curve, "m": row.m, "density": row.density}
             record["alpha"] = row.alpha
             for name in self.theories:
                 record[name] = row.predicted.get(name, math.nan)
@@ -188,15 +188,14 @@ class Comparison:
 
             _, ax = plt.subplots(figsize=(7, 5))
         frame = self.to_dataframe()
-        column = {"m": "m", "density": "E", "alpha": "alpha"}[self.x]
         styles = line_styles(self.theories)
         single = len(self.curves) == 1
         for number, curve in enumerate(self.curves):
             color = f"C{number % 10}"
-            part = frame[frame["curve"] == curve].sort_values(column)
+            part = frame[frame["curve"] == curve].sort_values(self.x)
             error = part["stderr"].to_numpy() if part["stderr"].notna().any() else None
             ax.errorbar(
-                part[column],
+                part[self.x],
                 part["measured"],
                 error,
                 fmt="o",
@@ -204,7 +203,7 @@ class Comparison:
                 label=f"measured, {curve}",
             )
             for name, style in styles.items():
-                ax.plot(part[column], part[name], **style.options(None if single else color))
+                ax.plot(part[self.x], part[name], **style.options(None if single else color))
             if self.quantity == "loss" and self.x == "m" and single:
                 self._plot_slopes(ax, part)
         for style in styles.values():

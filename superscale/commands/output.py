@@ -154,7 +154,7 @@ def show_comparison(comparison: Comparison) -> None:
     varying: dict[str, list[Any]] = {
         "curve": [row.curve for row in rows],
         "m": [row.m for row in rows],
-        "E": [row.density for row in rows],
+        "density": [row.density for row in rows],
         "alpha": [row.alpha for row in rows],
     }
     fixed = {name: values[0] for name, values in varying.items() if len(set(values)) == 1}
