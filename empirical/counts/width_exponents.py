@@ -31,7 +31,7 @@ COUNTS = "counts"
 _SAMPLES = 200  # resamples of the bootstrap, for a standard error with a spread of 5 %
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WidthExponents:
     """Local exponents -d ln L / d ln m of the weak theory, for the counts and for each fitted law.
 
@@ -117,6 +117,11 @@ class WidthExponents:
         table = self.to_dataframe().drop(columns=["low", "high"])
         text = table.to_string(index=False, float_format=lambda value: f"{value:.4g}")
         return "\n".join([text, *(f"note: {note}" for note in self.notes)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
 
 
 def predict_width_exponents(

@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 LEAST_SQUARES = "zipf, log-log least squares (comparison only)"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ZipfComparison:
     """The laws side by side, each at its maximum of the likelihood.
 
@@ -208,3 +208,8 @@ class ZipfComparison:
         alpha, error = self.least_squares
         lines.append(f"{LEAST_SQUARES}: alpha {alpha:.4g} ± {error:.2g}")
         return "\n".join([*lines, *(f"note: {text}" for text in self.notes)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _WIDEST = 690.0  # largest ln m; exp overflows above 709
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forecast:
     """The law at new widths.
 
@@ -74,8 +74,13 @@ class Forecast:
         table = self.table.to_string(index=False, float_format=lambda value: f"{value:.5g}")
         return "\n".join([f"{self.level:.0%} intervals, {self.method}", table, *self.notes])
 
+    __repr__ = __str__
 
-@dataclass(frozen=True)
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(index=False))
+
+
+@dataclass(frozen=True, repr=False)
 class WidthForecast:
     """The width at which a law reaches a loss.
 
@@ -110,6 +115,8 @@ class WidthForecast:
             f"loss {self.loss:g} at m = {self.m:.4g} "
             f"({self.low:.4g} … {self.high:.4g}, {self.level:.0%}, {self.method}){why}"
         )
+
+    __repr__ = __str__
 
 
 def forecast_losses(

@@ -28,7 +28,7 @@ _FORMULAS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LawComparison:
     """Laws side by side, the best first.
 
@@ -67,6 +67,11 @@ class LawComparison:
         return self.table.drop(columns="formula").to_string(
             index=False, float_format=lambda value: f"{value:.5g}"
         )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(index=False))
 
 
 def compare_laws(points: LossPoints) -> LawComparison:

@@ -7,7 +7,7 @@ The methods of ``PowerLawFit`` give them: ``interval``, ``bootstrap``, ``influen
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 By = Literal["points", "residuals", "clusters"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PowerLawFit:
     """L = C m^-alpha + floor at the global optimum.
 
@@ -85,10 +85,10 @@ class PowerLawFit:
     floor: bool
     huber: float | None
     warnings: tuple[str, ...]
-    points: LossPoints = field(repr=False)
-    projection: VariableProjection = field(repr=False)
-    best: Solution = field(repr=False)
-    profile: Profile = field(repr=False)
+    points: LossPoints
+    projection: VariableProjection
+    best: Solution
+    profile: Profile
 
     @property
     def coefficient(self) -> float:
@@ -292,6 +292,11 @@ class PowerLawFit:
         except ValueError as error:
             lines.append(f"no interval: {error}")
         return "\n".join(lines + [f"warning: {text}" for text in self.warnings])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the part of the loss above the floor against m, on logarithmic axes."""

@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 _EXACT = 1e-26
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Interval:
     """A confidence interval.
 
@@ -52,6 +52,8 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.low:.4g} … {self.high:.4g} ({self.level:.0%}, {self.method})"
+
+    __repr__ = __str__
 
 
 def check_level(level: float) -> float:

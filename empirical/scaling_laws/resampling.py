@@ -31,7 +31,7 @@ _AT_ONCE = 256  # refits in one call, to bound memory
 _AROUND = 8.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExponentTest:
     """A two-sided test of one value of alpha.
 
@@ -61,8 +61,10 @@ class ExponentTest:
     def __str__(self) -> str:
         return f"alpha = {self.value:g}: p = {self.p_value:.3g} (two-sided, {self.method})"
 
+    __repr__ = __str__
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Bootstrap:
     """Exponents of laws refitted to resampled data.
 
@@ -120,6 +122,8 @@ class Bootstrap:
     def __str__(self) -> str:
         lost = f"; {self.failed} resamples had too few widths" if self.failed else ""
         return f"alpha {self.interval()}, standard error {self.stderr:.3g}{lost}"
+
+    __repr__ = __str__
 
 
 def _percentiles(values: Array, level: float) -> tuple[float, float]:
@@ -200,7 +204,7 @@ def _is_determined(projection: VariableProjection, weight: Array) -> NDArray[np.
     return determined
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Influence:
     """The change of alpha when a point, or a cluster, is left out.
 
@@ -286,6 +290,11 @@ class Influence:
                 f"furthest from the law: {self.worst_residual}",
             ]
         )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return str(self.table.head(20).to_html(index=False))
 
 
 def measure_influence(

@@ -39,7 +39,7 @@ from theory.checks import check_finite, check_integer
 _BLOCK = 2048
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CrossEntropy:
     """The representation-limited cross entropy, in nats: means over tokens i with weights w_i.
 
@@ -124,6 +124,8 @@ class CrossEntropy:
             f"(second order {self.second_order:.4g}, published form {self.published:.4g})"
         )
         return "\n".join([head, *(f"  not valid: {reason}" for reason in self.caveats)])
+
+    __repr__ = __str__
 
 
 def estimate_cross_entropy(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
@@ -40,7 +41,7 @@ _RATIO = 1.05
 _FARTHEST = 1e3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RankLawFit:
     """One law at its maximum of the likelihood.
 
@@ -150,6 +151,27 @@ class RankLawFit:
         """
         n = self.last if n is None else check_integer("n", n, 1)
         return rank_frequencies(self.law, self.theta, n, self.first)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each parameter, with its standard error."""
+        errors = self.errors()
+        rows = [
+            {"law": self.law, "parameter": name, "value": value, "stderr": errors[name]}
+            for name, value in self.values.items()
+        ]
+        return pd.DataFrame(rows)
+
+    def __str__(self) -> str:
+        errors = self.errors()
+        shown = ", ".join(
+            f"{name} {value:.4g} ± {errors[name]:.2g}" for name, value in self.values.items()
+        )
+        return f"{self.law}, ranks {self.first} to {self.last}: {shown}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
 
     def score(self, counts: Array) -> Array:
         """Return the gradient of the log likelihood of other counts at the same ranks.

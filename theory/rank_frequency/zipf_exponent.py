@@ -27,7 +27,7 @@ SMALLEST_COUNT = 10
 NOISE_WIDTHS = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ZipfFit:
     """Maximum-likelihood exponent of p_i ∝ i^-alpha over ranks first..last.
 
@@ -72,6 +72,8 @@ class ZipfFit:
             f"Zipf exponent {self.alpha:.4f} ± {self.stderr:.2g} "
             f"(maximum likelihood, {used}, dispersion {self.dispersion:.3g})"
         )
+
+    __repr__ = __str__
 
 
 def fit_zipf(

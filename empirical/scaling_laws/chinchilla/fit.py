@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings as messages
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +31,7 @@ _FEWEST = 6  # points, for five parameters and a residual
 _NAMES = ("E", "A", "B", "alpha_N", "alpha_D")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ChinchillaFit:
     """L = E + A/N^alpha_N + B/D^alpha_D.
 
@@ -66,9 +66,9 @@ class ChinchillaFit:
     dof: int
     huber: float | None
     warnings: tuple[str, ...]
-    N: Array = field(repr=False)
-    D: Array = field(repr=False)
-    loss: Array = field(repr=False)
+    N: Array
+    D: Array
+    loss: Array
 
     def predict(self, N: ArrayLike, D: ArrayLike) -> Array:
         """Return the loss at N parameters and D tokens (they broadcast)."""
@@ -155,6 +155,11 @@ class ChinchillaFit:
             for name in _NAMES
         )
         return f"L = E + A/N^alpha_N + B/D^alpha_D: {shown} ({self.loss.size} points)"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
 
 
 def fit_chinchilla(

@@ -103,7 +103,8 @@ def test_table_plot_and_notes(bursts):
     table = found.to_dataframe().set_index("law")
     assert list(table.index) == [COUNTS, "zipf", "zipf_mandelbrot", "broken_power_law"]
     row = table.loc["zipf"]
-    assert row["high"] - row["exponent"] == pytest.approx(2.093 * row["stderr"], rel=1e-3)
+    for end in (row["exponent"] - row["low"], row["high"] - row["exponent"]):
+        assert end == pytest.approx(2.0930 * row["stderr"], rel=1e-4)  # Student's t with 19
     assert row["asymptotic"] == pytest.approx(bursts["zipf"].values["alpha"] - 1)
     assert table.loc["broken_power_law", "asymptotic"] == pytest.approx(
         bursts["broken_power_law"].values["alpha_tail"] - 1
@@ -115,6 +116,9 @@ def test_table_plot_and_notes(bursts):
 
     ax = Figure().add_subplot()
     assert found.plot(ax) is ax and len(ax.get_legend_handles_labels()[1]) == 4
+    drawn = ax.containers[1].lines[2][0].get_segments()[0][:, 1]  # the error bar of Zipf's law
+    assert drawn == pytest.approx([row["low"], row["high"]])
+    assert row["asymptotic_stderr"] == bursts.errors("zipf")["alpha"]
 
 
 def test_a_law_that_does_not_reach_the_first_rank_is_left_out():

@@ -182,6 +182,15 @@ def test_zipf_is_the_fit_of_fit_zipf():
     assert fit.errors()["alpha"] == pytest.approx(other.stderr, rel=1e-6)
 
 
+def test_text_and_table():
+    fit = fit_rank_law(draw("zipf_mandelbrot"), "zipf_mandelbrot", (1, 300))
+    table = fit.to_dataframe().set_index("parameter")
+    assert table["value"].to_dict() == fit.values and table["stderr"].to_dict() == fit.errors()
+    shown = f"{fit.values['alpha']:.4g} ± {fit.errors()['alpha']:.2g}"
+    assert repr(fit) == str(fit) and f"ranks 1 to 300: alpha {shown}" in str(fit)
+    assert "<table" in fit._repr_html_() and len(str(fit)) < 100
+
+
 def test_exponential_counts_have_no_finite_q():
     counts = np.round(1e6 * np.exp(-np.arange(60) / 10))
     fit = fit_rank_law(counts, "zipf_mandelbrot")
