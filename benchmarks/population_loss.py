@@ -41,7 +41,7 @@ def measure_trained():
     """Bernoulli loss at n = 1000, m = 40, alpha = 1, E = 1, and what samples would cost."""
     f = Frequencies.power_law(1000, 1.0)
     model = train(
-        f, 40, weight_decay=-1.0, seed=0, batch=64, steps=5000, bias_start="zero", backend="torch"
+        f, 40, recipe="paper", batch=64, steps=5000, bias_start="zero", backend="torch"
     ).model
     took, report = seconds(population_loss, model, f)
     sampling, estimate = seconds(monte_carlo_loss, model, f, 200_000, 1, repeats=1)

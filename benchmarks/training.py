@@ -101,7 +101,9 @@ def main():
             }  # fmt: skip
             print(f"m = {m}: {fast}, plain {20_000 * plain:.0f} s: {ratio:.0f} times", flush=True)
         plain = PlainLoop(F, 39).time_steps(200)
-        run = ss.train(F, 39, evaluation_samples=1000)  # all 20 000 steps of the published recipe
+        run = ss.train(
+            F, 39, recipe="paper", evaluation_samples=1000
+        )  # all 20 000 steps of the published recipe
         record["step_at_batch_2048_m_39"] = {
             "plain_seconds": plain,
             "fused_seconds": run.seconds / 20_000,

@@ -32,7 +32,7 @@ def figure_7b():
         dead_in_paper=by["dead"].mean().unstack(0)["paper"],
         dead_in_fast=by["dead"].mean().unstack(0)["fast"],
     )
-    print("Loss against m (alpha = 1, E = 1, gamma = -0.556), means over 4 seeds:")
+    print("Loss against m (alpha = 1, density = 1, weight decay -0.556), means over 4 seeds:")
     print(table.round(3).to_string())
     each = {
         recipe: [slope(part) for _, part in rows.groupby("seed")]
@@ -50,9 +50,12 @@ def figure_7b():
 
 def strong_exponents():
     table = ss.published.reproduce("fig4").to_dataframe()
-    table["gamma"] = table["curve"].str.split("= ").str[1].astype(float)
+    table["weight_decay"] = table["curve"].str.split("= ").str[1].astype(float)
     print("\nExponent of loss against m, fast recipe beside the published one (read from colours):")
-    for side, part in (("gamma < 0", table["gamma"] < 0), ("gamma > 0", table["gamma"] > 0)):
+    for side, part in (
+        ("weight decay < 0", table["weight_decay"] < 0),
+        ("weight decay > 0", table["weight_decay"] > 0),
+    ):
         rows = table[part].groupby("x")[["ours", "published", "difference"]].median()
         print(f"medians over {side}")
         print(rows.rename_axis("alpha").round(3).to_string())
@@ -69,21 +72,21 @@ def representation():
         )
     far = result[(result["recipe"] == "fast") & (result["panel"].str.startswith("3a"))]
     far = far[far["difference"].abs() > 0.05]
-    print(f"3a: those further off lie at gamma {far['x'].min():.2f} … {far['x'].max():.2f}")
+    print(f"3a: those further off lie at weight decay {far['x'].min():.2f} … {far['x'].max():.2f}")
     grid = ss.published.load_measured("grid")
-    steep = grid[(grid["alpha"] == 2) & np.isclose(grid["gamma"], -1)].set_index("m")["loss"]
-    print("\nLoss at alpha = 2, gamma = -1, by m:", steep.round(4).to_dict())
-    print("\nDead features (share of all, fast recipe), by m at gamma < 0 and gamma > 0:")
-    table = grid.assign(side=np.where(grid["gamma"] < 0, "gamma < 0", "gamma > 0"))
+    steep = grid[(grid["alpha"] == 2) & np.isclose(grid["weight_decay"], -1)].set_index("m")["loss"]
+    print("\nLoss at alpha = 2, weight decay -1, by m:", steep.round(4).to_dict())
+    print("\nDead features (share of all, fast recipe), by m at weight decay < 0 and > 0:")
+    table = grid.assign(side=np.where(grid["weight_decay"] < 0, "below 0", "above 0"))
     print(table.groupby(["side", "m"])["dead_fraction"].mean().unstack().round(3).to_string())
 
 
 def row_by_the_published_recipe():
     row = ss.published.load_measured("row_paper")
     table = ss.published.reproduce("fig4").to_dataframe()
-    table = table[table["x"] == 1].assign(gamma=sorted(row["gamma"].unique()))
-    table["paper"] = [slope(part) for _, part in row.groupby("gamma")]
-    table = table.rename(columns={"ours": "fast"})[["gamma", "published", "paper", "fast"]]
+    table = table[table["x"] == 1].assign(weight_decay=sorted(row["weight_decay"].unique()))
+    table["paper"] = [slope(part) for _, part in row.groupby("weight_decay")]
+    table = table.rename(columns={"ours": "fast"})[["weight_decay", "published", "paper", "fast"]]
     print("\nExponent of loss against m at alpha = 1, by weight decay and recipe:")
     print(table.round(2).to_string(index=False))
 

@@ -45,7 +45,7 @@ def main() -> None:
             workers=arguments.workers,
         )
         for run in comparison.runs:
-            m, seed = run.model.m, run.settings["seed"]
+            m, seed = run.model.m, run.settings.seed
             loss = ss.monte_carlo_loss(run.model, frequencies, arguments.samples, seed=7).loss
             inside = ss.measure(run.model, frequencies)
             forms = {

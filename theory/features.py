@@ -7,8 +7,11 @@ makes that promotion.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -113,6 +116,42 @@ class Features:
         """Loss I_i (⟨v²⟩ p_i - ⟨v⟩² p_i²) of each feature at its best constant output."""
         first, second = (float(self.activation.moment(k)) for k in (1, 2))
         return read_only(self.weights * (second * self.p - (first * self.p) ** 2))
+
+    def describe(self) -> dict[str, Any]:
+        """Return plain values for a record: lists of importances by their SHA-256 only.
+
+        Examples
+        --------
+        >>> Features(Frequencies.linear(3)).describe()["activation"]
+        {'low': 0.0, 'high': 2.0, 'shares': [1.0]}
+        """
+        v = self.activation
+        record: dict[str, Any] = {
+            "frequencies": self.frequencies.describe(),
+            "activation": {"low": v.low, "high": v.high, "shares": list(v.shares)},
+        }
+        if self.importance is not None:
+            record["importance"] = hashlib.sha256(self.importance.tobytes()).hexdigest()
+        return record
+
+    @classmethod
+    def from_description(
+        cls, record: Mapping[str, Any], p: ArrayLike, importance: ArrayLike | None = None
+    ) -> Features:
+        """Rebuild from what ``describe`` returned, the list p and the importances.
+
+        Examples
+        --------
+        >>> features = Features(Frequencies.linear(3), importance=[3, 2, 1])
+        >>> Features.from_description(features.describe(), features.p, [3, 2, 1]) == features
+        True
+        """
+        v = record["activation"]
+        return cls(
+            Frequencies.from_description(record["frequencies"], p),
+            Activation(v["low"], v["high"], tuple(v["shares"])),
+            importance,
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Features):

@@ -182,7 +182,10 @@ def bracket_loss(
     rows, found = [], []
     for done, width in enumerate(widths):
         bound = bound_one_active_loss(n, width, r, b)  # it says what is wrong with r and b
-        run = train(frequencies, width, seed=seed, steps=steps, batch=batch, bias_start="zero")
+        run = train(
+            frequencies, width, recipe="paper", seed=seed, steps=steps, batch=batch,
+            bias_start="zero",
+        )  # fmt: skip
         W = np.asarray(run.model.W, dtype=np.float64)
         norms = np.linalg.norm(W, axis=1)
         trained = W / norms[:, None]

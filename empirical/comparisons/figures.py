@@ -1,7 +1,7 @@
-"""The published figures again: our trained models beside the published points.
+"""Reproductions of the published figures: our trained models beside the published points.
 
-Use ``reproduce("fig3")`` for a ``Reproduction`` with a table of differences and the figure; figures
-are fig1, fig3, fig4, fig5, fig6 and fig7 (numbers of version 1 of arXiv 2505.10465). They are drawn
+``reproduce("fig3")`` returns a ``Reproduction``, a table of differences and the figure; figures are
+fig1, fig3, fig4, fig5, fig6 and fig7 (numbers of version 1 of arXiv 2505.10465). They are drawn
 from the shipped measurements; with ``store=`` from models that are trained, or found, there.
 """
 
@@ -27,7 +27,7 @@ Tables = dict[str, pd.DataFrame]
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One panel of a figure: what it shows, against what, and how its axes are drawn."""
+    """One panel of a figure: its name, the quantity on y, the label of x, and its axes."""
 
     name: str
     quantity: str
@@ -35,7 +35,7 @@ class Panel:
     logarithmic: str = ""  # which axes: "", "x", "y", "xy"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reproduction:
     """Our measurements beside the published ones.
 
@@ -44,7 +44,7 @@ class Reproduction:
     figure : str
         "fig1" … "fig7".
     panels : tuple of Panel
-        What is shown.
+        Its panels, in order.
     table : DataFrame
         A row for each point: panel, recipe, curve, x, ours, published (NaN where there is none),
         difference (ours - published) and ratio (ours / published).
@@ -65,7 +65,7 @@ class Reproduction:
         return self.table.copy()
 
     def summary(self) -> pd.DataFrame:
-        """Return, for each panel and recipe, how many points and how far ours are from theirs."""
+        """Return, for each panel and recipe, the number of points and the differences."""
         rows = []
         for (panel, recipe), part in self.table.groupby(["panel", "recipe"], sort=False):
             both = part.dropna(subset=["ours", "published"])
@@ -100,9 +100,12 @@ class Reproduction:
         axes[0, 0].figure.tight_layout()
         return axes[0]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         without = f"; without {', '.join(self.missing)} (not shipped)" if self.missing else ""
         return f"{self.figure}: {len(self.table)} points, {self.source}{without}"
+
+    def _repr_html_(self) -> str:
+        return str(self.summary().to_html(index=False))
 
 
 def _draw(panel: Panel, table: pd.DataFrame, ax: Any) -> None:
@@ -148,8 +151,8 @@ def reproduce(
     ----------
     figure : str
         fig1 (loss against m, three frequency laws, n = 10240), fig3 (share of rows with norm above
-        1/2), fig4 (exponents over alpha and gamma), fig5 (weak superposition: trained loss against
-        the frequencies that were lost), fig6 (strong superposition: rows with norm above 1,
+        1/2), fig4 (exponents over alpha and weight decay), fig5 (weak superposition: trained loss
+        against the frequencies that were lost), fig6 (strong superposition: rows with norm above 1,
         overlaps, exponents), fig7 (activation density).
     store : path, optional
         Folder of finished runs: models that it lacks are trained (hours for a whole figure).
@@ -210,10 +213,10 @@ def _figure_1(tables: Tables) -> Rows:
     for row in _rows(pd.concat(tables.values())):
         law = laws[row.frequencies]
         theirs = published[published["distribution"] == law]
-        kind = "strong" if row.gamma < 0 else "weak"
-        value = _near(theirs, "loss", weight_decay=row.gamma, m=row.m)
-        rows.append((f"1{'d' if row.gamma < 0 else 'b'}: {kind}", row.recipe, law, row.m, row.loss,
-                     value))  # fmt: skip
+        kind = "strong" if row.weight_decay < 0 else "weak"
+        value = _near(theirs, "loss", weight_decay=row.weight_decay, m=row.m)
+        panel = f"1{'d' if kind == 'strong' else 'b'}: {kind}"
+        rows.append((panel, row.recipe, law, row.m, row.loss, value))
     return rows
 
 
@@ -223,17 +226,19 @@ def _figure_3(tables: Tables) -> Rows:
     grid = tables["grid"]
     rows: Rows = []
     for row in _rows(pd.concat([grid[grid["alpha"] == 1], tables["row_paper"]])):
-        value = _near(panel_a, "phi_half", gamma=row.gamma, m=row.m)
-        rows.append(("3a: alpha = 1", row.recipe, f"m = {row.m}", row.gamma, row.phi_half, value))
+        value = _near(panel_a, "phi_half", gamma=row.weight_decay, m=row.m)
+        rows.append(
+            ("3a: alpha = 1", row.recipe, f"m = {row.m}", row.weight_decay, row.phi_half, value)
+        )
     for row in _rows(grid[grid["m"] == 39]):
-        value = _near(panel_b, "phi_half", gamma=row.gamma, alpha=row.alpha)
-        curve = f"gamma = {row.gamma:.2g}"
+        value = _near(panel_b, "phi_half", gamma=row.weight_decay, alpha=row.alpha)
+        curve = f"weight_decay = {row.weight_decay:.2g}"
         rows.append(("3b: m = 39", row.recipe, curve, row.alpha, row.phi_half, value))
     return rows
 
 
 def _cells(grid: pd.DataFrame) -> list[Any]:
-    return list(grid.groupby(["gamma", "alpha"]))
+    return list(grid.groupby(["weight_decay", "alpha"]))
 
 
 def _exponent(losses: pd.DataFrame) -> float:
@@ -247,7 +252,7 @@ def _figure_4(tables: Tables) -> Rows:
     rows: Rows = []
     for (gamma, alpha), part in _cells(tables["grid"]):
         value = _near(published, "value", gamma=gamma, alpha=alpha)
-        curve = f"gamma = {gamma:.2g}"
+        curve = f"weight_decay = {gamma:.2g}"
         rows.append(("4b: exponent alpha_m", "fast", curve, alpha, _exponent(part), value))
     return rows
 
@@ -256,8 +261,8 @@ def _figure_5(tables: Tables) -> Rows:
     """Weak superposition has no published points: trained loss beside what was lost."""
     rows: Rows = []
     grid = tables["grid"]
-    for row in _rows(grid[grid["gamma"] > 0.5]):
-        curve = f"gamma = {row.gamma:.2g}"
+    for row in _rows(grid[grid["weight_decay"] > 0.5]):
+        curve = f"weight_decay = {row.weight_decay:.2g}"
         nothing = float("nan")
         rows.append(
             ("5a: against lost rows", row.recipe, curve, row.lost_rows_loss, row.loss, nothing)
@@ -271,7 +276,7 @@ def _figure_5(tables: Tables) -> Rows:
 def _figure_6(tables: Tables) -> Rows:
     published = load_reference("fig6_strong")
     grid = tables["grid"]
-    strong = grid[np.isclose(grid["gamma"], -1)]
+    strong = grid[np.isclose(grid["weight_decay"], -1)]
     rows: Rows = []
     phi = published[published["quantity"] == "phi_1"]
     for row in _rows(strong):
@@ -289,7 +294,7 @@ def _figure_6(tables: Tables) -> Rows:
     for (gamma, alpha), part in _cells(grid):
         value = _near(theirs, "value", gamma=gamma, alpha=alpha)
         if np.isfinite(value) and gamma < 0:
-            curve = f"gamma = {gamma:.2g}"
+            curve = f"weight_decay = {gamma:.2g}"
             rows.append(("6e: exponent alpha_m", "fast", curve, alpha, _exponent(part), value))
     return rows
 
@@ -299,16 +304,34 @@ def _figure_7(tables: Tables) -> Rows:
     panel_a, panel_b = (published[published["panel"] == name] for name in "ab")
     rows: Rows = []
     for row in _rows(tables["density"]):
-        value = _near(panel_a, "loss", gamma=row.gamma, E=row.E)
-        rows.append(("7a: m = 63", row.recipe, f"gamma = {row.gamma:.2g}", row.E, row.loss, value))
+        value = _near(panel_a, "loss", gamma=row.weight_decay, E=row.density)
+        rows.append(
+            (
+                "7a: m = 63",
+                row.recipe,
+                f"weight_decay = {row.weight_decay:.2g}",
+                row.density,
+                row.loss,
+                value,
+            )
+        )
     names = ("density_widths", "density_widths_paper", "seeds")
     widths = pd.concat([tables[name] for name in names]).drop_duplicates(
-        ["recipe", "E", "m", "seed"]
+        ["recipe", "density", "m", "seed"]
     )
-    means = widths.groupby(["recipe", "E", "m"])["loss"].mean().reset_index()  # over seeds
+    means = widths.groupby(["recipe", "density", "m"])["loss"].mean().reset_index()  # over seeds
     for row in _rows(means):
-        value = _near(panel_b, "loss", E=row.E, m=row.m)
-        rows.append(("7b: gamma = -0.56", row.recipe, f"E = {row.E:.3g}", row.m, row.loss, value))
+        value = _near(panel_b, "loss", E=row.density, m=row.m)
+        rows.append(
+            (
+                "7b: weight_decay = -0.56",
+                row.recipe,
+                f"density = {row.density:.3g}",
+                row.m,
+                row.loss,
+                value,
+            )
+        )
     return rows
 
 
@@ -352,7 +375,7 @@ _FIGURES: dict[str, tuple[tuple[str, ...], tuple[Panel, ...], Callable[[Tables],
         ("density", "density_widths", "density_widths_paper", "seeds"),
         (
             Panel("7a: m = 63", "loss", "activation density E", "y"),
-            Panel("7b: gamma = -0.56", "loss", "width m", "xy"),
+            Panel("7b: weight_decay = -0.56", "loss", "width m", "xy"),
         ),
         _figure_7,
     ),

@@ -1,7 +1,7 @@
-"""Our own measurements of the published study: which sweeps they are, and their tables.
+"""Our own measurements of the published study: the grids of the sweeps, and their tables.
 
-Use ``load_measured("grid")`` for a shipped table, ``MEASUREMENTS`` for the grids, and
-``measure_grid("grid", store)`` to make a table anew (``superscale reproduce … --store`` does so).
+``load_measured("grid")`` returns a shipped table, ``MEASUREMENTS`` holds the grids, and
+``measure_grid("grid", store)`` makes a table anew (``superscale reproduce … --store`` does so).
 Each shipped file, empirical/data/measured_NAME.csv, opens with the command that made it.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,31 +31,32 @@ MEASUREMENTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "grid": {
             "alpha": [float(x) for x in np.linspace(0, 2, 17)],
-            "gamma": _DECAYS,
+            "weight_decay": _DECAYS,
             "m": WIDTHS,
         },
-        "row_paper": {"gamma": _DECAYS, "m": WIDTHS, "recipe": "paper"},
-        "density": {"E": _DENSITIES, "gamma": _DECAYS, "m": 63},
-        "density_widths": {"E": _DENSITIES[:5], "gamma": _DECAYS[2], "m": WIDTHS},
+        "row_paper": {"weight_decay": _DECAYS, "m": WIDTHS, "recipe": "paper"},
+        "density": {"density": _DENSITIES, "weight_decay": _DECAYS, "m": 63},
+        "density_widths": {"density": _DENSITIES[:5], "weight_decay": _DECAYS[2], "m": WIDTHS},
         "density_widths_paper": {
-            "E": [_DENSITIES[0], _DENSITIES[3]],
-            "gamma": _DECAYS[2],
+            "density": [_DENSITIES[0], _DENSITIES[3]],
+            "weight_decay": _DECAYS[2],
             "m": WIDTHS,
             "recipe": "paper",
         },
         "seeds": {
-            "gamma": _DECAYS[2],
+            "weight_decay": _DECAYS[2],
             "m": WIDTHS,
             "recipe": ["paper", "fast"],
             "seed": [0, 1, 2, 3],
         },
         "large_power": {"n": 10240, "alpha": 1.2, "m": _LARGE},
         "large_others": {"n": 10240, "frequencies": _OTHERS, "m": _LARGE},
-        "large_power_weak": {"n": 10240, "alpha": 1.2, "gamma": 0.1, "m": _LARGE},
-        "large_others_weak": {"n": 10240, "frequencies": _OTHERS, "gamma": 0.1, "m": _LARGE},
+        "large_power_weak": {"n": 10240, "alpha": 1.2, "weight_decay": 0.1, "m": _LARGE},
+        "large_others_weak": {"n": 10240, "frequencies": _OTHERS, "weight_decay": 0.1, "m": _LARGE},
     }
 )
-# At the fast recipe's 1e-2 a sixtieth of the 10240 features dies at m = 256, with half of the loss.
+# Learning rate at n = 10240. At the fast recipe's 1e-2 a sixtieth of the features is dead at
+# m = 256, with half of the loss.
 _LARGE_RATE = 5e-3
 
 
@@ -64,7 +66,7 @@ def measure_grid(
     workers: int | None = None,
     progress: bool | Report = False,
 ) -> SweepResult:
-    """Train what one of ``MEASUREMENTS`` lists, but for what the store holds already.
+    """Train the runs that one of ``MEASUREMENTS`` lists and the store lacks.
 
     Parameters
     ----------
@@ -85,8 +87,12 @@ def measure_grid(
     ValueError
         For an unknown name.
     """
-    settings: dict[str, Any] = {"learning_rate": _LARGE_RATE} if name.startswith("large") else {}
-    return sweep(_grid(name), store=store, workers=workers, progress=progress, **settings)
+    grid = _grid(name)
+    if name.startswith("large"):
+        return sweep(
+            grid, store=store, workers=workers, progress=progress, learning_rate=_LARGE_RATE
+        )
+    return sweep(grid, store=store, workers=workers, progress=progress)
 
 
 def _grid(name: str) -> Mapping[str, Any]:
@@ -120,7 +126,7 @@ def is_shipped(name: str) -> bool:
     return _path(name).is_file()
 
 
-def _path(name: str) -> Any:
+def _path(name: str) -> Traversable:
     return files("empirical").joinpath(f"data/measured_{name}.csv")
 
 

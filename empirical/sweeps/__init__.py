@@ -1,5 +1,5 @@
 """Grids of training runs; start with ``sweep``.
 
-``grid`` expands the axes, ``workers`` runs them in processes, ``store`` keeps finished runs,
-``result`` is the table of all of them.
+``grid`` expands the axes, ``engine`` trains the cells, in the processes of ``workers``, ``store``
+keeps finished runs, ``result`` is the table of all of them. ``compare`` runs on the same engine.
 """

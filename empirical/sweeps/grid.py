@@ -1,6 +1,6 @@
 """The grid of a sweep: axes of values, and the runs that they make.
 
-Use through ``empirical.sweeps.sweep.sweep``; ``expand(grid)`` lists the runs without training any.
+``expand(grid)`` lists the runs of a grid without training any.
 """
 
 from __future__ import annotations
@@ -9,20 +9,23 @@ import hashlib
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from empirical.training.settings import check_settings
+from empirical.training.settings import TrainingChanges, TrainingSettings, make_settings
+from empirical.training.train import check_width
+from theory.activation import UNIFORM
+from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 
-_AXES = ("frequencies", "n", "alpha", "E", "m", "gamma", "seed", "recipe")
+_AXES = ("frequencies", "n", "alpha", "density", "m", "weight_decay", "seed", "recipe")
 _DEFAULTS: Mapping[str, Any] = {
     "frequencies": "power_law",
     "n": 1000,
     "alpha": 1.0,
-    "E": 1.0,
-    "gamma": -1.0,
+    "density": 1.0,
+    "weight_decay": -1.0,
     "seed": 0,
     "recipe": "fast",
 }
@@ -30,24 +33,30 @@ _DEFAULTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One run of a sweep: where it is in the grid, and what makes it."""
+    """One run of a sweep: its place in the grid, and everything that determines it."""
 
     place: Mapping[str, Any]
-    frequencies: Frequencies
-    settings: Mapping[str, Any]
+    features: Features
+    m: int
+    settings: TrainingSettings
 
 
-def expand(grid: Mapping[str, Any], **training: Any) -> list[Cell]:
+def widest_first(cells: list[Cell]) -> list[Cell]:
+    """Return the cells, wide models first: the slowest must not be the last to start."""
+    return sorted(cells, key=lambda cell: -cell.features.n * cell.m)
+
+
+def expand(grid: Mapping[str, Any], **changes: Unpack[TrainingChanges]) -> list[Cell]:
     """Return every run of a grid, wide models first.
 
     Parameters
     ----------
     grid : mapping
-        Values, or lists of them, by axis: "m" (needed), "alpha", "gamma", "E", "n", "seed",
-        "recipe", and "frequencies": "power_law", "linear", "exponential:400" (its scale in ranks),
-        or ``Frequencies``, which have their own n, alpha and E.
-    **training
-        Arguments of ``train`` for all runs.
+        Values, or lists of them, by axis: "m" (needed), "alpha", "weight_decay", "density", "n",
+        "seed", "recipe", and "frequencies": "power_law", "linear", "exponential:400" (its scale in
+        ranks), or ``Frequencies`` or ``Features``, which have their own n, alpha and density.
+    **changes
+        Fields of ``TrainingSettings`` for all runs.
 
     Raises
     ------
@@ -65,44 +74,37 @@ def expand(grid: Mapping[str, Any], **training: Any) -> list[Cell]:
         raise ValueError(f"unknown axis {unknown[0]!r}: a grid has {', '.join(_AXES)}")
     if "m" not in grid:
         raise ValueError("the grid lacks widths: give 'm'")
-    reserved = {"m", "seed", "recipe", "weight_decay", "checkpoint", "progress"} & set(training)
+    reserved = sorted({"m", "seed", "recipe", "weight_decay"} & set(changes))
     if reserved:
-        raise TypeError(
-            f"{sorted(reserved)[0]!r} belongs to the grid, or to the sweep: leave it out"
-        )
+        raise TypeError(f"{reserved[0]!r} belongs to the grid: leave it out")
     axes = {name: _values(name, grid[name]) for name in _AXES if name in grid}
     cells = []
     for values in itertools.product(*axes.values()):
         place = {**_DEFAULTS, **dict(zip(axes, values, strict=True))}
-        frequencies = _frequencies(place, grid)
-        settings = check_settings(
-            frequencies,
-            m=place["m"],
-            weight_decay=place.pop("gamma"),
-            seed=place["seed"],
+        features = _features(place, grid)
+        m = check_width(place["m"], features.n)
+        settings = make_settings(
             recipe=place["recipe"],
-            **training,
+            weight_decay=place["weight_decay"],
+            seed=place["seed"],
+            **changes,
         )
-        exponent = frequencies.exponent
-        label = str(place["frequencies"])
-        if frequencies.law == "table":  # two may look alike
-            label += f", {hashlib.sha256(frequencies.p.tobytes()).hexdigest()[:6]}"
+        exponent = features.frequencies.exponent
         place |= {
-            "frequencies": label,
-            "n": frequencies.n,
+            "frequencies": _label(place["frequencies"], features),
+            "n": features.n,
             "alpha": float("nan") if exponent is None else exponent,
-            "E": frequencies.density,
-            "m": settings["m"],
-            "gamma": settings["weight_decay"],
-            "seed": settings["seed"],
+            "density": features.density,
+            "m": m,
+            "weight_decay": settings.weight_decay,
+            "seed": settings.seed,
         }
-        cells.append(Cell({name: place[name] for name in _AXES}, frequencies, settings))
-    # Wide models first: the slowest must not be the last to start.
-    return sorted(cells, key=lambda cell: -cell.frequencies.n * cell.settings["m"])
+        cells.append(Cell({name: place[name] for name in _AXES}, features, m, settings))
+    return widest_first(cells)
 
 
 def _values(name: str, given: Any) -> list[Any]:
-    single = isinstance(given, str | Frequencies) or np.ndim(given) == 0
+    single = isinstance(given, str | Frequencies | Features) or np.ndim(given) == 0
     values = [getattr(x, "item", lambda x=x: x)() for x in ([given] if single else given)]
     if not values:
         raise ValueError(f"{name} is empty: give at least one value")
@@ -111,20 +113,39 @@ def _values(name: str, given: Any) -> list[Any]:
     return values
 
 
-def _frequencies(place: Mapping[str, Any], grid: Mapping[str, Any]) -> Frequencies:
+def _label(given: Any, features: Features) -> str:
+    """Return a name in which no two values of one axis agree."""
+    label = str(given)
+    marks = b""
+    if isinstance(given, Features):
+        label = str(features.frequencies)
+        if features.activation != UNIFORM or features.importance is not None:
+            marks += repr((features.activation, features.weights.tobytes())).encode()
+    if features.frequencies.law == "table":
+        marks += features.p.tobytes()
+    return f"{label}, {hashlib.sha256(marks).hexdigest()[:6]}" if marks else label
+
+
+def _features(place: Mapping[str, Any], grid: Mapping[str, Any]) -> Features:
     law = place["frequencies"]
-    if isinstance(law, Frequencies):
-        needless = [name for name in ("n", "alpha", "E") if name in grid]
+    if isinstance(law, Frequencies | Features):
+        needless = [name for name in ("n", "alpha", "density") if name in grid]
         if needless:
-            raise ValueError(f"Frequencies have their own {needless[0]}: leave it out of the grid")
-        return law
+            raise ValueError(
+                f"{type(law).__name__} have their own {needless[0]}: leave it out of the grid"
+            )
+        return as_features(law)
+    return Features(_named_law(law, place, "alpha" in grid))
+
+
+def _named_law(law: Any, place: Mapping[str, Any], has_alpha: bool) -> Frequencies:
     name, _, parameter = str(law).partition(":")
     if name == "power_law" and not parameter:
-        return Frequencies.power_law(place["n"], place["alpha"], place["E"])
-    if "alpha" in grid:
+        return Frequencies.power_law(place["n"], place["alpha"], place["density"])
+    if has_alpha:
         raise ValueError(f"alpha goes with power_law, not with {law!r}: leave it out of the grid")
     if name == "linear" and not parameter:
-        return Frequencies.linear(place["n"], place["E"])
+        return Frequencies.linear(place["n"], place["density"])
     try:
         scale = float(parameter)
     except ValueError:
@@ -132,6 +153,6 @@ def _frequencies(place: Mapping[str, Any], grid: Mapping[str, Any]) -> Frequenci
     if name != "exponential" or not scale > 0:
         raise ValueError(
             f"frequencies = {law!r} is not allowed: give 'power_law', 'linear', "
-            "'exponential:SCALE' (in ranks, as 'exponential:400') or Frequencies"
+            "'exponential:SCALE' (in ranks, as 'exponential:400'), Frequencies or Features"
         )
-    return Frequencies.exponential(place["n"], scale, place["E"])
+    return Frequencies.exponential(place["n"], scale, place["density"])

@@ -1,7 +1,8 @@
-"""What a sweep found: a tidy table, and the pictures that one wants of it.
+"""The result of a sweep: a tidy table, exponents, and figures.
 
-Use ``SweepResult.to_dataframe()``, ``to_xarray()``, ``exponents()``, ``plot()`` (loss against m
-with theory) and ``plot_phase("phi_half")`` or ``plot_phase("exponent")`` over (alpha, gamma).
+``SweepResult`` has ``to_dataframe()``, ``to_xarray()``, ``exponents()``, ``plot()`` (loss against m
+with theory) and ``plot_phase("phi_half")`` or ``plot_phase("exponent")`` over (alpha,
+weight_decay).
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ import pandas as pd
 from empirical.scaling_laws.exponent_fit import try_fit
 from empirical.training.diagnostics import overlap_among
 from empirical.training.run import TrainingRun
-from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import lost_loss, tail_loss
 from theory.registry import line_styles, predict
 
-# What makes two runs points of one curve of loss against m (seeds are averaged).
-_CURVE = ("frequencies", "n", "alpha", "E", "gamma", "recipe")
+# Runs that agree in these are points of one curve of loss against m (seeds are averaged).
+_CURVE = ("frequencies", "n", "alpha", "density", "weight_decay", "recipe")
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class SweepRow:
 
     Attributes
     ----------
-    frequencies, n, alpha, E, m, gamma, seed, recipe
+    frequencies, n, alpha, density, m, weight_decay, seed, recipe
         Its place in the grid (alpha is NaN for other than power laws).
     loss, stderr : float
         Loss on fresh samples, and its standard error.
     dead_loss, live_loss : float
-        The part that dead features cost, and the rest.
+        The loss at dead features, and the rest.
     dead_fraction, phi_half, phi_one : float
         Shares of dead features, and of rows with norm above 1/2 and above 1.
     overlap_half, overlap_one : float
@@ -47,15 +47,15 @@ class SweepRow:
     steps : int
         Training steps.
     seconds : float
-        What the training took.
+        Time of the training.
     """
 
     frequencies: str
     n: int
     alpha: float
-    E: float
+    density: float
     m: int
-    gamma: float
+    weight_decay: float
     seed: int
     recipe: str
     loss: float
@@ -77,7 +77,6 @@ class SweepRow:
         """Return the row of a finished run."""
         norms = run.model.norms
         represented = norms > 0.5
-        features = Features(run.frequencies, run.activation)
         return cls(
             **place,
             loss=run.loss,
@@ -89,29 +88,29 @@ class SweepRow:
             phi_one=float(np.mean(norms > 1.0)),
             overlap_half=overlap_among(run.model.W[represented]),
             overlap_one=overlap_among(run.model.W[norms > 1.0]),
-            lost_rows_loss=lost_loss(features, ~represented),
-            lost_ranks_loss=float(tail_loss(features, int(represented.sum()))),
-            steps=run.settings["steps"],
+            lost_rows_loss=lost_loss(run.features, ~represented),
+            lost_ranks_loss=float(tail_loss(run.features, int(represented.sum()))),
+            steps=run.settings.steps,
             seconds=run.seconds,
         )
 
     def order(self) -> tuple[Any, ...]:
         """Return what rows are sorted by."""
         alpha = -np.inf if np.isnan(self.alpha) else self.alpha
-        place = (self.frequencies, self.n, alpha, self.E, self.gamma)
+        place = (self.frequencies, self.n, alpha, self.density, self.weight_decay)
         return (*place, self.recipe, self.seed, self.m)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SweepResult:
     """The finished runs of a sweep.
 
     Attributes
     ----------
     rows : tuple of SweepRow
-        Ordered by frequencies, n, alpha, E, gamma, recipe, seed, m.
+        Ordered by frequencies, n, alpha, density, weight_decay, recipe, seed, m.
     failures : tuple of str
-        What did not finish, where and why.
+        Runs that did not finish: their place in the grid, and why.
     aside : tuple of str
         Files of the store that were damaged or foreign, and renamed.
     """
@@ -141,7 +140,7 @@ class SweepResult:
         except ImportError:
             raise ImportError("to_xarray needs xarray: pip install xarray") from None
         table = self.to_dataframe()
-        axes = ["frequencies", "n", "alpha", "E", "gamma", "recipe", "seed", "m"]
+        axes = [*_CURVE, "seed", "m"]
         if table["alpha"].isna().all():
             axes.remove("alpha")
         elif table["alpha"].isna().any():
@@ -178,10 +177,10 @@ class SweepResult:
                 for name in varied
             )
             line = ax.plot(mean.index, mean, "o", label=label or None)[0]
-            theory = "weak" if place["gamma"] > 0 else "equiangular"
+            theory = "weak" if place["weight_decay"] > 0 else "equiangular"
             law = place["frequencies"]
             if law == "power_law" and len(mean) > 1:
-                frequencies = Frequencies.power_law(place["n"], place["alpha"], place["E"])
+                frequencies = Frequencies.power_law(place["n"], place["alpha"], place["density"])
                 widths = np.unique(np.geomspace(mean.index.min(), mean.index.max(), 30).astype(int))
                 predicted = predict(frequencies, widths).loss
                 if theory in predicted:
@@ -198,7 +197,7 @@ class SweepResult:
         m: int | None = None,
         ax: Any = None,
     ) -> Any:
-        """Draw a quantity over (alpha, gamma), means over seeds; return the axes.
+        """Draw a quantity over (alpha, weight_decay), means over seeds; return the axes.
 
         Parameters
         ----------
@@ -212,11 +211,11 @@ class SweepResult:
         Raises
         ------
         ValueError
-            If the result has fewer than two alphas or gammas, not this width or column, or more
-            than one n, E, recipe or law of frequencies.
+            If the result has fewer than two alphas or weight decays, not this width or column, or
+            more than one n, density, recipe or law of frequencies.
         """
         full = self.to_dataframe()
-        for name in ("frequencies", "n", "E", "recipe"):
+        for name in ("frequencies", "n", "density", "recipe"):
             if full[name].nunique() != 1:
                 values = sorted(full[name].unique().tolist())
                 raise ValueError(f"a phase diagram needs one {name}: the sweep has {values}")
@@ -231,9 +230,9 @@ class SweepResult:
             if m not in widths:
                 raise ValueError(f"m = {m} is not in the sweep: it has {widths}")
             table, label = table[table["m"] == m], f"{quantity} at m = {m}"
-        phase = table.pivot_table(index="gamma", columns="alpha", values=quantity)
+        phase = table.pivot_table(index="weight_decay", columns="alpha", values=quantity)
         if min(phase.shape) < 2:
-            raise ValueError("a phase diagram needs at least two alphas and two gammas")
+            raise ValueError("a phase diagram needs at least two alphas and two weight decays")
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -243,6 +242,14 @@ class SweepResult:
         ax.set(xlabel="frequency exponent alpha", ylabel="weight decay gamma")
         return ax
 
-    def __str__(self) -> str:
-        failed = f", {len(self.failures)} failed" if self.failures else ""
-        return f"{len(self.rows)} runs{failed}"
+    def __repr__(self) -> str:
+        table = self.to_dataframe()
+        counts = {name: table[name].nunique(dropna=False) for name in (*_CURVE, "seed", "m")}
+        varied = ", ".join(f"{name} ({count})" for name, count in counts.items() if count > 1)
+        text = f"{len(self.rows)} runs" + (f" over {varied}" if varied else "")
+        if self.failures:
+            text += f"; {len(self.failures)} failed, the first: {self.failures[0]}"
+        return text
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False, max_rows=20))

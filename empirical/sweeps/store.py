@@ -1,9 +1,9 @@
-"""A folder of finished training runs, one file each, named by what made them.
+"""A folder of finished training runs, one file each, named by a digest of their inputs.
 
-Use ``Store(folder)``: ``key`` names a run by its frequencies and settings, ``load`` gives it back
-if it is there and is what it says, ``train`` makes it and writes it. Any number of processes may
-work on one store: a lock keeps two from making the same run, and readers see whole files only. A
-file that is damaged, or holds another run than its name says, is renamed and never trusted.
+``Store(folder)``: ``key`` names a run by its features, width and settings, ``load`` returns it if
+it is there and is the run of that name, ``train`` trains and writes it. Any number of processes may
+work on one store: a lock keeps two from training the same run, and readers see whole files only. A
+file that is damaged, or holds another run than its name says, is renamed and not used.
 """
 
 from __future__ import annotations
@@ -12,23 +12,22 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from empirical.files import write_atomically
+from empirical.sweeps.grid import Cell
 from empirical.training.run import TrainingRun
-from empirical.training.train import train
-from theory.activation import Activation
-from theory.frequencies import Frequencies
+from empirical.training.train import train_by
 
 _SUFFIX, _FAILURE, _ASIDE = ".safetensors", ".failed.json", ".aside"
 
 
 class Busy(Exception):
-    """Another process is making this run."""
+    """Another process is training this run."""
 
 
 class StorageError(OSError):
@@ -51,11 +50,11 @@ class Store:
     Examples
     --------
     >>> import tempfile
-    >>> from empirical.training.settings import check_settings
-    >>> store, f = Store(tempfile.mkdtemp()), Frequencies.power_law(20, alpha=1.0)
-    >>> settings = check_settings(f, m=4, steps=10, batch=8)
-    >>> run = store.train(f, settings)
-    >>> store.load(f, settings).loss == run.loss
+    >>> from empirical.sweeps.grid import expand
+    >>> store = Store(tempfile.mkdtemp())
+    >>> (cell,) = expand({"n": 20, "m": 4}, steps=10, batch=8)
+    >>> run = store.train(cell)
+    >>> store.load(cell).loss == run.loss
     True
     """
 
@@ -67,33 +66,34 @@ class Store:
             reason = error.strerror or error
             raise ValueError(f"the store {folder} cannot be made: {reason}") from None
 
-    def key(self, frequencies: Frequencies, settings: Mapping[str, Any]) -> str:
-        """Return the name of a run: a digest of the frequencies and of ``check_settings``."""
-        words = json.dumps([frequencies.describe(), dict(settings)], sort_keys=True)
-        content = hashlib.sha256(words.encode())
-        if frequencies.law == "table":
-            content.update(frequencies.p.tobytes())
+    def key(self, cell: Cell) -> str:
+        """Return the name of a run: a digest of its features, width and settings."""
+        words = [cell.features.describe(), cell.m, dict(cell.settings)]
+        content = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
+        if cell.features.frequencies.law == "table":
+            content.update(cell.features.p.tobytes())
         return content.hexdigest()[:24]
 
     def path(self, key: str) -> Path:
         """Return where the run of this key is, or would be."""
         return self.folder / f"{key}{_SUFFIX}"
 
-    def load(self, frequencies: Frequencies, settings: Mapping[str, Any]) -> TrainingRun | None:
-        """Return a finished run, or None if it is not there, or not what its name says.
+    def load(self, cell: Cell) -> TrainingRun | None:
+        """Return a finished run, or None if it is not there, or not the run of its name.
 
         Raises
         ------
         OSError
             If it is there and cannot be read.
         """
-        key = self.key(frequencies, settings)
+        key = self.key(cell)
         path = self.path(key)
         if not path.exists():
             return None
         try:
             run = TrainingRun.load(path)
-            return run if self.key(run.frequencies, run.settings) == key else None
+            found = Cell(cell.place, run.features, run.model.m, run.settings)
+            return run if self.key(found) == key and not run.begun_at else None
         except (ValueError, TypeError, KeyError):
             return None
 
@@ -108,29 +108,27 @@ class Store:
         """Files that were set aside, now or in earlier sweeps."""
         return tuple(sorted(self.folder.glob(f"*{_ASIDE}*")))
 
-    def train(
-        self, frequencies: Frequencies, settings: Mapping[str, Any], wait: bool = True
-    ) -> TrainingRun:
+    def train(self, cell: Cell, wait: bool = True) -> TrainingRun:
         """Return the run: loaded if it is there, else trained and written.
 
         Raises
         ------
         Busy
-            If another process is making it and ``wait`` is False.
+            If another process is training it and ``wait`` is False.
         StorageError
             If it cannot be written (a full disk), or the store cannot be used.
         ValueError, DivergenceError
             As ``train`` does.
         """
-        key = self.key(frequencies, settings)
+        key = self.key(cell)
         path, lock = self.path(key), self.folder / f"{key}.lock"
         try:
             with FileLock(lock, timeout=-1 if wait else 0):
-                run = self.load(frequencies, settings)
+                run = self.load(cell)
                 if run is None:
                     if path.exists():
                         self._set_aside(path)
-                    run = _train(frequencies, settings)
+                    run = train_by(cell.features, cell.m, cell.settings)
                     self._write(lambda: run.save(path))
                     self.failure(key).unlink(missing_ok=True)
                 with contextlib.suppress(PermissionError):  # some systems keep open files
@@ -157,21 +155,14 @@ class Store:
         """Return where the failure of a run is recorded."""
         return self.folder / f"{key}{_FAILURE}"
 
-    def record_failure(
-        self, frequencies: Frequencies, settings: Mapping[str, Any], error: str
-    ) -> None:
-        """Write down that a run failed, and why."""
-        record = {
-            "frequencies": frequencies.describe(),
-            "settings": dict(settings),
-            "error": error,
+    def record_failure(self, cell: Cell, error: Exception) -> None:
+        """Write a file that says that a run failed, and why."""
+        record: dict[str, Any] = {
+            **cell.features.describe(),
+            "m": cell.m,
+            "settings": dict(cell.settings),
+            "error": f"{type(error).__name__}: {error}",
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
-        path = self.failure(self.key(frequencies, settings))
+        path = self.failure(self.key(cell))
         self._write(lambda: write_atomically(path, json.dumps(record, indent=2).encode()))
-
-
-def _train(frequencies: Frequencies, settings: Mapping[str, Any]) -> TrainingRun:
-    options = dict(settings)
-    activation = Activation(options.pop("v_low"), options.pop("v_high"))
-    return train(frequencies, options.pop("m"), activation=activation, **options)

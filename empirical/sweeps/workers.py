@@ -1,7 +1,7 @@
 """Processes of this machine that train: they leave Ctrl-C to their parent and end with it.
 
-Use ``start_processes(count)`` for an executor, within ``ending_processes()``, which terminates what
-was started there if an exception ends it. Scripts must call what uses them under
+``start_processes(count)`` returns an executor; within ``ending_processes()`` an exception
+terminates the processes that were started there. Scripts must call what uses them under
 ``if __name__ == "__main__":``.
 """
 
@@ -15,6 +15,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def start_processes(count: int) -> ProcessPoolExecutor:

@@ -1,13 +1,13 @@
-"""Training that can stop: the whole state in one file, and back.
+"""The state of an unfinished training run in one file (``train(..., checkpoint=path)``).
 
-Use through ``train(..., checkpoint=path)``. The file holds W, b, both moments of Adam, the state
-of the batch generator and the history, so that a resumed run repeats an undisturbed one bit for
-bit on the CPU.
+The file holds W, b, both moments of Adam, the state of the batch generator and the history, so that
+a resumed run repeats an undisturbed one bit for bit on the CPU.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,16 @@ from safetensors.numpy import save
 
 from empirical.files import write_atomically
 from empirical.training.run import read_record
-from theory.frequencies import Frequencies
+from theory.features import Features
 
-_FORMAT = "superscale.Checkpoint/1"
+_FORMAT = "superscale.Checkpoint/2"
 
 State = dict[str, NDArray[np.float32]]
 
 
 @dataclass
 class Progress:
-    """How far training has come: steps done, history, and the sum of losses not yet recorded."""
+    """Steps done, the history, and the sum of the losses since its last record (``window``)."""
 
     step: int = 0
     window: float = 0.0
@@ -38,17 +38,18 @@ class Progress:
 
 def save_checkpoint(
     path: Path,
-    settings: dict[str, Any],
-    frequencies: Frequencies,
+    features: Features,
+    settings: Mapping[str, Any],
     state: State,
     rng: np.random.Generator,
     progress: Progress,
 ) -> None:
-    """Write the whole state of a run, atomically."""
-    tensors: dict[str, NDArray[Any]] = {"p": np.array(frequencies.p), **state}
+    """Write the whole state of a run, atomically; ``settings`` are plain values that name it."""
+    tensors: dict[str, NDArray[Any]] = {"p": np.array(features.p), **state}
     record = {
         "format": _FORMAT,
-        "settings": settings,
+        "features": features.describe(),
+        "settings": dict(settings),
         "generator": rng.bit_generator.state,
         "progress": vars(progress),
     }
@@ -57,16 +58,17 @@ def save_checkpoint(
 
 def load_checkpoint(
     path: Path,
-    settings: dict[str, Any],
-    frequencies: Frequencies,
+    features: Features,
+    settings: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> tuple[State, Progress]:
-    """Return the saved arrays and progress, and bring the generator to its saved state, in place.
+    """Return the saved arrays and progress; set the generator to its saved state, in place.
 
     Raises
     ------
     ValueError
-        If the file is not a checkpoint, or belongs to a run of other settings (names them).
+        If the file is not a checkpoint, or belongs to a run of other features or settings (names
+        them).
     """
     tensors, record = read_record(path, _FORMAT)
     saved = record["settings"]
@@ -77,8 +79,10 @@ def load_checkpoint(
             f"{path} belongs to another run ({name} = {saved.get(name)!r} there, "
             f"{settings.get(name)!r} here): give another checkpoint file, or the same settings"
         )
-    if not np.array_equal(tensors["p"], frequencies.p):
-        raise ValueError(f"{path} belongs to a run on other frequencies: give another file")
+    if record["features"] != features.describe() or not np.array_equal(tensors["p"], features.p):
+        raise ValueError(
+            f"{path} belongs to a run on other features ({record['features']}): give another file"
+        )
     progress = Progress(**record["progress"])
     rng.bit_generator.state = record["generator"]
     del tensors["p"]

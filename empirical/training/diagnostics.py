@@ -1,6 +1,6 @@
-"""Look inside a trained toy model: which features it represents, which are dead, how they overlap.
+"""Diagnostics of a toy model: which features it represents, which are dead, how they overlap.
 
-Use ``measure(model, frequencies)``.
+Start with ``measure(model, features)``.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from empirical.training.run import dead_loss
 from numerics.loss.monte_carlo import LossEstimate, monte_carlo_loss
 from numerics.overlaps.unit_rows import mean_square_overlap
 from numerics.toy_model import ToyModel
-from theory.activation import UNIFORM, Activation
 from theory.checks import read_only
 from theory.directions import welch_mean_square
-from theory.features import Features
+from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import lost_loss, tail_loss
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Measurement:
-    """What a trained model represents, and what it loses.
+    """Represented, lost and dead features of a model, and its loss.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Measurement:
     loss, stderr : float
         Sampled loss and its standard error.
     dead_loss : float
-        Expected loss at dead features, exactly Σ ⟨v²⟩ p_i over them.
+        Expected loss at dead features, exactly Σ I_i ⟨v²⟩ p_i over them.
     lost_rows_loss : float
-        Weak-superposition loss of the rows with norm below 1/2: Σ (⟨v²⟩ p_i - ⟨v⟩² p_i²).
+        Weak-superposition loss of the rows with norm below 1/2: Σ I_i (⟨v²⟩ p_i - ⟨v⟩² p_i²).
     lost_ranks_loss : float
         The published form: the same sum over the ranks above phi_half n instead.
     overlap_half, overlap_one : float
@@ -90,6 +90,16 @@ class Measurement:
             record[name] = getattr(self, name)
         return pd.DataFrame([record])
 
+    def __repr__(self) -> str:
+        return (
+            f"toy model n = {self.n}, m = {self.m}: loss {self.loss:.5g} ± {self.stderr:.1g}; "
+            f"row norm above 1/2 for {self.phi_half:.1%}, above 1 for {self.phi_one:.1%}; "
+            f"dead {self.dead_fraction:.1%}, with {self.dead_loss:.4g} of the loss"
+        )
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
+
     def plot(self, ax: Any = None) -> Any:
         """Draw the row norm of each feature against its rank, dead ones marked; return the axes."""
         if ax is None:
@@ -106,10 +116,9 @@ class Measurement:
 
 def measure(
     model: ToyModel,
-    frequencies: Frequencies,
+    features: Features | Frequencies,
     samples: int = 2**14,
-    rng: np.random.Generator | int = 0,
-    activation: Activation = UNIFORM,
+    seed: np.random.Generator | int = 0,
 ) -> Measurement:
     """Measure a trained model.
 
@@ -117,14 +126,12 @@ def measure(
     ----------
     model : ToyModel
         W and b.
-    frequencies : Frequencies
-        What it was trained on.
+    features : Features or Frequencies
+        The features it was trained on.
     samples : int
         Fresh samples for the loss and for "never fires".
-    rng : Generator or int
-        Source of randomness, or a seed.
-    activation : Activation
-        The law of v.
+    seed : int or Generator
+        Seed, or source of randomness.
 
     Returns
     -------
@@ -134,7 +141,7 @@ def measure(
     Raises
     ------
     ValueError
-        If the model and the frequencies differ in n.
+        If the model and the features differ in n.
 
     Examples
     --------
@@ -143,10 +150,10 @@ def measure(
     >>> result.phi_half, result.dead_fraction
     (0.25, 0.75)
     """
-    features = Features(frequencies, activation)
-    estimate = monte_carlo_loss(model, features, samples, rng)
+    features = as_features(features)
+    estimate = monte_carlo_loss(model, features, samples, seed)
     norms = model.norms
-    dead = dead_features(model, estimate, activation)
+    dead = dead_features(model, estimate, features)
     represented = norms > 0.5
     return Measurement(
         n=model.n,
@@ -155,7 +162,7 @@ def measure(
         dead=read_only(dead),
         loss=estimate.loss,
         stderr=estimate.stderr,
-        dead_loss=float(activation.moment(2)) * float(frequencies.p[dead].sum()),
+        dead_loss=dead_loss(features, dead),
         lost_rows_loss=lost_loss(features, ~represented),
         lost_ranks_loss=float(tail_loss(features, int(represented.sum()))),
         overlap_half=overlap_among(model.W[represented]),
@@ -164,7 +171,7 @@ def measure(
 
 
 def dead_features(
-    model: ToyModel, estimate: LossEstimate, activation: Activation = UNIFORM
+    model: ToyModel, estimate: LossEstimate, features: Features | Frequencies
 ) -> NDArray[np.bool_]:
     """Return which outputs never fire: on no sample of ``estimate``, and not for their own input.
 
@@ -172,10 +179,10 @@ def dead_features(
     --------
     >>> f = Frequencies.power_law(3, alpha=1.0)
     >>> model = ToyModel(np.eye(3), np.array([0.0, -1.0, -5.0]))
-    >>> dead_features(model, monte_carlo_loss(model, f, 1000))
+    >>> dead_features(model, monte_carlo_loss(model, f, 1000), f)
     array([False, False,  True])
     """
-    silent_alone = model.b + activation.high * model.norms**2 <= 0
+    silent_alone = model.b + as_features(features).activation.high * model.norms**2 <= 0
     return silent_alone & ~estimate.fired
 
 

@@ -1,9 +1,11 @@
 """Compiled training steps on one core: of the features only active ones are drawn and encoded.
 
-Use through ``empirical.training.train.train``, which checks what goes in; ``take_steps`` draws
-batches, computes gradients and updates the model, as many steps as it is given rates for. The plain
-forms of the same are ``FeatureSampler.draw``, ``loss_and_gradients`` and ``RowAdamW`` (torch); it
-draws the same batches from the same generator.
+``take_steps`` draws batches, computes gradients and updates the model, one step for each rate that
+it is given. Its plain forms are ``FeatureSampler.draw``, ``loss_and_gradients`` and ``RowAdamW``
+(torch); it draws the same batches from the same generator.
+
+``importance`` is None where all I_i are 1, and ``cumulative_shares`` where v is uniform: numba
+compiles that case without the other's instructions.
 """
 
 from __future__ import annotations
@@ -13,23 +15,23 @@ import math
 import numba as nb
 import numpy as np
 
-# numba's own model of division (an error for / 0) would keep loops from using vector registers:
-# error_model="numpy".
-# Output entries (sample x feature) worked on at a time, as many as stay near the core, and samples
-# at least, or products of matrices are slow.
-_BLOCK, _SAMPLES = 1 << 17, 32
-# Once trained, few outputs are above 0. They are looked for among so many
-# samples at a time, unless the peaks above 0 are more than this share: then products of whole
-# matrices are quicker.
+# error_model="numpy": numba's own check of divisions by 0 would prevent vectorised loops.
+
+# Entries of the output (sample x feature) per block: 512 kB of float32, about a core's cache.
+_BLOCK = 1 << 17
+# Samples per block at least: products of thinner matrices are slow.
+_SAMPLES = 32
+# After some training few outputs are above 0. They are searched in groups of _FEW samples, unless
+# more than the share _DENSE of the groups have one: then products of whole matrices are faster.
 _FEW, _DENSE = 8, 0.15
 
 
 @nb.njit(cache=True)
-def draw_active(tables, batch, low, high, rng):  # type: ignore[no-untyped-def]
-    """Draw the active entries of a batch; see ``numerics.sampling`` for how and why.
+def draw_active(tables, batch, law, rng):  # type: ignore[no-untyped-def]
+    """Draw the active entries of a batch, as ``numerics.sampling`` does and explains.
 
-    Returns sample, feature and value of each, sorted by sample, then feature, and the weight of
-    each sample.
+    ``law`` is that of v: low, high, and the cumulative shares of its equal steps. Returns sample,
+    feature and value of each entry, sorted by sample, then feature, and the weight of each sample.
     """
     head, cumulative, share, rare, odds = tables
     n = head.size + cumulative.size
@@ -64,9 +66,7 @@ def draw_active(tables, batch, low, high, rng):  # type: ignore[no-untyped-def]
             cells[kept] = cells[a]
             kept += 1
     cells = cells[:kept]
-    sample, value = cells // n, np.empty(kept, np.float32)
-    for a in range(kept):
-        value[a] = low + (high - low) * rng.random()
+    sample, value = cells // n, _draw_values(kept, law[0], law[1], law[2], rng)
     feature, weight = cells - sample * n, np.ones(batch, np.float32)
     if share > 0:
         seen = np.zeros(batch)
@@ -75,6 +75,21 @@ def draw_active(tables, batch, low, high, rng):  # type: ignore[no-untyped-def]
         for s in range(batch):
             weight[s] = 1 / (1 - share + share * seen[s])
     return sample, feature, value, weight
+
+
+@nb.njit(cache=True)
+def _draw_values(count, low, high, cumulative_shares, rng):  # type: ignore[no-untyped-def]
+    """Draw values of v, as ``Activation.sample`` does."""
+    value = np.empty(count, np.float32)
+    if cumulative_shares is None:
+        for a in range(count):
+            value[a] = low + (high - low) * rng.random()
+    else:
+        steps = np.searchsorted(cumulative_shares, rng.random(count), side="right")
+        width = (high - low) / cumulative_shares.size
+        for a in range(count):
+            value[a] = low + width * (steps[a] + rng.random())
+    return value
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
@@ -100,8 +115,10 @@ def _find_peaks(output, b, peaks):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
-def _list_outputs(output, b, weight, peaks, sample_of, feature_of, error_of):  # type: ignore[no-untyped-def]
-    """List the outputs w y > 0 by sample and feature; return how many there are, and Σ w y²."""
+def _list_outputs(  # type: ignore[no-untyped-def]
+    output, b, weight, importance, peaks, sample_of, feature_of, error_of
+):
+    """List the outputs I w y > 0 by sample and feature; return their number, and Σ I w y²."""
     samples, n = output.shape
     count, square = 0, 0.0
     for group in range((samples + _FEW - 1) // _FEW):
@@ -111,32 +128,39 @@ def _list_outputs(output, b, weight, peaks, sample_of, feature_of, error_of):  #
                     y = output[s, i] + b[i]
                     if y > 0:
                         sample_of[count], feature_of[count] = s, i
-                        error_of[count] = weight[s] * y
-                        square += weight[s] * y * y
+                        if importance is None:
+                            error_of[count] = weight[s] * y
+                            square += weight[s] * y * y
+                        else:
+                            error_of[count] = importance[i] * weight[s] * y
+                            square += error_of[count] * y
                         count += 1
     return count, square
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
-def _rectify(output, b, weight, grad_b):  # type: ignore[no-untyped-def]
-    """Turn pre-activations into outputs w y; return Σ w y², add Σ_samples w y."""
+def _rectify(output, b, weight, importance, grad_b):  # type: ignore[no-untyped-def]
+    """Replace pre-activations by I w y; return Σ I w y², add Σ_samples I w y to ``grad_b``."""
     loss = 0.0
     for s in range(output.shape[0]):
         row, square = output[s], np.float32(0)
         for i in range(row.size):
             y = max(row[i] + b[i], np.float32(0))
-            row[i] = weight[s] * y
+            if importance is None:
+                row[i] = weight[s] * y
+            else:
+                row[i] = importance[i] * weight[s] * y
             grad_b[i] += row[i]
             square += row[i] * y
-        loss += square
+        loss += float(square)
     return loss
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
-def _leave_out_empty(sample, weight, b, grad_b):  # type: ignore[no-untyped-def]
-    """Take out the samples without an entry, number the others anew; return what those lose.
+def _leave_out_empty(sample, weight, b, importance, grad_b):  # type: ignore[no-untyped-def]
+    """Remove the samples without an active entry, renumber the others; return the loss of those.
 
-    Theirs is y = ReLU(b): no product is needed. Changes ``sample`` and ``weight``, adds to
+    Their output is y = ReLU(b): no product is needed. Changes ``sample`` and ``weight``, adds to
     ``grad_b``.
     """
     at, count, empty = -1, -1, np.float32(0)
@@ -152,25 +176,34 @@ def _leave_out_empty(sample, weight, b, grad_b):  # type: ignore[no-untyped-def]
     loss = 0.0
     for i in range(b.size):
         y = max(b[i], np.float32(0))
-        grad_b[i] += empty * y
-        loss += empty * y * y
+        if importance is None:
+            grad_b[i] += empty * y
+            loss += empty * y * y
+        else:
+            grad_b[i] += importance[i] * empty * y
+            loss += importance[i] * empty * y * y
     return loss
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
-def gradients(W, b, sample, feature, value, weight, grad_W, grad_b):  # type: ignore[no-untyped-def]
-    """Fill the gradients of ½ Σ_samples w Σ_i (y_i - x_i)²; return Σ_samples w Σ_i (y_i - x_i)².
+def gradients(  # type: ignore[no-untyped-def]
+    W, b, sample, feature, value, weight, importance, grad_W, grad_b
+):
+    """Fill the gradients of half the loss Σ_samples w Σ_i I_i (y_i - x_i)²; return the loss.
 
     The active entries must be sorted by sample.
     """
     n, m = W.shape
     grad_W[:], grad_b[:] = 0, 0
     sample, weight = sample.copy(), weight.copy()
-    loss = _leave_out_empty(sample, weight, b, grad_b)
+    loss = _leave_out_empty(sample, weight, b, importance, grad_b)
     batch = sample[-1] + 1 if sample.size else 0
     hidden, grad_hidden = np.zeros((batch, m), np.float32), np.zeros((batch, m), np.float32)
     for a in range(sample.size):
-        loss += weight[sample[a]] * value[a] * value[a]
+        if importance is None:
+            loss += weight[sample[a]] * value[a] * value[a]
+        else:
+            loss += importance[feature[a]] * weight[sample[a]] * value[a] * value[a]
         for k in range(m):
             hidden[sample[a], k] += value[a] * W[feature[a], k]
     most = min(batch, max(_SAMPLES, _BLOCK // n))
@@ -180,24 +213,26 @@ def gradients(W, b, sample, feature, value, weight, grad_W, grad_b):  # type: ig
     feature_of, error_of = np.empty_like(sample_of), np.empty(sample_of.size, np.float32)
     first = 0
     # Σ (y - x)² = Σ_active x² + Σ y² - 2 Σ_active x y; the gradient is y - x where the ReLU is on.
-    # All of it is weighted by sample.
+    # Each term is weighted by its sample and its feature.
     for low in range(0, batch, most):
         high = min(low + most, batch)
         part = output[: high - low]
         np.dot(hidden[low:high], columns, part)
         dense, count = _find_peaks(part, b, peaks) * _FEW > _DENSE * part.size, 0
         if dense:
-            loss += _rectify(part, b, weight[low:high], grad_b)
+            loss += _rectify(part, b, weight[low:high], importance, grad_b)
         else:
             count, square = _list_outputs(
-                part, b, weight[low:high], peaks, sample_of, feature_of, error_of
+                part, b, weight[low:high], importance, peaks, sample_of, feature_of, error_of
             )
             loss += square
         while first < sample.size and sample[first] < high:
             s, i, wx = sample[first] - low, feature[first], weight[sample[first]] * value[first]
+            if importance is not None:
+                wx *= importance[i]
             y = part[s, i] if dense else part[s, i] + b[i]
             if y > 0:
-                if dense:  # the weight is in part
+                if dense:  # part holds the weights already
                     loss -= 2 * value[first] * y
                     part[s, i] -= wx
                     grad_b[i] -= wx
@@ -256,7 +291,7 @@ def update(x, g, first, second, step, rate, scale, betas, eps):  # type: ignore[
 @nb.njit(cache=True)
 def take_steps(  # type: ignore[no-untyped-def]
     W, b, first_W, second_W, first_b, second_b, rates, bias_rates, done,
-    batch, decay, scale, betas, eps, tables, low, high, rng,
+    batch, decay, scale, betas, eps, tables, law, importance, rng,
 ):  # fmt: skip
     """Take one step for each rate, in place; return the batch losses.
 
@@ -265,8 +300,8 @@ def take_steps(  # type: ignore[no-untyped-def]
     losses, scale = np.empty(rates.size), scale * 2 / batch
     grad_W, grad_b = np.empty_like(W), np.empty_like(b)
     for k in range(rates.size):
-        sample, feature, value, weight = draw_active(tables, batch, low, high, rng)
-        loss = gradients(W, b, sample, feature, value, weight, grad_W, grad_b)
+        sample, feature, value, weight = draw_active(tables, batch, law, rng)
+        loss = gradients(W, b, sample, feature, value, weight, importance, grad_W, grad_b)
         losses[k] = loss / batch
         step = done + k + 1
         decay_rows(W, rates[k], decay)

@@ -1,7 +1,7 @@
-"""How to train: named sets of arguments for ``train``.
+"""Recipes: named values of the training settings.
 
-Use ``recipe="paper"`` for exactly what was published, ``recipe="fast"`` for a lower loss in a small
-part of the time. What is given to ``train`` itself comes before the recipe's.
+"paper" is the published procedure; "fast" ends at a lower loss in a small part of the time. A
+setting that is given to ``train`` takes precedence over the recipe's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A finished training run: the model, its loss, its history, and one file that holds them all.
 
-Use ``TrainingRun.save`` and ``TrainingRun.load``; runs come from
-``empirical.training.train.train``.
+``train`` returns a ``TrainingRun``; ``save`` and ``load`` write and read it.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from empirical.files import write_atomically
+from empirical.training.settings import TrainingSettings
 from numerics.toy_model import ToyModel
-from theory.activation import Activation
 from theory.checks import read_only
-from theory.frequencies import Frequencies
+from theory.features import Features
 
-_FORMAT = "superscale.TrainingRun/2"
+_FORMAT = "superscale.TrainingRun/3"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainingRun:
     """A trained toy model with what was measured on it.
 
@@ -36,12 +35,12 @@ class TrainingRun:
     ----------
     model : ToyModel
         Trained W (n x m) and b (n).
-    frequencies : Frequencies
-        What it was trained on.
+    features : Features
+        The features it was trained on.
     loss, stderr : float
-        Loss on fresh samples (float64, summed over features) and its standard error.
+        Loss on fresh samples (float64, summed over features by importance) and its standard error.
     samples : int
-        How many fresh samples that took.
+        Number of those samples.
     dead : ndarray of bool, shape (n,)
         Features whose output never fired: on no fresh sample, and not for their own input alone at
         its largest.
@@ -49,19 +48,21 @@ class TrainingRun:
         History: step numbers, and the training loss averaged over the steps up to each.
     seconds : float
         Wall-clock time of the training, all resumed parts together.
-    settings : mapping
-        Every argument of ``train`` that shaped the result.
+    settings : TrainingSettings
+        How it was trained.
+    begun_at : str
+        SHA-256 of the model that training began at; empty for a random start.
 
     Examples
     --------
     >>> from empirical.training.train import train
     >>> run = train(Frequencies.power_law(20, alpha=1.0), m=5, batch=32, steps=100)
-    >>> run.model.W.shape, run.settings["seed"]
+    >>> run.model.W.shape, run.settings.seed
     ((20, 5), 0)
     """
 
     model: ToyModel
-    frequencies: Frequencies
+    features: Features
     loss: float
     stderr: float
     samples: int
@@ -69,28 +70,25 @@ class TrainingRun:
     steps: NDArray[np.int64]
     losses: NDArray[np.float64]
     seconds: float
-    settings: Mapping[str, Any]
-
-    @property
-    def activation(self) -> Activation:
-        """The law of v that the model was trained on."""
-        return Activation(self.settings["v_low"], self.settings["v_high"])
+    settings: TrainingSettings
+    begun_at: str = ""
 
     @property
     def dead_loss(self) -> float:
-        """Expected loss at dead features, exactly Σ ⟨v²⟩ p_i over them."""
-        return float(self.activation.moment(2)) * float(self.frequencies.p[self.dead].sum())
+        """Expected loss at dead features, exactly Σ I_i ⟨v²⟩ p_i over them."""
+        return dead_loss(self.features, self.dead)
 
     @property
     def live_loss(self) -> float:
-        """What the other features cost: ``loss`` less ``dead_loss``."""
+        """Loss at the other features: ``loss`` - ``dead_loss``."""
         return self.loss - self.dead_loss
 
     def save(self, path: str | Path) -> None:
         """Write the run to one safetensors file, whole or not at all.
 
-        W and b (in single precision where that loses nothing), the frequencies, the dead features
-        and the history are its tensors; all else is JSON in its metadata, with their SHA-256.
+        W and b (in single precision where that loses nothing), the frequencies, the importances
+        (where not all are 1), the dead features and the history are its tensors; all else is JSON
+        in its metadata, with their SHA-256.
 
         Raises
         ------
@@ -99,22 +97,25 @@ class TrainingRun:
         """
         record = {
             "format": _FORMAT,
-            "frequencies": self.frequencies.describe(),
+            "features": self.features.describe(),
             "loss": self.loss,
             "stderr": self.stderr,
             "samples": self.samples,
             "seconds": self.seconds,
             "settings": dict(self.settings),
+            "begun_at": self.begun_at,
         }
         # Copies: read-only views are refused by the writer.
         tensors = {
             "W": _shortest(self.model.W),
             "b": _shortest(self.model.b),
-            "p": np.array(self.frequencies.p),
+            "p": np.array(self.features.p),
             "dead": np.array(self.dead),
             "history.steps": np.array(self.steps),
             "history.losses": np.array(self.losses),
         }
+        if self.features.importance is not None:
+            tensors["importance"] = np.array(self.features.importance)
         record["sha256"] = _digest(tensors, record)
         write_atomically(path, save(tensors, metadata={"superscale": json.dumps(record)}))
 
@@ -133,7 +134,9 @@ class TrainingRun:
                 raise ValueError(f"{path} is damaged: its numbers are not those that were saved")
             return cls(
                 ToyModel(tensors["W"].astype(np.float64), tensors["b"].astype(np.float64)),
-                Frequencies.from_description(record["frequencies"], tensors["p"]),
+                Features.from_description(
+                    record["features"], tensors["p"], tensors.get("importance")
+                ),
                 record["loss"],
                 record["stderr"],
                 record["samples"],
@@ -141,10 +144,13 @@ class TrainingRun:
                 read_only(tensors["history.steps"]),
                 read_only(tensors["history.losses"]),
                 record["seconds"],
-                record["settings"],
+                TrainingSettings(**record["settings"]),
+                record["begun_at"],
             )
         except KeyError as error:
             raise ValueError(f"{path} is a damaged run: it lacks {error}") from None
+        except TypeError as error:  # settings of another version
+            raise ValueError(f"{path} holds a run of another version: {error}") from None
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return the history, one row for each record."""
@@ -162,12 +168,26 @@ class TrainingRun:
         ax.legend()
         return ax
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return (
             f"toy model n = {self.model.n}, m = {self.model.m}: loss {self.loss:.5g} "
             f"± {self.stderr:.1g} ({self.dead_loss:.4g} of it at {int(self.dead.sum())} dead "
-            f"features), {self.settings['steps']} steps in {self.seconds:.1f} s"
+            f"features), {self.settings.steps} steps in {self.seconds:.1f} s"
         )
+
+    def _repr_html_(self) -> str:
+        summary = {
+            "n": self.model.n, "m": self.model.m, "loss": self.loss, "stderr": self.stderr,
+            "dead features": int(self.dead.sum()), "dead loss": self.dead_loss,
+            "steps": self.settings.steps, "seconds": self.seconds,
+        }  # fmt: skip
+        return str(pd.DataFrame([summary]).to_html(index=False))
+
+
+def dead_loss(features: Features, dead: NDArray[np.bool_]) -> float:
+    """Return Σ I_i ⟨v²⟩ p_i over the dead features: their outputs are 0."""
+    second = float(features.activation.moment(2))
+    return second * float((features.weights * features.p)[dead].sum())
 
 
 def _shortest(array: NDArray[np.float64]) -> NDArray[Any]:

@@ -1,54 +1,239 @@
-"""What shapes a training run: its settings, checked, and the rates and batch sizes they mean.
+"""The settings of a training run, checked, and the rates and batch sizes that follow from them.
 
-Use ``check_settings(frequencies, m=…)`` for the arguments of ``train`` as plain values with every
-default filled in, and ``plan`` for what each step is to do.
+``TrainingSettings`` is what ``train`` makes of its keyword arguments. To add a setting, add a field
+here and read it in the step that it concerns: run files, store keys and JSON follow from the
+fields.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from empirical.training.recipes import RECIPES
-from theory.activation import UNIFORM, Activation
-from theory.checks import check_integer, check_real, check_widths
-from theory.frequencies import Frequencies
+from theory.checks import check_integer, check_real
 
+Recipe = Literal["fast", "paper"]
 BiasStart = Literal["normal", "zero"]
 Backend = Literal["auto", "fused", "torch"]
 
-# The defaults of ``train``; None stands for the recipe's.
-DEFAULTS: Mapping[str, Any] = MappingProxyType(
-    {
-        "m": None,
-        "recipe": "paper",
-        "weight_decay": -1.0,
-        "seed": 0,
-        "bias_start": None,
-        "batch": None,
-        "steps": None,
-        "learning_rate": None,
-        "bias_learning_rate": None,
-        "warmup_steps": None,
-        "final_learning_rate": None,
-        "late_batch": None,
-        "late_fraction": None,
-        "rare_share": None,
-        "loss_scale": 1.0,
-        "activation": UNIFORM,
-        "evaluation_samples": 2**16,
-        "device": "cpu",
-        "backend": "auto",
-    }
-)
 # Larger rates overflow float32; every rate near this diverges.
 _LARGEST_RATE = 1e6
+
+
+def _setting(check: Callable[[str, Any], Any], default: Any = None) -> Any:
+    """Return a field with its check; None as default stands for the recipe's value."""
+    return field(default=default, metadata={"check": check})
+
+
+def _whole(low: int, default: int | None = None) -> Any:
+    return _setting(lambda name, value: check_integer(name, value, low), default)
+
+
+def _real(low: float, high: float, default: float | None = None, *, strict: bool = False) -> Any:
+    return _setting(
+        lambda name, value: check_real(name, value, low, high, strict=strict) + 0.0,  # no -0.0
+        default,
+    )
+
+
+def _one_of(*allowed: str, default: str | None = None) -> Any:
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in allowed:
+            words = " or ".join(map(repr, allowed))
+            raise ValueError(f"{name} = {value!r} is not allowed: give {words}")
+        return value
+
+    return _setting(check, default)
+
+
+def _check_device(name: str, value: Any) -> str:
+    try:
+        torch.empty(0, device=value)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{name} {value!r} cannot be used: {reason}") from None
+    return str(value)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrainingSettings:
+    """Every setting of a training run, checked and filled in.
+
+    A mapping as far as ``**settings`` and ``dict(settings)`` go: ``train(features, m, **settings)``
+    repeats a run.
+
+    Parameters
+    ----------
+    recipe : {"fast", "paper"}
+        Where the settings from ``bias_start`` to ``rare_share`` that are not given come from.
+    weight_decay : float
+        gamma: positive pulls W to zero (weak superposition), negative pulls rows to unit norm
+        (strong superposition).
+    seed : int
+        Seed of the start, the batches and the evaluation.
+    bias_start : {"normal", "zero"}
+        b ~ N(0, 1) as published, or b = 0.
+    batch, steps : int
+        Batch size and number of steps.
+    late_batch : int
+        Batch size of the last steps, ``late_fraction`` of them; that of ``batch`` if that is given.
+    late_fraction : float
+        Share of the steps that ``late_batch`` is for.
+    learning_rate, bias_learning_rate : float
+        Peak learning rates of W and of b (the same unless given).
+    warmup_steps : int
+        Steps of linear warm-up; a tenth of ``steps`` unless given.
+    final_learning_rate : float
+        Where the cosine decay ends, as a fraction of the peak.
+    rare_share : float
+        Share of the samples to which one more feature is added, in proportion to √p_i, so that rare
+        ones are seen; samples are weighted so that the expected loss is the same.
+    loss_scale : float
+        Factor on the loss (the large published models use 100); it matters only through Adam's
+        epsilon.
+    evaluation_samples : int
+        Fresh samples for the reported loss.
+    device : str
+        Torch device.
+    backend : {"auto", "fused", "torch"}
+        Compiled steps on one core of the CPU, or torch; "auto" is "fused" on the CPU.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a value out of range or of the wrong kind.
+
+    Examples
+    --------
+    >>> settings = TrainingSettings(steps=1000, batch=32)
+    >>> settings.warmup_steps, settings.late_batch, settings.learning_rate
+    (100, 32, 0.01)
+    >>> settings
+    TrainingSettings(recipe='fast', batch=32, late_batch=32, steps=1000, warmup_steps=100)
+    """
+
+    recipe: Recipe = _one_of("fast", "paper", default="fast")  # noqa: RUF009
+    weight_decay: float = _real(-math.inf, math.inf, default=-1.0)
+    seed: int = _whole(0, default=0)
+    bias_start: BiasStart = _one_of("normal", "zero")  # noqa: RUF009
+    batch: int = _whole(1)
+    late_batch: int = _whole(1)
+    late_fraction: float = _real(0.0, 1.0)
+    steps: int = _whole(1)
+    learning_rate: float = _real(0.0, _LARGEST_RATE, strict=True)
+    bias_learning_rate: float = _real(0.0, _LARGEST_RATE, strict=True)
+    warmup_steps: int = _whole(0)
+    final_learning_rate: float = _real(0.0, 1.0)
+    rare_share: float = _real(0.0, 0.99)
+    loss_scale: float = _real(1e-20, 1e20, default=1.0)
+    evaluation_samples: int = _whole(2, default=2**16)
+    device: str = _setting(_check_device, "cpu")
+    backend: Backend = _one_of("auto", "fused", "torch", default="auto")  # noqa: RUF009
+
+    def __post_init__(self) -> None:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        recipe = given.get("recipe")
+        values: dict[str, Any] = {one.name: one.default for one in fields(self)}
+        if isinstance(recipe, str) and recipe in RECIPES:  # else its check fails below
+            values |= RECIPES[recipe]
+        if "batch" in given:
+            values["late_batch"] = given["batch"]  # who gives one size means it throughout
+        values |= given
+        for one in fields(self):
+            value = values[one.name]
+            if value is None:
+                value = self._derived(one.name)
+            object.__setattr__(self, one.name, one.metadata["check"](one.name, value))
+        check_integer("warmup_steps", self.warmup_steps, 0, self.steps)
+        on_cpu = torch.device(self.device).type == "cpu"
+        if self.backend == "fused" and not on_cpu:
+            raise ValueError(
+                f"backend 'fused' runs on the CPU, not on {self.device!r}: give 'torch'"
+            )
+        if self.backend == "auto":
+            object.__setattr__(self, "backend", "fused" if on_cpu else "torch")
+
+    def _derived(self, name: str) -> float:
+        """Return the default of a setting that follows from those before it."""
+        if name == "late_batch":
+            return self.batch
+        if name == "bias_learning_rate":
+            return self.learning_rate
+        return self.steps // 10  # warmup_steps
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of the settings."""
+        return tuple(one.name for one in fields(self))
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.keys():
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __repr__(self) -> str:
+        usual = TrainingSettings(recipe=self.recipe)
+        shown = [
+            f"{name}={self[name]!r}"
+            for name in self.keys()
+            if name == "recipe" or self[name] != usual[name]
+        ]
+        return f"TrainingSettings({', '.join(shown)})"
+
+
+class TrainingChanges(TypedDict, total=False):
+    """The settings that ``train``, ``compare``, ``sweep`` and ``train_many`` take as keywords.
+
+    It tells editors and type checkers their names; at run time ``TrainingSettings`` alone counts.
+    """
+
+    bias_start: BiasStart
+    batch: int
+    late_batch: int
+    late_fraction: float
+    steps: int
+    learning_rate: float
+    bias_learning_rate: float
+    warmup_steps: int
+    final_learning_rate: float
+    rare_share: float
+    loss_scale: float
+    evaluation_samples: int
+    device: str
+    backend: Backend
+
+
+def make_settings(**changes: Any) -> TrainingSettings:
+    """Return the settings with these changes; a name that is no setting is answered with all.
+
+    Examples
+    --------
+    >>> make_settings(recipe="paper").batch
+    2048
+    >>> make_settings(bach=3)
+    Traceback (most recent call last):
+        ...
+    TypeError: training has no setting 'bach': it has recipe, weight_decay, seed, bias_start, \
+batch, late_batch, late_fraction, steps, learning_rate, bias_learning_rate, warmup_steps, \
+final_learning_rate, rare_share, loss_scale, evaluation_samples, device, backend
+    """
+    for name in ("activation", "importance"):
+        if name in changes:
+            raise TypeError(
+                f"training has no setting {name!r}: it belongs to the features, "
+                f"Features(frequencies, {name}=…)"
+            )
+    known = [one.name for one in fields(TrainingSettings)]
+    unknown = [name for name in changes if name not in known]
+    if unknown:
+        raise TypeError(f"training has no setting {unknown[0]!r}: it has {', '.join(known)}")
+    return TrainingSettings(**changes)
 
 
 def schedule(step: int, steps: int, warmup_steps: int, final: float) -> float:
@@ -73,112 +258,20 @@ class Plan(NamedTuple):
     batches: NDArray[np.int64]
 
 
-def plan(settings: Mapping[str, Any]) -> Plan:
-    """Return what each step is to do.
+def plan(settings: TrainingSettings) -> Plan:
+    """Return the learning rates and the batch size of every step.
 
     Examples
     --------
-    >>> settings = check_settings(Frequencies.linear(9), m=2, recipe="fast", steps=4)
-    >>> plan(settings).batches
+    >>> plan(TrainingSettings(recipe="fast", steps=4)).batches
     array([ 64,  64, 256, 256])
     """
-    steps, late = settings["steps"], round(settings["late_fraction"] * settings["steps"])
+    steps, late = settings.steps, round(settings.late_fraction * settings.steps)
     factors = np.array(
         [
-            schedule(step, steps, settings["warmup_steps"], settings["final_learning_rate"])
+            schedule(step, steps, settings.warmup_steps, settings.final_learning_rate)
             for step in range(steps)
         ]
     )
-    batches = np.repeat([settings["batch"], settings["late_batch"]], [steps - late, late])
-    return Plan(
-        settings["learning_rate"] * factors, settings["bias_learning_rate"] * factors, batches
-    )
-
-
-def check_settings(frequencies: Frequencies, **given: Any) -> dict[str, Any]:
-    """Return ``train``'s settings, checked, with every default filled in, as plain values.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a value out of range, or a name that ``train`` does not know.
-
-    Examples
-    --------
-    >>> settings = check_settings(Frequencies.linear(10), m=5, steps=1000)
-    >>> settings["warmup_steps"], settings["batch"]
-    (100, 2048)
-    """
-    unknown = sorted(set(given) - set(DEFAULTS))
-    if unknown:
-        raise TypeError(f"training has no setting {unknown[0]!r}: it has {', '.join(DEFAULTS)}")
-    given = {**DEFAULTS, **given}
-    if not isinstance(given["activation"], Activation):
-        raise TypeError(f"activation is {given['activation']!r}: give an Activation")
-    if not given["activation"].is_uniform:
-        raise ValueError(
-            f"training draws v from a uniform law, not in {len(given['activation'].shares)} cells: "
-            "give Activation(low, high)"
-        )
-    if not isinstance(given["recipe"], str) or given["recipe"] not in RECIPES:
-        raise ValueError(f"unknown recipe {given['recipe']!r}: give one of {', '.join(RECIPES)}")
-    if given["late_batch"] is None:
-        given["late_batch"] = given["batch"]  # who gives one size means it throughout
-    for name, value in RECIPES[given["recipe"]].items():
-        if given[name] is None:
-            given[name] = value
-    m = check_widths(given["m"], frequencies.n)
-    if m.size != 1:
-        raise ValueError(f"m = {given['m']} is not one width: train one model at a time")
-    if given["bias_start"] not in ("normal", "zero"):
-        raise ValueError(
-            f"bias_start = {given['bias_start']!r} is not allowed: give 'normal' or 'zero'"
-        )
-    try:
-        torch.empty(0, device=given["device"])
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device {given['device']!r} cannot be used: {reason}") from None
-    backend = given["backend"]
-    if backend not in ("auto", "fused", "torch"):
-        raise ValueError(f"backend = {backend!r} is not allowed: give 'auto', 'fused' or 'torch'")
-    on_cpu = torch.device(given["device"]).type == "cpu"
-    if backend == "fused" and not on_cpu:
-        raise ValueError(
-            f"backend 'fused' runs on the CPU, not on {given['device']!r}: give 'torch'"
-        )
-    batch = check_integer("batch", given["batch"])
-    steps = check_integer("steps", given["steps"])
-    warmup = given["warmup_steps"]
-    lr = check_real("learning_rate", given["learning_rate"], 0.0, _LARGEST_RATE, strict=True)
-    bias_lr = given["bias_learning_rate"]
-    return {
-        "m": int(m[0]),
-        "recipe": given["recipe"],
-        "weight_decay": check_real("weight_decay", given["weight_decay"]) + 0.0,  # no -0.0
-        "seed": check_integer("seed", given["seed"], 0),
-        "bias_start": given["bias_start"],
-        "batch": batch,
-        "steps": steps,
-        "learning_rate": lr,
-        "bias_learning_rate": lr
-        if bias_lr is None
-        else check_real("bias_learning_rate", bias_lr, 0.0, _LARGEST_RATE, strict=True),
-        "warmup_steps": steps // 10
-        if warmup is None
-        else check_integer("warmup_steps", warmup, 0, steps),
-        "final_learning_rate": check_real(
-            "final_learning_rate", given["final_learning_rate"], 0.0, 1.0
-        ),
-        "late_batch": batch
-        if given["late_batch"] is None
-        else check_integer("late_batch", given["late_batch"]),
-        "late_fraction": check_real("late_fraction", given["late_fraction"], 0.0, 1.0),
-        "rare_share": check_real("rare_share", given["rare_share"], 0.0, 0.99),
-        "loss_scale": check_real("loss_scale", given["loss_scale"], 1e-20, 1e20),
-        "evaluation_samples": check_integer("evaluation_samples", given["evaluation_samples"], 2),
-        "v_low": given["activation"].low,
-        "v_high": given["activation"].high,
-        "device": str(given["device"]),
-        "backend": ("fused" if on_cpu else "torch") if backend == "auto" else backend,
-    }
+    batches = np.repeat([settings.batch, settings.late_batch], [steps - late, late])
+    return Plan(settings.learning_rate * factors, settings.bias_learning_rate * factors, batches)

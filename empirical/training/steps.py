@@ -1,15 +1,15 @@
 """Training steps on any torch device, and the same compiled for one CPU core.
 
-Use through ``empirical.training.train.train``. ``TorchSteps`` and ``FusedSteps`` are two ways to do
-the same: each holds a model with its optimizer's moments, takes steps (``take``), and gives and
-takes back its whole state as numpy arrays (``state``, ``restore``).
+``TorchSteps`` and ``FusedSteps`` have one interface, ``Steps``: each holds a model with the moments
+of its optimizer, takes steps (``take``), and exports and restores its whole state as numpy arrays
+(``state``, ``restore``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from empirical.training.fused_kernels import take_steps
 from empirical.training.optimizer import BETAS, EPS, RowAdamW
+from empirical.training.settings import TrainingSettings
 from numerics.sampling import FeatureBatch, FeatureSampler
+from theory.activation import Activation
+from theory.features import Features
 from theory.one_thread import one_thread
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -48,15 +51,19 @@ class Gradients:
     b: torch.Tensor
 
 
-def loss_and_gradients(W: torch.Tensor, b: torch.Tensor, batch: FeatureBatch) -> Gradients:
-    """Return the weighted batch loss ⟨w Σ_i (y_i - x_i)²⟩ and its gradients, with x kept sparse.
+def loss_and_gradients(
+    W: torch.Tensor, b: torch.Tensor, batch: FeatureBatch, importance: torch.Tensor | None = None
+) -> Gradients:
+    """Return the batch loss ⟨w Σ_i I_i (y_i - x_i)²⟩ and its gradients, with x kept sparse.
 
     Parameters
     ----------
     W, b : Tensor, shapes (n, m) and (n,)
         The model, on any device.
     batch : FeatureBatch
-        Active entries.
+        Active entries, and the weight w of each sample.
+    importance : Tensor, shape (n,), optional
+        I_i; 1 each by default.
 
     Returns
     -------
@@ -81,11 +88,18 @@ def loss_and_gradients(W: torch.Tensor, b: torch.Tensor, batch: FeatureBatch) ->
     error = torch.addmm(b, hidden, W.T).relu_()
     output = error[sample, feature]
     # Σ (y - x)² = Σ y² + Σ_active (x² - 2 x y); the gradient is y - x where the ReLU is on.
-    squares = torch.linalg.vecdot(error, error)
-    squares.index_add_(0, sample, value * (value - 2 * output))
+    active = value * (value - 2 * output)
+    if importance is None:
+        squares = torch.linalg.vecdot(error, error)
+    else:
+        squares = error.square() @ importance
+        active *= importance[feature]
+    squares.index_add_(0, sample, active)
     loss = torch.dot(weight, squares)
     error[sample, feature] = torch.where(output > 0, output - value, 0.0)
     error *= weight[:, None]
+    if importance is not None:
+        error *= importance
     grad_hidden = error @ W
     grad_W = error.T @ hidden
     grad_W.index_add_(0, feature, grad_hidden[sample] * value[:, None])
@@ -100,27 +114,30 @@ class TorchSteps:
         self,
         W: Array,
         b: Array,
-        sampler: FeatureSampler,
+        features: Features,
         rng: np.random.Generator,
-        settings: Mapping[str, Any],
+        settings: TrainingSettings,
     ) -> None:
-        device = torch.device(settings["device"])
+        device = torch.device(settings.device)
         # nn.Parameter marks what the optimizer updates.
         self.W, self.b = (
             torch.nn.Parameter(torch.from_numpy(x.copy()).to(device), requires_grad=False)
             for x in (W, b)
         )
-        decay = settings["weight_decay"]
         self.optimizer = RowAdamW(
             [
-                {"params": [self.W], "weight_decay": decay},
+                {"params": [self.W], "weight_decay": settings.weight_decay},
                 {"params": [self.b], "weight_decay": 0.0},
             ],
             betas=BETAS,
             eps=EPS,
         )
-        self._sampler, self._rng = sampler, rng
-        self._scale = settings["loss_scale"] / len(b)
+        self._sampler, self._rng = make_sampler(features, settings), rng
+        self._scale = settings.loss_scale / len(b)
+        self._importance = None
+        if features.importance is not None:
+            importance = torch.from_numpy(features.importance.copy())
+            self._importance = importance.to(device, self.W.dtype)
 
     def take(self, rates: Rates, bias_rates: Rates, done: int, batch: int) -> Rates:
         """Take a step for each pair of rates; return the batch losses."""
@@ -128,9 +145,8 @@ class TorchSteps:
         weights, biases = self.optimizer.param_groups
         for rate, bias_rate in zip(rates, bias_rates, strict=True):
             weights["lr"], biases["lr"] = float(rate), float(bias_rate)
-            found = loss_and_gradients(
-                self.W.data, self.b.data, self._sampler.draw(batch, self._rng)
-            )
+            drawn = self._sampler.draw(batch, self._rng)
+            found = loss_and_gradients(self.W.data, self.b.data, drawn, self._importance)
             self.W.grad, self.b.grad = found.W.mul_(self._scale), found.b.mul_(self._scale)
             self.optimizer.step()
             losses.append(found.loss)
@@ -166,28 +182,30 @@ class FusedSteps:
         self,
         W: Array,
         b: Array,
-        sampler: FeatureSampler,
+        features: Features,
         rng: np.random.Generator,
-        settings: Mapping[str, Any],
+        settings: TrainingSettings,
     ) -> None:
         self._arrays = {"W": W.copy(), "b": b.copy()}
         for name, x in (("W", W), ("b", b)):
             for moment in _MOMENTS:
                 self._arrays[f"{name}.{moment}"] = np.zeros_like(x)
-        self._sampler, self._rng = sampler, rng
-        self._decay = settings["weight_decay"]
-        self._scale = settings["loss_scale"] / len(b)
-        self._support = settings["v_low"], settings["v_high"]
+        self._tables, self._rng = make_sampler(features, settings).tables, rng
+        self._decay = settings.weight_decay
+        self._scale = settings.loss_scale / len(b)
+        self._law = _law_of_v(features.activation)
+        self._importance = None
+        if features.importance is not None:
+            self._importance = features.importance.astype(np.float32)
 
     def take(self, rates: Rates, bias_rates: Rates, done: int, batch: int) -> Rates:
         """Take a step for each pair of rates; return the batch losses."""
         W, W1, W2, b, b1, b2 = (self._arrays[name] for name in self._order)
-        low, high = self._support
         with one_thread():
             losses: Rates = take_steps(
                 W, b, W1.reshape(-1), W2.reshape(-1), b1, b2, rates, bias_rates, done,
-                batch, self._decay, self._scale, BETAS, EPS, self._sampler.tables,
-                low, high, self._rng,
+                batch, self._decay, self._scale, BETAS, EPS, self._tables,
+                self._law, self._importance, self._rng,
             )  # fmt: skip
         return losses
 
@@ -201,3 +219,17 @@ class FusedSteps:
         """Go back to a state."""
         for name, array in self._arrays.items():
             array[...] = state[name]
+
+
+def make_sampler(features: Features, settings: TrainingSettings) -> FeatureSampler:
+    """Return the sampler of the batches that a run sees."""
+    return FeatureSampler(features, settings.rare_share)
+
+
+def _law_of_v(activation: Activation) -> tuple[float, float, NDArray[np.float64] | None]:
+    """Return low, high and the cumulative shares (None for a uniform law) for the kernels."""
+    if activation.is_uniform:
+        return activation.low, activation.high, None
+    shares = np.array(activation.shares)
+    cumulative = (shares / shares.sum()).cumsum()  # as numpy's Generator.choice computes it
+    return activation.low, activation.high, cumulative / cumulative[-1]

@@ -1,15 +1,15 @@
-"""Train many toy models of one shape at once, in batched torch operations: the way to fill a GPU.
+"""Train several toy models of one shape at once, in batched torch operations, to fill a GPU.
 
-Use ``train_many(frequencies, m, seeds=range(16), device="cuda")``. Each model has its own seed,
-weight decay and frequencies, and sees the batches that ``train`` would give it. On a CPU ``train``
-(compiled, one core each) is quicker. It has not been run on a GPU.
+``train_many(features, m, seeds=range(16), device="cuda")``: each model has its own seed, weight
+decay and features, and sees the batches that ``train`` would give it. On a CPU ``train`` (compiled,
+one core each) is faster. It has not been run on a GPU.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -19,46 +19,46 @@ from empirical.progress import Report, report
 from empirical.training.checkpoint import Progress
 from empirical.training.optimizer import BETAS, EPS
 from empirical.training.run import TrainingRun
-from empirical.training.settings import check_settings, plan
-from empirical.training.train import finish, record, record_every, start
-from numerics.sampling import FeatureBatch, FeatureSampler
-from theory.activation import UNIFORM
+from empirical.training.settings import Recipe, TrainingChanges, make_settings, plan
+from empirical.training.steps import make_sampler
+from empirical.training.train import check_width, finish, record, record_every, start
+from numerics.sampling import FeatureBatch
 from theory.checks import check_integer
-from theory.features import Features
+from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 
 
 def train_many(
-    frequencies: Frequencies | Sequence[Frequencies],
+    features: Features | Frequencies | Sequence[Features | Frequencies],
     m: int,
     *,
     seeds: int | Iterable[int] = 8,
+    recipe: Recipe = "fast",
     weight_decay: ArrayLike = -1.0,
-    device: str = "cpu",
     compiled: bool = False,
     progress: bool | Report = False,
-    **training: Any,
+    **changes: Unpack[TrainingChanges],
 ) -> tuple[TrainingRun, ...]:
     """Train several models of one shape together.
 
     Parameters
     ----------
-    frequencies : Frequencies or sequence of them
+    features : Features, Frequencies, or sequence of them
         Of all models, or of each; all with the same n.
     m : int
         Hidden width of all.
     seeds : int or iterable of int
         How many models (seeds 0, 1, …), or the seed of each.
+    recipe : {"fast", "paper"}
+        As in ``train``.
     weight_decay : float or array_like
         gamma of all models, or of each.
-    device : str
-        Torch device.
     compiled : bool
         Whether to pass the step through ``torch.compile`` (needs a C++ compiler).
     progress : bool or callable
         As in ``train``.
-    **training
-        Other arguments of ``train``, the same for all models.
+    **changes
+        Other fields of ``TrainingSettings``, the same for all models; not ``backend``.
 
     Returns
     -------
@@ -80,42 +80,50 @@ def train_many(
     >>> [run.settings["weight_decay"] for run in runs]
     [-1.0, 0.5]
     """
-    if {"backend", "checkpoint", "checkpoint_every"} & set(training):
+    if {"backend", "checkpoint", "checkpoint_every"} & set(changes):
         raise TypeError("train_many has neither backend nor checkpoint: leave them out")
     if isinstance(seeds, Iterable):
         seed_list = list(seeds)
     else:
         seed_list = list(range(check_integer("seeds", seeds)))
     count = len(seed_list)
-    laws = [frequencies] * count if isinstance(frequencies, Frequencies) else list(frequencies)
+    if isinstance(features, Features | Frequencies):
+        shown = [as_features(features)] * count
+    else:
+        shown = [as_features(one) for one in features]
     decays = np.broadcast_to(np.asarray(weight_decay, dtype=np.float64), count)
-    if not count or len(laws) != count or len({law.n for law in laws}) != 1:
+    sizes = sorted({one.n for one in shown})
+    if not count or len(shown) != count or len(sizes) != 1:
         raise ValueError(
-            f"{count} seeds and {len(laws)} frequencies of n = {sorted({law.n for law in laws})}: "
-            "give at least one seed, as many frequencies, and the same n for all"
+            f"{count} seeds and {len(shown)} features of n = {sizes}: "
+            "give at least one seed, as many features, and the same n for all"
         )
+    n, m = sizes[0], check_width(m, sizes[0])
     settings = [
-        check_settings(
-            law, m=m, seed=seed, weight_decay=float(decay), device=device, backend="torch",
-            **training,
+        make_settings(
+            recipe=recipe, weight_decay=decay, seed=seed, **{**changes, "backend": "torch"}
         )
-        for law, seed, decay in zip(laws, seed_list, decays, strict=True)
-    ]  # fmt: skip
-    starts = [start(law.n, s) for law, s in zip(laws, settings, strict=True)]
+        for seed, decay in zip(seed_list, decays.tolist(), strict=True)
+    ]
+    device = settings[0].device
+    starts = [start(n, m, one) for one in settings]
     W, b = (
         torch.from_numpy(np.stack(arrays)).to(device)
         for arrays in ([one.W for one in starts], [one.b for one in starts])
     )
-    law_of_v = training.get("activation", UNIFORM)
-    samplers = [FeatureSampler(Features(law, law_of_v), settings[0]["rare_share"]) for law in laws]
+    samplers = [make_sampler(one, settings[0]) for one in shown]
+    importance = None
+    if any(one.importance is not None for one in shown):
+        weights = np.stack([one.weights for one in shown])
+        importance = torch.from_numpy(weights).to(device, W.dtype)
     state = [torch.zeros_like(x) for x in (W, W, b, b)]
     take = torch.compile(_step) if compiled else _step
     rates, bias_rates, batches = plan(settings[0])
     gamma = torch.from_numpy(np.array(decays, dtype=np.float32)).to(device)[:, None, None]
-    scale = settings[0]["loss_scale"] / laws[0].n
+    scale = settings[0].loss_scale / n
     steps = len(rates)
     every = record_every(steps)
-    history = [Progress() for _ in laws]
+    history = [Progress() for _ in shown]
     window = torch.zeros(count, dtype=torch.float64, device=device)
     began = time.perf_counter()
     with report(progress, "training") as advance:
@@ -125,20 +133,21 @@ def train_many(
                 for sampler, one in zip(samplers, starts, strict=True)
             ]
             window += take(
-                W, b, state, gamma, *_joined(drawn, W), float(rates[step]), float(bias_rates[step]),
-                step + 1, scale,
+                W, b, state, gamma, importance, *_joined(drawn, W), float(rates[step]),
+                float(bias_rates[step]), step + 1, scale,
             )  # fmt: skip
             if (step + 1) % every == 0 or step + 1 == steps:
                 for k, total in enumerate(window.tolist()):
                     history[k].step = step + 1
-                    record(history[k], total, laws[k], settings[k])
+                    record(history[k], total, shown[k], settings[k])
                 window.zero_()
                 advance(step + 1, steps)
     share = (time.perf_counter() - began) / count
     runs = []
-    for k, (law, one) in enumerate(zip(laws, settings, strict=True)):
+    for k, one in enumerate(settings):
         history[k].seconds = share
-        runs.append(finish(law, one, starts[k], W[k].cpu().numpy(), b[k].cpu().numpy(), history[k]))
+        trained = W[k].cpu().numpy(), b[k].cpu().numpy()
+        runs.append(finish(shown[k], one, starts[k], *trained, history[k]))
     return tuple(runs)
 
 
@@ -162,6 +171,7 @@ def _step(
     b: torch.Tensor,
     state: list[torch.Tensor],
     gamma: torch.Tensor,
+    importance: torch.Tensor | None,
     sample: torch.Tensor,
     feature: torch.Tensor,
     value: torch.Tensor,
@@ -178,14 +188,21 @@ def _step(
     hidden.index_add_(0, sample, W.view(-1, m)[feature] * value[:, None])
     hidden = hidden.view(count, batch, m)
     error = torch.baddbmm(b[:, None, :], hidden, W.transpose(1, 2)).relu_()
-    squares = error.double().square().sum(2)
     # The active entries among the outputs: model, sample in it, feature in it.
     at = sample * n + feature % n
     output = error.view(-1)[at]
-    squares.view(-1).index_add_(0, sample, (value * (value - 2 * output)).double())
+    active = (value * (value - 2 * output)).double()
+    if importance is None:
+        squares = error.double().square().sum(2)
+    else:
+        squares = torch.einsum("ksi,ki->ks", error.double().square(), importance.double())
+        active *= importance.view(-1)[feature]
+    squares.view(-1).index_add_(0, sample, active)
     loss = (weight * squares).sum(1)
     error.view(-1)[at] = torch.where(output > 0, output - value, 0.0)
     error *= weight[:, :, None]
+    if importance is not None:
+        error *= importance[:, None, :]
     grad_hidden = torch.bmm(error, W)
     grad_W = torch.bmm(error.transpose(1, 2), hidden)
     rows = grad_hidden.view(-1, m)[sample] * value[:, None]

@@ -48,14 +48,14 @@ def solve(m, gamma, kappa, known):
 
 def main():
     runs = ss.published.load_measured("row_paper")
-    runs = runs[(runs.gamma > 0) & (runs.m >= 25)].sort_values(["m", "gamma"])
+    runs = runs[(runs.weight_decay > 0) & (runs.m >= 25)].sort_values(["m", "weight_decay"])
     known, points, constants = {}, [], []
     for run in runs.itertuples():
         N = round(run.phi_half * run.n)
-        points.append((int(run.m), float(run.gamma), N, float(run.loss)))
+        points.append((int(run.m), float(run.weight_decay), N, float(run.loss)))
         if N / run.m >= FULL:
             pull = BATCH * FREQUENCIES.p[N - 1]
-            constants.append(pull / (run.gamma**2 * interference(N, int(run.m), known)))
+            constants.append(pull / (run.weight_decay**2 * interference(N, int(run.m), known)))
     kappa = float(np.median(constants))
     print(f"kappa = {kappa:.0f}, from {min(constants):.0f} to {max(constants):.0f}")
     rows = []

@@ -22,18 +22,20 @@ COUNT, SEED, WORKERS = 40, 0, 2
 
 def train_cell(cell):
     """Train one cell; return its loss and seconds."""
-    alpha, gamma, m, seed = cell
+    alpha, weight_decay, m, seed = cell
     with threadpool_limits(1):
         f = ss.Frequencies.power_law(1000, alpha)
-        run = ss.train(f, int(m), recipe="fast", weight_decay=gamma, seed=int(seed))
+        run = ss.train(f, int(m), recipe="fast", weight_decay=weight_decay, seed=int(seed))
     return run.loss, run.seconds
 
 
 def main():
     shipped = ss.published.load_measured("grid")
     drawn = np.random.default_rng(SEED).choice(len(shipped), COUNT, replace=False)
-    table = shipped.iloc[drawn][["alpha", "gamma", "m", "seed", "loss"]].reset_index(drop=True)
-    cells = table[["alpha", "gamma", "m", "seed"]].to_numpy().tolist()
+    table = shipped.iloc[drawn][["alpha", "weight_decay", "m", "seed", "loss"]].reset_index(
+        drop=True
+    )
+    cells = table[["alpha", "weight_decay", "m", "seed"]].to_numpy().tolist()
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
         began = time.perf_counter()
         found = list(pool.map(train_cell, cells))
@@ -42,7 +44,7 @@ def main():
     table["loss"], table["seconds"] = np.transpose(found)
     table["ratio"] = table.loss / table.shipped
     hours = wall / COUNT * len(shipped) / 3600
-    print(table.sort_values(["alpha", "gamma", "m"]).round(4).to_string(index=False))
+    print(table.sort_values(["alpha", "weight_decay", "m"]).round(4).to_string(index=False))
     print(f"{wall:.0f} s for {COUNT} cells: {hours:.2f} hours for {len(shipped)}")
     record = {
         "command": "python studies/training/grid_cells.py",

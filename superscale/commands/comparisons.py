@@ -97,7 +97,7 @@ def compare(
         print(f"{frequencies}; {fit_zipf(read_counts(counts, column), top)}", file=sys.stderr)
     from empirical.comparisons.trained import InterruptedComparison
     from empirical.comparisons.trained import compare as compare_models
-    from empirical.sweeps.sweep import count_cores
+    from empirical.sweeps.workers import count_cores
 
     options = opt.given(
         theory=theory,

@@ -245,7 +245,7 @@ def _choose_frequencies(
     if not opt.given(law=law, alpha=alpha, scale=scale, density=density, counts=counts):
         if opt.given(top=top, column=column):
             raise ValueError("--top and --column go with --counts FILE")
-        return run.frequencies
+        return run.features.frequencies
     if density is not None and not opt.given(law=law, alpha=alpha, scale=scale, counts=counts):
         raise ValueError("--density goes with --law, --alpha or --counts: say which frequencies")
     n = None if counts is not None else run.model.n

@@ -19,8 +19,6 @@ from superscale.commands.output import (
     write_outputs,
 )
 
-# Options of sweep whose names in its grid differ.
-_OPTION = {"gamma": "weight_decay", "E": "density"}
 _SCHEDULER_ANSWERS = 10.0  # seconds in which a Dask scheduler must answer
 
 
@@ -81,7 +79,7 @@ def train(
     if output is not None:
         run.save(output)
         print(f"wrote {output}", file=sys.stderr)
-    inside = measure(run.model, run.frequencies, rng=seed)
+    inside = measure(run.model, run.features, seed=seed)
     record = {
         "loss": run.loss,
         "stderr": run.stderr,
@@ -91,7 +89,7 @@ def train(
         "dead_loss": inside.dead_loss,
         "lost_rows_loss": inside.lost_rows_loss,
         "seconds": run.seconds,
-        "settings": {"frequencies": frequencies.describe(), **run.settings},
+        "settings": {**run.features.describe(), "m": m, **run.settings},
     }
     if json:
         print(to_json(record))
@@ -165,8 +163,8 @@ def sweep(
     grid: dict[str, Any] = {"m": opt.read_integers("m", m)}
     for name, words in opt.given(n=n, seed=seed).items():
         grid[name] = opt.read_integers(name, words)
-    for name, words in opt.given(alpha=alpha, gamma=weight_decay, E=density).items():
-        grid[name] = opt.read_numbers(_OPTION.get(name, name), words)
+    for name, words in opt.given(alpha=alpha, weight_decay=weight_decay, density=density).items():
+        grid[name] = opt.read_numbers(name, words)
     for name, text in opt.given(frequencies=law, recipe=recipe).items():
         grid[name] = text.split(",")
     if phase is not None:
@@ -200,7 +198,7 @@ def sweep(
         "set_aside": list(result.aside),
     }
     if not show_for_machines(json, csv, record, result):
-        columns = ["frequencies", "n", "alpha", "E", "gamma", "m", "seed", "recipe"]
+        columns = ["frequencies", "n", "alpha", "density", "weight_decay", "m", "seed", "recipe"]
         shown = ["loss", "stderr", "dead_loss", "phi_half", "seconds"]
         show_table(
             f"Trained toy models: {result}",
@@ -228,9 +226,9 @@ def _check_phase(phase: str, grid: dict[str, Any], outputs: list[Path]) -> None:
         raise ValueError(f"--phase {phase} is not known: give one of {', '.join(allowed)}")
     if not outputs:
         raise ValueError("--phase draws a figure: give --output phase.png")
-    short = [name for name in ("alpha", "gamma") if len(grid.get(name, ())) < 2]
+    short = [name for name in ("alpha", "weight_decay") if len(grid.get(name, ())) < 2]
     if short:
-        option = _OPTION.get(short[0], short[0]).replace("_", "-")
+        option = short[0].replace("_", "-")
         raise ValueError(f"--phase needs at least two values of --{option}")
 
 

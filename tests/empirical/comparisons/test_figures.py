@@ -44,7 +44,7 @@ def grid_of_published(factor):
             rows.append(
                 {
                     "alpha": point["alpha"],
-                    "gamma": point["gamma"],
+                    "weight_decay": point["gamma"],
                     "m": m,
                     "recipe": "fast",
                     "loss": float(m) ** (-point["value"] * factor),
@@ -60,14 +60,20 @@ def grid_of_published(factor):
 
 def tables(factor=1.0):
     density = load_reference("fig7_density")
-    density = density.assign(loss=density["loss"] * factor, recipe="fast", seed=0)
+    density = density.assign(
+        loss=density["loss"] * factor,
+        recipe="fast",
+        seed=0,
+        density=density["E"],
+        weight_decay=density["gamma"],
+    )
     large = load_reference("fig1_toy_loss")
     names = {"power": "power_law", "exponential": "exponential:400", "linear": "linear"}
     large = large.assign(
-        loss=large["loss"] * factor, recipe="fast", gamma=large["weight_decay"],
+        loss=large["loss"] * factor, recipe="fast",
         frequencies=large["distribution"].map(names),
     )  # fmt: skip
-    weak, strong = large[large["gamma"] > 0], large[large["gamma"] < 0]
+    weak, strong = large[large["weight_decay"] > 0], large[large["weight_decay"] < 0]
     power = large["distribution"] == "power"
     grid = grid_of_published(factor)
     paper = density[density["panel"] == "b"].assign(recipe="paper")
@@ -79,7 +85,7 @@ def tables(factor=1.0):
         "density_widths_paper": paper,
         # Two seeds about the published values: the figure shows their mean.
         "seeds": pd.concat([
-            paper[paper["E"] == 1].assign(seed=s, loss=lambda x, c=c: c * x["loss"])
+            paper[paper["density"] == 1].assign(seed=s, loss=lambda x, c=c: c * x["loss"])
             for s, c in ((1, 0.9), (2, 1.1))
         ]),
         "large_power": strong[power[strong.index]],
@@ -140,7 +146,7 @@ def test_what_is_not_shipped_is_left_out_and_named(monkeypatch):
     use(monkeypatch, made)
     result = reproduce("fig7")
     assert result.missing == ("density",) and "without density (not shipped)" in str(result)
-    assert [panel.name for panel in result.panels] == ["7b: gamma = -0.56"]
+    assert [panel.name for panel in result.panels] == ["7b: weight_decay = -0.56"]
     for name in ("density_widths", "density_widths_paper", "seeds"):
         del made[name]
     with pytest.raises(ValueError, match="density, .*seeds of fig7 are not shipped"):
@@ -155,7 +161,7 @@ def test_measurements_are_grids_of_the_published_size():
     assert sizes["large_power"] == sizes["large_power_weak"] == 6
     assert sizes["large_others"] == sizes["large_others_weak"] == 12 and sizes["seeds"] == 48
     published = load_reference("fig7_density")
-    for E in MEASUREMENTS["density"]["E"]:
+    for E in MEASUREMENTS["density"]["density"]:
         assert np.abs(published["E"] - E).min() < 1e-4
 
 
@@ -171,9 +177,8 @@ def test_shipped_tables_hold_every_run_of_their_grid(name):
     table = load_measured(name)
     cells = expand(MEASUREMENTS[name])
     columns = ["frequencies", "n", "m", "seed", "recipe"]
-    listed = pd.DataFrame([{k: cell.place[k] for k in (*columns, "alpha", "E", "gamma")}
-                           for cell in cells])  # fmt: skip
-    keys = [*columns, "alpha", "E", "gamma"]
+    keys = [*columns, "alpha", "density", "weight_decay"]
+    listed = pd.DataFrame([{key: cell.place[key] for key in keys} for cell in cells])
     left, right = (
         x[keys].round(6).sort_values(keys).reset_index(drop=True) for x in (table, listed)
     )
@@ -189,14 +194,14 @@ def test_a_shipped_run_again():
     row = load_measured("seeds").query("recipe == 'fast' and m == 10 and seed == 0").iloc[0]
     law = Frequencies.power_law(1000, 1.0)
     then = {"rare_share": 0.0, "final_learning_rate": 0.05}  # the recipe as it was
-    run = train(law, 10, seed=0, recipe="fast", weight_decay=float(row["gamma"]), **then)
+    run = train(law, 10, seed=0, recipe="fast", weight_decay=float(row["weight_decay"]), **then)
     assert abs(run.loss - row["loss"]) < 4 * np.hypot(run.stderr, row["stderr"])
     other = train(law, 10, seed=0, recipe="fast", weight_decay=0.0, steps=2000)
     assert abs(other.loss - row["loss"]) > 4 * np.hypot(other.stderr, row["stderr"])
 
 
 def test_measure_save_and_load(tmp_path, monkeypatch):
-    small = {"m": [3, 5], "n": 40, "gamma": [-1.0, 0.5]}
+    small = {"m": [3, 5], "n": 40, "weight_decay": [-1.0, 0.5]}
     monkeypatch.setattr(measured, "MEASUREMENTS", {"grid": small, "none": small})
     monkeypatch.setattr(
         measured, "sweep", lambda grid, f=measured.sweep, **k: f(grid, steps=30, **k)

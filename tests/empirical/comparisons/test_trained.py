@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-import empirical.comparisons.trained as experiment
+import empirical.comparisons.trained as module
+import empirical.sweeps.store as store_module
 from empirical.comparisons.trained import InterruptedComparison, compare
 from empirical.training.diagnostics import measure
 from empirical.training.recipes import RECIPES
-from empirical.training.settings import check_settings
+from empirical.training.settings import make_settings
 from empirical.training.train import DivergenceError, train
 from theory.activation import Activation
 from theory.features import Features
@@ -50,12 +51,12 @@ def test_details_are_means_over_the_seeds(comparison):
 
 
 def test_the_law_of_v_reaches_every_part():
-    v = Activation(0.0, 1.0)
-    c = compare(F, [12], seeds=1, weight_decay=0.5, activation=v, **QUICK)
+    shown = Features(F, Activation(0.0, 1.0))
+    c = compare(shown, [12], seeds=1, weight_decay=0.5, **QUICK)
     (row,), (run,) = c.rows, c.runs
-    assert run.activation == v and c.theories == ("weak",)
-    assert row.predicted["weak"] == pytest.approx(float(weak_loss(Features(F, v), 12)))
-    found = measure(run.model, F, activation=v)
+    assert run.features == shown and c.theories == ("weak",)
+    assert row.predicted["weak"] == pytest.approx(float(weak_loss(shown, 12)))
+    found = measure(run.model, shown)
     assert row.details["lost_rows_loss"] == pytest.approx(found.lost_rows_loss)
     assert row.details["dead_fraction"] == found.dead_fraction
 
@@ -65,21 +66,27 @@ def test_recipes():
     assert run.settings["recipe"] == "fast"
     assert run.settings["batch"] == RECIPES["fast"]["batch"]
     run = compare(F, [6], seeds=1, steps=10, evaluation_samples=10, recipe="paper")
-    expected = check_settings(F, m=6, steps=10, evaluation_samples=10)
+    expected = make_settings(recipe="paper", steps=10, evaluation_samples=10)
     for name in ("recipe", "batch", "late_batch", "bias_start", "learning_rate"):
         assert run.settings[name] == expected[name]
-    with pytest.raises(ValueError, match="unknown recipe 'best'"):
+    with pytest.raises(ValueError, match="recipe = 'best' is not allowed"):
         compare(F, [6], recipe="best")
+
+
+def replace_training(monkeypatch, function):
+    """Let ``function(cell)`` decide what happens before a cell is trained."""
+    plain = store_module.train_by
+
+    def training(features, m, settings):
+        function(m, settings.seed)
+        return plain(features, m, settings)
+
+    monkeypatch.setattr(store_module, "train_by", training)
 
 
 def test_one_thread_each_and_the_callers_setting_back(monkeypatch):
     seen = []
-    plain = experiment.train
-    monkeypatch.setattr(
-        experiment,
-        "train",
-        lambda *a, **k: (seen.append(torch.get_num_threads()), plain(*a, **k))[1],
-    )
+    replace_training(monkeypatch, lambda m, seed: seen.append(torch.get_num_threads()))
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
@@ -91,7 +98,7 @@ def test_one_thread_each_and_the_callers_setting_back(monkeypatch):
 
 def test_runs_are_those_of_train(comparison):
     alone = train(F, 12, recipe="fast", seed=1, weight_decay=0.5, **QUICK)
-    twin = next(r for r in comparison.runs if (r.model.m, r.settings["seed"]) == (12, 1))
+    twin = next(r for r in comparison.runs if (r.model.m, r.settings.seed) == (12, 1))
     assert twin.model.W == pytest.approx(alone.model.W, abs=1e-5)
 
 
@@ -106,16 +113,9 @@ def test_exponents(comparison):
 
 def test_settings_repeat_the_comparison(comparison):
     s = dict(comparison.settings)
-    made = s.pop("frequencies")
-    assert made == F.describe()
-    activation = Activation(s.pop("v_low"), s.pop("v_high"))
-    again = compare(
-        Frequencies.power_law(made["n"], made["alpha"], made["density"]),
-        s.pop("m"),
-        s.pop("seeds"),
-        activation=activation,
-        **s,
-    )
+    made = {"frequencies": s.pop("frequencies"), "activation": s.pop("activation")}
+    assert made == Features(F).describe()
+    again = compare(Features.from_description(made, F.p), s.pop("m"), s.pop("seeds"), **s)
     assert [row.measured for row in again.rows] == [row.measured for row in comparison.rows]
 
 
@@ -168,17 +168,17 @@ def test_seeds_may_be_listed():
     assert compare(F, 6, seeds=[7], **QUICK).rows[0].seeds == (7,)
 
 
-def test_a_failed_run_does_not_lose_the_others(monkeypatch):
-    def sometimes(frequencies, m, *, seed, **training):
+@pytest.mark.parametrize("error", [DivergenceError, RuntimeError])
+def test_a_failed_run_does_not_lose_the_others(monkeypatch, error):
+    def sometimes(m, seed):
         if seed == 1:
-            raise DivergenceError("training diverged: loss nan")
-        return train(frequencies, m, seed=seed, **training)
+            raise error("out of memory")
 
-    monkeypatch.setattr(experiment, "train", sometimes)
+    replace_training(monkeypatch, sometimes)
     c = compare(F, [6, 12], seeds=2, **QUICK)
     assert [row.seeds for row in c.rows] == [(0,), (0,)]
-    assert "m = 6, seed 1: DivergenceError: training diverged" in "".join(c.failures)
-    assert c.to_dict()["failures"]
+    assert f"m = 6, seed 1: {error.__name__}: out of memory" in c.failures
+    assert len(c.to_dict()["failures"]) == 2
 
 
 def test_if_every_run_fails_the_reason_is_raised():
@@ -186,33 +186,24 @@ def test_if_every_run_fails_the_reason_is_raised():
         compare(F, 6, seeds=2, learning_rate=1e6, **QUICK)
 
 
-def test_nor_does_a_run_that_fails_in_another_way(monkeypatch):
-    def sometimes(frequencies, m, *, seed, **training):
-        if seed == 0:
-            raise RuntimeError("out of memory")
-        return train(frequencies, m, seed=seed, **training)
-
-    monkeypatch.setattr(experiment, "train", sometimes)
-    c = compare(F, 6, seeds=2, **QUICK)
-    assert c.rows[0].seeds == (1,) and "RuntimeError: out of memory" in c.failures[0]
-
-
 @pytest.mark.parametrize("finished", [0, 1, 3])
-def test_ctrl_c_keeps_what_was_finished(monkeypatch, finished):
-    calls = 0
+def test_ctrl_c_keeps_what_was_finished_and_a_store_resumes(monkeypatch, tmp_path, finished):
+    trained = []
 
-    def interrupted(*args, **kwargs):
-        nonlocal calls
-        calls += 1
-        if calls > finished:
+    def interrupted(m, seed):
+        if len(trained) == finished:
             raise KeyboardInterrupt
-        return train(*args, **kwargs)
+        trained.append((m, seed))
 
-    monkeypatch.setattr(experiment, "train", interrupted)
-    with pytest.raises(InterruptedComparison) as caught:
-        compare(F, [6, 12], seeds=2, **QUICK)
+    with monkeypatch.context() as context:
+        replace_training(context, interrupted)
+        with pytest.raises(InterruptedComparison) as caught:
+            compare(F, [6, 12], seeds=2, store=tmp_path, **QUICK)
     partial = caught.value.partial
     assert (partial is None) if finished == 0 else len(partial.runs) == finished
+    replace_training(monkeypatch, lambda m, seed: trained.append((m, seed)))
+    c = compare(F, [6, 12], seeds=2, store=tmp_path, **QUICK)
+    assert len(c.runs) == 4 and sorted(trained) == [(6, 0), (6, 1), (12, 0), (12, 1)]
 
 
 @pytest.mark.parametrize(
@@ -224,13 +215,13 @@ def test_ctrl_c_keeps_what_was_finished(monkeypatch, finished):
         ({"seeds": [1, 1]}, "different seeds"),
         ({"seeds": []}, "at least one"),
         ({"workers": 0}, "workers = 0"),
-        ({"recipe": "slow"}, "unknown recipe 'slow'"),
+        ({"recipe": "slow"}, "recipe = 'slow' is not allowed"),
         ({"theory": "none"}, "theory 'none'"),
         ({"steps": -5}, "steps = -5"),
     ],
 )
 def test_bad_input_is_refused_before_any_training(monkeypatch, arguments, message):
-    monkeypatch.setattr(experiment, "train", None)
+    monkeypatch.setattr(module, "train_cells", None)
     with pytest.raises(ValueError, match=message):
         compare(F, **({"m": 6} | arguments))
 

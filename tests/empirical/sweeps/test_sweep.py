@@ -14,16 +14,16 @@ import pytest
 import threadpoolctl
 from filelock import FileLock
 
-import empirical.sweeps.sweep as module
+import empirical.sweeps.engine as module
 from empirical.sweeps.grid import expand
 from empirical.sweeps.result import SweepResult
-from empirical.sweeps.store import Store
-from empirical.sweeps.sweep import InterruptedSweep, StorageError, sweep
+from empirical.sweeps.store import StorageError, Store
+from empirical.sweeps.sweep import InterruptedSweep, sweep
 from empirical.training.run import TrainingRun
 from empirical.training.train import DivergenceError, train
 from theory.frequencies import Frequencies
 
-GRID = {"m": [3, 5], "alpha": [0.5, 1.5], "gamma": [-1.0, 0.5], "n": 40}
+GRID = {"m": [3, 5], "alpha": [0.5, 1.5], "weight_decay": [-1.0, 0.5], "n": 40}
 QUICK = {"steps": 60, "batch": 16, "evaluation_samples": 500}
 
 
@@ -52,17 +52,17 @@ def test_expand_is_the_product_wide_models_first():
     assert [cell.place["m"] for cell in cells] == [5] * 8 + [3] * 8
     assert len({tuple(cell.place.items()) for cell in cells}) == 16
     cell = cells[0]
-    assert cell.settings["m"] == 5 and cell.settings["weight_decay"] == cell.place["gamma"]
-    assert cell.settings["recipe"] == "fast" and cell.settings["batch"] == 16
+    assert cell.m == 5 and cell.settings.weight_decay == cell.place["weight_decay"]
+    assert cell.settings.recipe == "fast" and cell.settings.batch == 16
 
 
 def test_expand_of_laws():
     own = Frequencies.from_counts([3, 2, 1, 1])
     cells = expand({"m": 2, "frequencies": [own]})
-    assert cells[0].frequencies is own and np.isnan(cells[0].place["alpha"])
-    laws = expand({"m": 2, "n": 20, "E": 0.5, "frequencies": ["linear", "exponential:7"]})
-    assert [cell.frequencies.law for cell in laws] == ["linear", "exponential"]
-    assert laws[1].frequencies.parameter == 7 and laws[1].frequencies.density == 0.5
+    assert cells[0].features.frequencies is own and np.isnan(cells[0].place["alpha"])
+    laws = expand({"m": 2, "n": 20, "density": 0.5, "frequencies": ["linear", "exponential:7"]})
+    assert [cell.features.frequencies.law for cell in laws] == ["linear", "exponential"]
+    assert laws[1].features.frequencies.parameter == 7 and laws[1].features.density == 0.5
     arrays = expand({"m": np.array([2, 3]), "alpha": np.linspace(0, 1, 3), "n": 20})
     assert len(arrays) == 6 and type(arrays[0].place["alpha"]) is float
 
@@ -78,8 +78,8 @@ def test_expand_of_laws():
         ({"m": 3, "frequencies": "zipf"}, "frequencies = 'zipf' is not allowed"),
         ({"m": 3, "frequencies": "exponential"}, "'exponential' is not allowed"),
         ({"m": 3, "frequencies": "linear", "alpha": 1}, "alpha goes with power_law"),
-        ({"m": 1, "frequencies": Frequencies.linear(5), "E": 1}, "have their own E"),
-        ({"m": 3, "recipe": "slow"}, "unknown recipe 'slow'"),
+        ({"m": 1, "frequencies": Frequencies.linear(5), "density": 1}, "have their own density"),
+        ({"m": 3, "recipe": "slow"}, "recipe = 'slow' is not allowed"),
     ],
 )
 def test_bad_grids(grid, message):
@@ -103,7 +103,7 @@ def test_rows_are_what_train_returns(undisturbed):
     result, _ = undisturbed
     table = result.to_dataframe()
     assert len(table) == 8 and not result.failures and not result.aside
-    row = table[(table.m == 5) & (table.alpha == 1.5) & (table.gamma == 0.5)].iloc[0]
+    row = table[(table.m == 5) & (table.alpha == 1.5) & (table.weight_decay == 0.5)].iloc[0]
     run = train(Frequencies.power_law(40, 1.5), 5, weight_decay=0.5, seed=0, recipe="fast", **QUICK)
     assert row.loss == run.loss and row.stderr == run.stderr and row.steps == 60
     assert row.dead_loss == run.dead_loss and row.dead_loss + row.live_loss == row.loss
@@ -144,11 +144,14 @@ def test_what_is_finished_is_not_trained_again(tmp_path, monkeypatch, undisturbe
 
 
 def test_a_failed_cell_does_not_stop_the_others(tmp_path):
-    grid = {"m": 3, "n": 40, "gamma": [-1.0, -1e9]}
+    grid = {"m": 3, "n": 40, "weight_decay": [-1.0, -1e9]}
     result = sweep(grid, store=tmp_path, workers=1, **QUICK)
     assert len(result.rows) == 1
     (failure,) = result.failures
-    assert "gamma = -1000000000.0" in failure and "DivergenceError: training diverged" in failure
+    assert (
+        "weight_decay = -1000000000.0" in failure
+        and "DivergenceError: training diverged" in failure
+    )
     assert len(list(tmp_path.glob("*.failed.json"))) == 1
     with pytest.raises(DivergenceError):
         train(Frequencies.power_law(40, 1.0), 3, weight_decay=-1e9, recipe="fast", **QUICK)
@@ -302,13 +305,13 @@ def test_a_pool_that_breaks_before_it_takes_work(tmp_path, monkeypatch, undistur
 class Dying(ThreadPoolExecutor):
     """A pool that breaks whenever it is to train a model of width 3, alone or beside others."""
 
-    def submit(self, function, folder, frequencies, settings, patient):
-        if settings["m"] == 3:
+    def submit(self, function, folder, cell, patient):
+        if cell.m == 3:
 
             def function(*arguments):
                 raise module.BrokenProcessPool("killed")
 
-        return super().submit(function, folder, frequencies, settings, patient)
+        return super().submit(function, folder, cell, patient)
 
 
 def test_a_cell_whose_process_always_dies_takes_no_other_with_it(tmp_path, monkeypatch):
@@ -336,7 +339,7 @@ def test_the_callers_processes_are_left_alone(tmp_path):
 
 def test_what_another_process_makes_is_left_for_last(tmp_path):
     store, cells = Store(tmp_path), expand(GRID, **QUICK)
-    lock = FileLock(tmp_path / f"{store.key(cells[0].frequencies, cells[0].settings)}.lock")
+    lock = FileLock(tmp_path / f"{store.key(cells[0])}.lock")
     seen = []
 
     def release(done, total):
@@ -399,7 +402,9 @@ def test_exponents_and_pictures(undisturbed):
     table = result.to_dataframe()
     assert len(exponents) == 4
     first = exponents.iloc[0]
-    losses = table[(table.alpha == first.alpha) & (table.gamma == first.gamma)].loss.to_numpy()
+    losses = table[
+        (table.alpha == first.alpha) & (table.weight_decay == first.weight_decay)
+    ].loss.to_numpy()
     assert first.exponent == pytest.approx(-np.log(losses[1] / losses[0]) / np.log(5 / 3))
     axes = result.plot()
     assert len(axes.lines) >= 4
@@ -410,14 +415,14 @@ def test_exponents_and_pictures(undisturbed):
         result.plot_phase("beauty")
     with pytest.raises(ValueError, match="m = 4 is not in the sweep"):
         result.plot_phase("loss", m=4)
-    other = SweepResult((*result.rows, replace(result.rows[0], E=2.0)))
+    other = SweepResult((*result.rows, replace(result.rows[0], density=2.0)))
     with pytest.raises(
-        ValueError, match=r"a phase diagram needs one E: the sweep has \[1.0, 2.0\]"
+        ValueError, match=r"a phase diagram needs one density: the sweep has \[1.0, 2.0\]"
     ):
         other.plot_phase("loss")
-    with pytest.raises(ValueError, match="at least two alphas and two gammas"):
+    with pytest.raises(ValueError, match="at least two alphas and two weight decays"):
         SweepResult(result.rows[:2]).plot_phase("loss")
-    assert str(result) == "8 runs"
+    assert str(result) == repr(result) == "8 runs over alpha (2), weight_decay (2), m (2)"
 
 
 def test_to_xarray(undisturbed):
@@ -426,9 +431,11 @@ def test_to_xarray(undisturbed):
     cube = result.to_xarray()
     table = result.to_dataframe()
     row = table.iloc[5]
-    found = cube.loss.sel(m=row.m, alpha=row.alpha, gamma=row.gamma, seed=0, recipe="fast")
+    found = cube.loss.sel(
+        m=row.m, alpha=row.alpha, weight_decay=row.weight_decay, seed=0, recipe="fast"
+    )
     assert float(found.squeeze()) == row.loss
-    assert cube.sizes["m"] == 2 and cube.sizes["gamma"] == 2
+    assert cube.sizes["m"] == 2 and cube.sizes["weight_decay"] == 2
 
 
 def test_nothing_is_left_without_a_store(tmp_path, monkeypatch):

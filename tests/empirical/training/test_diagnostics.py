@@ -5,6 +5,7 @@ from empirical.training.diagnostics import measure
 from empirical.training.train import train
 from numerics.toy_model import ToyModel
 from theory.activation import Activation
+from theory.features import Features
 from theory.frequencies import Frequencies
 
 F = Frequencies.power_law(12, 1.0, density=2.0)
@@ -74,7 +75,7 @@ def test_dead_needs_silence_to_the_own_input_at_its_largest_too():
     assert measure(ToyModel(W, [-2.01, -0.51]), f, samples=100).dead.tolist() == [True, True]
     # With v in (0, 1) half of that is enough.
     half = Activation(0.0, 1.0)
-    dead = measure(ToyModel(W, [-1.5, -0.4]), f, samples=100, activation=half).dead
+    dead = measure(ToyModel(W, [-1.5, -0.4]), Features(f, half), samples=100).dead
     assert dead.tolist() == [True, True]
 
 
@@ -93,7 +94,7 @@ def test_thresholds_are_where_they_are_said_to_be():
 
 def test_other_activations_change_what_is_lost():
     v = Activation(0.0, 1.0)
-    result = measure(built(), F, samples=100, activation=v)
+    result = measure(built(), Features(F, v), samples=100)
     assert result.dead_loss == pytest.approx(F.p[4:].sum() / 3)
     assert result.lost_rows_loss == pytest.approx(np.sum(F.p[4:] / 3 - F.p[4:] ** 2 / 4))
     assert result.lost_ranks_loss == pytest.approx(result.lost_rows_loss)

@@ -6,7 +6,7 @@ import torch
 
 from empirical.training.fused_kernels import decay_rows, draw_active, gradients, update
 from empirical.training.optimizer import RowAdamW
-from empirical.training.settings import check_settings
+from empirical.training.settings import TrainingSettings
 from empirical.training.steps import FusedSteps, TorchSteps, loss_and_gradients
 from empirical.training.train import train
 from numerics.sampling import FeatureSampler
@@ -31,7 +31,9 @@ def test_the_same_generator_draws_the_same_batches(f, share):
     plain, compiled = (np.random.default_rng(3) for _ in "ab")
     for batch in (1, 7, 64, 2048):
         expected = sampler.draw(batch, plain)
-        sample, feature, value, weight = draw_active(sampler.tables, batch, 0.5, 1.5, compiled)
+        sample, feature, value, weight = draw_active(
+            sampler.tables, batch, (0.5, 1.5, None), compiled
+        )
         assert np.array_equal(sample, expected.sample)
         assert np.array_equal(feature, expected.feature)
         assert value == pytest.approx(expected.value, rel=1e-6)
@@ -51,7 +53,7 @@ def test_gradients_against_torch(batch, m, bias):
     grad_W, grad_b = np.full_like(W, np.nan), np.full_like(b, np.nan)
     value = drawn.value.astype(np.float32)
     weight = drawn.weight.astype(np.float32)
-    loss = gradients(W, b, drawn.sample, drawn.feature, value, weight, grad_W, grad_b)
+    loss = gradients(W, b, drawn.sample, drawn.feature, value, weight, None, grad_W, grad_b)
     plain = loss_and_gradients(torch.from_numpy(W).double(), torch.from_numpy(b).double(), drawn)
     assert loss / batch == pytest.approx(float(plain.loss), rel=1e-5)
     size = float(plain.W.abs().max())
@@ -79,7 +81,13 @@ def test_update_against_the_optimizer(decay):
 @pytest.mark.parametrize(("gamma", "share"), [(-1.0, 0.0), (0.5, 0.0), (-1.0, 0.75)])
 def test_the_same_batches_make_the_same_model(gamma, share):
     f = Frequencies.power_law(300, 1.0)
-    settings = {"weight_decay": gamma, "batch": 64, "steps": 200, "evaluation_samples": 100}
+    settings = {
+        "recipe": "paper",
+        "weight_decay": gamma,
+        "batch": 64,
+        "steps": 200,
+        "evaluation_samples": 100,
+    }
     settings["rare_share"] = share
     fused, plain, other = (
         train(f, 25, backend=backend, seed=seed, **settings)
@@ -94,13 +102,13 @@ def test_the_same_batches_make_the_same_model(gamma, share):
 @pytest.mark.parametrize("method", [FusedSteps, TorchSteps])
 def test_state_and_back(method):
     f = Frequencies.power_law(30, 1.0)
-    settings = check_settings(f, m=4, batch=8, steps=10)
+    settings = TrainingSettings(batch=8, steps=10)
     rates = np.full(5, 1e-2)
 
     def make(seed):
         rng = np.random.default_rng(seed)
         W = rng.standard_normal((30, 4)).astype(np.float32)
-        return method(W, W[:, 0].copy(), FeatureSampler(f), np.random.default_rng(9), settings)
+        return method(W, W[:, 0].copy(), Features(f), np.random.default_rng(9), settings)
 
     first, second = make(0), make(1)
     first.take(rates, rates, 0, 8), second.take(rates, rates, 0, 8)

@@ -1,4 +1,3 @@
-import inspect
 import math
 
 import numpy as np
@@ -9,7 +8,7 @@ import empirical.training.steps as torch_steps
 import empirical.training.train as training
 from empirical.training.recipes import RECIPES
 from empirical.training.run import TrainingRun
-from empirical.training.settings import DEFAULTS, check_settings, schedule
+from empirical.training.settings import TrainingSettings, make_settings, schedule
 from empirical.training.steps import FusedSteps, TorchSteps, loss_and_gradients
 from empirical.training.train import DivergenceError, train
 from numerics.loss.monte_carlo import monte_carlo_loss
@@ -20,7 +19,7 @@ from theory.frequencies import Frequencies
 from theory.regimes.weak import weak_loss
 
 SMALL = Frequencies.power_law(40, 1.0, density=2.0)
-QUICK = {"batch": 32, "steps": 120, "evaluation_samples": 1000}
+QUICK = {"recipe": "paper", "batch": 32, "steps": 120, "evaluation_samples": 1000}
 
 
 def dense(batch, dtype=torch.float32):
@@ -110,6 +109,7 @@ def test_the_start_is_as_published():
     run = train(
         Frequencies.power_law(4000, 1.0),
         16,
+        recipe="paper",
         batch=1,
         steps=1,
         learning_rate=1e-12,
@@ -121,44 +121,48 @@ def test_the_start_is_as_published():
     assert abs(W.var() - 1 / 16) < 4 * math.sqrt(2 / count) / 16
     assert abs(b.mean()) < 4 / 4000**0.5 and abs(b.var() - 1) < 4 * math.sqrt(2 / 4000)
     zero = train(
-        SMALL, 5, bias_start="zero", batch=1, steps=1, learning_rate=1e-12, evaluation_samples=2
+        SMALL,
+        5,
+        recipe="paper",
+        bias_start="zero",
+        batch=1,
+        steps=1,
+        learning_rate=1e-12,
+        evaluation_samples=2,
     )
     assert np.all(np.abs(zero.model.b) < 1e-9)
 
 
-def test_defaults_are_the_published_recipe():
-    settings = check_settings(SMALL, m=5)
-    published = {
-        "weight_decay": -1.0,
-        "bias_start": "normal",
-        "batch": 2048,
-        "steps": 20_000,
-        "learning_rate": 1e-2,
-        "bias_learning_rate": 1e-2,
-        "warmup_steps": 2000,
-        "final_learning_rate": 0.05,
-        "loss_scale": 1.0,
-    }
-    assert published.items() <= settings.items()
-    assert settings == check_settings(SMALL, m=5, recipe="paper")
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(train).parameters.items()
-        if name in DEFAULTS and name != "m"
-    }
-    assert defaults == {name: value for name, value in DEFAULTS.items() if name != "m"}
+PUBLISHED = {
+    "weight_decay": -1.0,
+    "bias_start": "normal",
+    "batch": 2048,
+    "late_batch": 2048,
+    "steps": 20_000,
+    "learning_rate": 1e-2,
+    "bias_learning_rate": 1e-2,
+    "warmup_steps": 2000,
+    "final_learning_rate": 0.05,
+    "rare_share": 0.0,
+    "loss_scale": 1.0,
+}
 
 
-def test_recipes_and_what_is_given_before_them():
-    fast = check_settings(SMALL, m=5, recipe="fast")
+def test_the_paper_recipe_is_the_published_one():
+    assert PUBLISHED.items() <= dict(make_settings(recipe="paper")).items()
+
+
+def test_fast_is_the_default_and_what_is_given_comes_before_a_recipe():
+    fast = make_settings()
+    assert fast == make_settings(recipe="fast") == TrainingSettings()
     for name, value in RECIPES["fast"].items():
         assert fast[name] == value
-    assert fast["warmup_steps"] == fast["steps"] // 10
-    own = check_settings(SMALL, m=5, recipe="fast", batch=32, steps=50)
-    assert (own["batch"], own["late_batch"], own["steps"]) == (32, 32, 50)
-    assert own["bias_start"] == "zero"
-    with pytest.raises(ValueError, match="unknown recipe 'slow': give one of paper, fast"):
-        check_settings(SMALL, m=5, recipe="slow")
+    assert fast.warmup_steps == fast.steps // 10
+    own = make_settings(batch=32, steps=50)
+    assert (own.batch, own.late_batch, own.steps) == (32, 32, 50)
+    assert own.bias_start == "zero"
+    with pytest.raises(ValueError, match="recipe = 'slow' is not allowed: give 'fast' or 'paper'"):
+        make_settings(recipe="slow")
 
 
 def test_the_batch_grows_late(monkeypatch):
@@ -192,7 +196,7 @@ def test_same_seed_same_model_and_other_seed_another():
 def test_training_learns_what_theory_allows():
     """Weak decay keeps one feature to a direction: near the ideal, far from learning nothing."""
     f = Frequencies.power_law(50, 1.5)
-    run = train(f, 10, weight_decay=0.3, bias_start="zero", batch=128, steps=2000)
+    run = train(f, 10, recipe="paper", weight_decay=0.3, bias_start="zero", batch=128, steps=2000)
     ideal = float(weak_loss(f, 10))
     assert run.loss < 1.15 * ideal
     assert run.loss < 0.5 * float(weak_loss(f, 0))
@@ -206,15 +210,22 @@ def batch_losses(f, steps, batch, seed):
     losses = []
     plain = torch_steps.loss_and_gradients
 
-    def listening(W, b, drawn):
-        gradients = plain(W, b, drawn)
+    def listening(*arguments):
+        gradients = plain(*arguments)
         losses.append(float(gradients.loss))
         return gradients
 
     torch_steps.loss_and_gradients = listening
     try:
         run = train(
-            f, 6, batch=batch, steps=steps, seed=seed, evaluation_samples=10, backend="torch"
+            f,
+            6,
+            recipe="paper",
+            batch=batch,
+            steps=steps,
+            seed=seed,
+            evaluation_samples=10,
+            backend="torch",
         )
     finally:
         torch_steps.loss_and_gradients = plain
@@ -242,12 +253,12 @@ def test_the_reported_loss_is_of_fresh_samples():
 
 def test_other_activations_reach_the_samples_and_the_record():
     v = Activation(0.25, 0.5)
-    run = train(SMALL, 6, activation=v, seed=4, **QUICK)
-    assert run.activation == v
+    run = train(Features(SMALL, v), 6, seed=4, **QUICK)
+    assert run.features.activation == v
     batches = np.random.default_rng(np.random.SeedSequence(4).spawn(3)[1])
     assert FeatureSampler(Features(SMALL, v)).draw(32, batches).value.max() <= 0.5
     # The evaluation uses it too: every sample of a dead model costs what v is.
-    fresh = monte_carlo_loss(run.model, Features(SMALL, v), 2**14, 1)
+    fresh = monte_carlo_loss(run.model, run.features, 2**14, 1)
     assert abs(fresh.loss - run.loss) < 4 * math.hypot(fresh.stderr, run.stderr)
     other = train(SMALL, 6, seed=4, **QUICK)
     assert not np.allclose(run.model.W, other.model.W, atol=1e-3)
@@ -322,8 +333,10 @@ def test_bad_settings(settings, message):
 
 
 def test_unknown_setting():
-    with pytest.raises(TypeError, match="no setting 'bach'"):
-        check_settings(SMALL, m=6, bach=3)
+    with pytest.raises(TypeError, match="no setting 'bach': it has recipe, weight_decay, seed"):
+        train(SMALL, 6, bach=3)
+    with pytest.raises(TypeError, match=r"it belongs to the features, Features\(frequencies, act"):
+        train(SMALL, 6, activation=Activation())
 
 
 # ---- stop and resume -------------------------------------------------------------------
@@ -376,15 +389,20 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     train(SMALL, 6, checkpoint=path, **QUICK)
     with pytest.raises(ValueError, match="belongs to another run .*seed = 0 there, 1 here"):
         train(SMALL, 6, seed=1, checkpoint=path, **QUICK)
-    with pytest.raises(ValueError, match="v_high = 2.0 there, 1.0 here"):
-        train(SMALL, 6, activation=Activation(0.0, 1.0), checkpoint=path, **QUICK)
-    with pytest.raises(ValueError, match="other frequencies"):
-        train(Frequencies.power_law(40, 1.1, density=2.0), 6, checkpoint=path, **QUICK)
+    with pytest.raises(ValueError, match="belongs to another run .*m = 6 there, 5 here"):
+        train(SMALL, 5, checkpoint=path, **QUICK)
+    for other in (
+        Features(SMALL, Activation(0.0, 1.0)),
+        Features(SMALL, importance=[2] + 39 * [1]),
+        Frequencies.power_law(40, 1.1, density=2.0),
+    ):
+        with pytest.raises(ValueError, match="belongs to a run on other features"):
+            train(other, 6, checkpoint=path, **QUICK)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match="cannot be read as a safetensors file"):
         train(SMALL, 6, checkpoint=path, **QUICK)
     train(SMALL, 6, **QUICK).save(path)
-    with pytest.raises(ValueError, match=r"holds superscale.TrainingRun/2, not"):
+    with pytest.raises(ValueError, match=r"holds superscale.TrainingRun/3, not"):
         train(SMALL, 6, checkpoint=path, **QUICK)
 
 
@@ -415,7 +433,7 @@ def test_runs_come_back_as_they_were(tmp_path, f):
     run.save(tmp_path / "run.safetensors")
     back = TrainingRun.load(tmp_path / "run.safetensors")
     assert np.array_equal(back.model.W, run.model.W) and np.array_equal(back.model.b, run.model.b)
-    assert back.frequencies == run.frequencies and back.settings == run.settings
+    assert back.features == run.features and back.settings == run.settings
     assert (back.loss, back.stderr, back.samples) == (run.loss, run.stderr, run.samples)
     assert back.to_dataframe().equals(run.to_dataframe())
     assert [p.name for p in tmp_path.iterdir()] == ["run.safetensors"]
@@ -454,7 +472,7 @@ def test_a_second_phase_begins_where_the_first_ended(tmp_path):
     for backend in ("fused", "torch"):
         second = train(SMALL, 6, model=first.model, backend=backend, **QUICK)
         assert second.loss < first.loss
-        assert len(second.settings["begun_at"]) == 64
+        assert len(second.begun_at) == 64
     again = train(SMALL, 6, model=first.model, checkpoint=tmp_path / "c", **QUICK)
     resumed = train(SMALL, 6, model=first.model, checkpoint=tmp_path / "c", **QUICK)
     np.testing.assert_array_equal(resumed.model.W, again.model.W)

@@ -7,6 +7,7 @@ import torch
 from empirical.training.train import DivergenceError, train
 from empirical.training.train_many import train_many
 from theory.activation import Activation
+from theory.features import Features
 from theory.frequencies import Frequencies
 
 LAWS = [Frequencies.power_law(60, alpha, density=1.5) for alpha in (0.5, 1.0, 1.5)]
@@ -27,15 +28,15 @@ def test_each_model_is_what_train_makes_of_it(device):
         assert run.losses == pytest.approx(alone.losses, rel=1e-4)
         assert run.loss == pytest.approx(alone.loss, rel=1e-3)
         assert np.array_equal(run.steps, alone.steps)
-        assert run.frequencies == LAWS[k] and run.settings["seed"] == 4 + k
+        assert run.features.frequencies == LAWS[k] and run.settings.seed == 4 + k
         # Negative control: another seed is another model.
         assert np.abs(run.model.W - many[k - 1].model.W).max() > 0.1
 
 
 def test_one_law_for_all_and_another_law_of_v():
-    v = Activation(0.0, 1.0)
-    runs = train_many(LAWS[1], 6, seeds=2, activation=v, batch=8, steps=20, evaluation_samples=10)
-    alone = train(LAWS[1], 6, seed=1, activation=v, batch=8, steps=20, evaluation_samples=10)
+    shown = Features(LAWS[1], Activation(0.0, 1.0))
+    runs = train_many(shown, 6, seeds=2, batch=8, steps=20, evaluation_samples=10)
+    alone = train(shown, 6, seed=1, batch=8, steps=20, evaluation_samples=10)
     assert np.abs(runs[1].model.W - alone.model.W).max() < 1e-4
 
 
@@ -51,7 +52,7 @@ def test_compiled():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="2 seeds and 3 frequencies"):
+    with pytest.raises(ValueError, match="2 seeds and 3 features"):
         train_many(LAWS, 6, seeds=2)
     with pytest.raises(ValueError, match=r"n = \[60, 61\]"):
         train_many([LAWS[0], Frequencies.linear(61)], 6, seeds=2)

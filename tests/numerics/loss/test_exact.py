@@ -409,7 +409,7 @@ def trained():
     from empirical.training.train import train
 
     f = Frequencies.power_law(300, 1.0)
-    return train(f, m=20, weight_decay=-1.0, seed=0, batch=256, steps=400).model, f
+    return train(f, m=20, recipe="paper", seed=0, batch=256, steps=400).model, f
 
 
 def test_agrees_with_samples_on_a_trained_model_and_sees_a_wrong_bias(trained):

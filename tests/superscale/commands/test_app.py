@@ -136,7 +136,7 @@ def test_train_saves_a_run(capsys, tmp_path):
     )
     assert code == 0 and "n = 60, m = 6" in out and "dead" in out
     saved = TrainingRun.load(path)
-    assert saved.settings["seed"] == 3 and saved.settings["batch"] == 16
+    assert saved.settings.seed == 3 and saved.settings.batch == 16
     code, out, _ = call(
         capsys, "train", "--m", 6, *QUICK, "--bias-start", "zero", "--seed", 3, "--json"
     )
@@ -216,7 +216,7 @@ def test_reference_exponents_by_curve(capsys):
 def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "run.safetensors"
     f = ss.Frequencies.power_law(60, 1.0)
-    ss.train(f, 8, batch=64, steps=200, seed=1).save(path)
+    ss.train(f, 8, recipe="paper", batch=64, steps=200, seed=1).save(path)
     return path
 
 
@@ -224,7 +224,8 @@ def test_loss_of_a_run(capsys, saved, tmp_path):
     run = ss.TrainingRun.load(saved)
     code, out, _ = call(capsys, "loss", saved, "--json")
     record = json.loads(out)
-    exact = ss.population_loss(run.model, run.frequencies)
+    words = run.features.frequencies
+    exact = ss.population_loss(run.model, words)
     assert code == 0 and record["loss"] == exact.loss
     assert record["parts"] == dict(exact.parts) and len(record["rows"]) == 60
     assert abs(run.loss - exact.loss) < 4 * run.stderr
@@ -233,7 +234,7 @@ def test_loss_of_a_run(capsys, saved, tmp_path):
     f = ss.Frequencies.power_law(60, 2.0)
     assert json.loads(out)["loss"] == ss.population_loss(run.model, f, rtol=1e-3).loss
     _, out, _ = call(capsys, "loss", saved, "--sampling", "one_hot", "--json")
-    assert json.loads(out)["loss"] == ss.population_loss(run.model, run.frequencies, "one_hot").loss
+    assert json.loads(out)["loss"] == ss.population_loss(run.model, words, "one_hot").loss
     code, out, _ = call(capsys, "loss", saved, "--output", tmp_path / "x.png")
     assert "expected loss" in out and "interference_silent" in out and (tmp_path / "x.png").exists()
     _, out, _ = call(capsys, "loss", saved, "--csv")
@@ -242,7 +243,7 @@ def test_loss_of_a_run(capsys, saved, tmp_path):
 
 def test_loss_of_a_run_with_another_law_of_v(capsys, tmp_path):
     f, v = ss.Frequencies.power_law(9, 1.0), ss.Activation(1, 2)
-    run = ss.train(f, 2, batch=16, steps=10, activation=v)
+    run = ss.train(ss.Features(f, v), 2, batch=16, steps=10)
     run.save(tmp_path / "other.safetensors")
     _, out, _ = call(capsys, "loss", tmp_path / "other.safetensors", "--json")
     model = ss.TrainingRun.load(tmp_path / "other.safetensors").model
@@ -378,7 +379,7 @@ BAD = {
         "learning_rate = 1e+39",
     ),
     "a huge n": (["predict", "--n", 10**30], "n = 1000000000000000000000000000000"),
-    "unknown recipe": (["compare", "--recipe", "x"], "unknown recipe 'x'"),
+    "unknown recipe": (["compare", "--recipe", "x"], "recipe = 'x' is not allowed"),
     "unknown ending": (["compare", "--output", "{}/x.docx"], "ends in .png"),
     "no such folder": (["compare", "--output", "{}/no/x.png"], "does not exist"),
     "output is a directory": (
@@ -560,7 +561,7 @@ def test_sweep_names_what_failed_and_what_it_set_aside(capsys, tmp_path):
         1,
     ]
     code, out, err = call(capsys, *words, "--store", tmp_path)
-    assert code == 0 and "1 runs, 1 failed" in out
+    assert code == 0 and "1 runs; 1 failed" in out
     assert "did not finish: frequencies = power_law" in err and "DivergenceError" in err
     next(tmp_path.glob("*.safetensors")).write_bytes(b"?")
     _, _, err = call(capsys, *words, "--store", tmp_path)
@@ -577,7 +578,7 @@ def test_sweep_names_what_failed_and_what_it_set_aside(capsys, tmp_path):
         ),
         (["--m", "3", "--alpha", "0:2:1"], "--alpha '0:2:1' is not a number"),
         (["--m", "3", "--law", "zipf"], "frequencies = 'zipf' is not allowed"),
-        (["--m", "3", "--recipe", "slow"], "unknown recipe 'slow'"),
+        (["--m", "3", "--recipe", "slow"], "recipe = 'slow' is not allowed"),
         (["--m", "3", "--dask", "tcp://127.0.0.1:1"], "--dask needs --store"),
         (["--m", "3", "-o", "a.txt"], "a.txt"),
         (["--m", "3", "--phase", "beauty", "-o", "a.png"], "--phase beauty is not known"),
@@ -615,12 +616,12 @@ def test_bad_reproductions(capsys, words, message):
 def test_measure_and_reproduce(capsys, tmp_path, monkeypatch):
     import empirical.comparisons.shipped as measured
 
-    small = {"m": [10, 15], "n": 50, "alpha": [0.5, 1.0], "gamma": [-1.0, 1.0]}
+    small = {"m": [10, 15], "n": 50, "alpha": [0.5, 1.0], "weight_decay": [-1.0, 1.0]}
     monkeypatch.setattr(measured, "MEASUREMENTS", {"grid": small, "row_paper": small})
     monkeypatch.setattr(measured, "sweep", lambda g, f=measured.sweep, **k: f(g, steps=20, **k))
     store, table = tmp_path / "runs", tmp_path / "measured_grid.csv"
     code, out, _ = call(capsys, "reproduce", "grid", "--store", store, "--workers", 1, "-o", table)
-    assert code == 0 and out.strip() == "grid: 8 runs" and table.exists()
+    assert code == 0 and out.startswith("grid: 8 runs over alpha (2), ") and table.exists()
     for figure in ("fig3", "fig4"):
         path = tmp_path / f"{figure}.png"
         code, out, _ = call(
