@@ -202,7 +202,8 @@ def loss(
     loaded = TrainingRun.load(run)
     frequencies = _choose_frequencies(loaded, law, alpha, scale, density, counts, top, column)
     # population_loss itself says what is wrong with another word.
-    features = Features(frequencies, loaded.activation)
+    shown = loaded.features
+    features = Features(frequencies, shown.activation, shown.importance)
     report = population_loss(loaded.model, features, sampling, rtol=rtol)  # type: ignore[arg-type]
     record = {
         "loss": report.loss,
