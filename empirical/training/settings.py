@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from empirical.training.recipes import RECIPES
@@ -54,6 +53,10 @@ def _one_of(*allowed: str, default: str | None = None) -> Any:
 
 
 def _check_device(name: str, value: Any) -> str:
+    if value == "cpu":
+        return "cpu"
+    import torch  # slow to import, and reading a saved run needs it not
+
     try:
         torch.empty(0, device=value)
     except (RuntimeError, AssertionError) as error:
@@ -152,7 +155,7 @@ class TrainingSettings:
                 value = self._derived(one.name)
             object.__setattr__(self, one.name, one.metadata["check"](one.name, value))
         check_integer("warmup_steps", self.warmup_steps, 0, self.steps)
-        on_cpu = torch.device(self.device).type == "cpu"
+        on_cpu = self.device.partition(":")[0] == "cpu"
         if self.backend == "fused" and not on_cpu:
             raise ValueError(
                 f"backend 'fused' runs on the CPU, not on {self.device!r}: give 'torch'"
