@@ -1,9 +1,8 @@
-"""Overlaps of directions in R^m: what chance gives, and what no arrangement can beat.
+"""Overlaps of directions in R^m: their law for random directions, and the Welch bound.
 
-Use ``RandomOverlap(m)`` for the law of t = cos(angle) between two independent uniform directions
-(moments, tails, expected maximum over n directions), ``welch_mean_square`` for the least mean
-squared overlap of n directions, and ``frame_capacity`` for the largest n at which all overlaps
-could be equal to it.
+``RandomOverlap(m)`` is the law of t = cos(angle) between two independent uniform directions
+(moments, tails, expected maximum over n directions), ``welch_mean_square`` the least mean squared
+overlap of n directions, and ``frame_capacity`` the largest n for which all |t| can be equal.
 """
 
 from __future__ import annotations
@@ -111,13 +110,14 @@ class RandomOverlap:
         log_norm = -betaln((self.m - 1) / 2, 0.5)
         with np.errstate(divide="ignore"):
             inside = np.exp(log_norm + (self.m - 3) / 2 * np.log1p(-np.minimum(t * t, 1.0)))
-        return np.where(np.abs(t) < 1, inside, 0.0)
+        density: NDArray[np.float64] = np.where(np.abs(t) < 1, inside, 0.0)[()]
+        return density
 
     def survival(self, t: ArrayLike) -> NDArray[np.float64]:
         """Return P(overlap > t), accurate in the tail."""
         t = np.clip(np.asarray(t, dtype=np.float64), -1.0, 1.0)
         two_sided = betainc((self.m - 1) / 2, 0.5, 1 - t * t)
-        above: NDArray[np.float64] = np.where(t >= 0, two_sided / 2, 1 - two_sided / 2)
+        above: NDArray[np.float64] = np.where(t >= 0, two_sided / 2, 1 - two_sided / 2)[()]
         return above
 
     def one_sided_moment(self, h: float) -> float:
@@ -220,8 +220,8 @@ def welch_mean_square(n: ArrayLike, m: ArrayLike) -> NDArray[np.float64]:
     (0.2222222222222222, 0.0)
     """
     n, m = np.asarray(n, dtype=np.float64), np.asarray(m, dtype=np.float64)
-    if np.any(n < 2) or np.any(m < 1):
-        raise ValueError(f"n = {n}, m = {m} is not allowed: give n >= 2 and m >= 1")
+    if not (np.all(n >= 2) and np.all(m >= 1) and np.all(np.isfinite(n))):
+        raise ValueError(f"n = {n}, m = {m} is not allowed: give finite n >= 2 and m >= 1")
     square: NDArray[np.float64] = np.maximum(n - m, 0.0) / (m * (n - 1))
     return square
 
@@ -245,6 +245,8 @@ def frame_capacity(m: ArrayLike) -> NDArray[np.float64]:
     28.0
     """
     m = np.asarray(m, dtype=np.float64)
+    if not np.all(m >= 1):
+        raise ValueError(f"m = {m} is not allowed: give dimensions of at least 1")
     capacity: NDArray[np.float64] = m * (m + 1) / 2
     return capacity
 

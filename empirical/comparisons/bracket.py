@@ -21,7 +21,7 @@ from numerics.packings.descent import descend
 from numerics.packings.energies import relu_energy
 from numerics.packings.starts import random_start
 from theory.bounds.loss_bounds import bound_one_active_loss
-from theory.checks import check_integer, check_widths
+from theory.checks import check_integer, check_real, check_widths
 from theory.frequencies import Frequencies
 from theory.regimes.one_active import self_loss
 
@@ -177,6 +177,8 @@ def bracket_loss(
     widths = [int(width) for width in dict.fromkeys(check_widths(m, n).tolist())]
     if min(widths) < 2:
         raise ValueError("m = 1 is not allowed: directions need m >= 2")
+    steps, batch = check_integer("steps", steps), check_integer("batch", batch)
+    density = check_real("density", density, 0.0, strict=True)
     given = None if r is None or b is None else (r, b)
     frequencies = Frequencies.power_law(n, 0.0, density)
     rows, found = [], []

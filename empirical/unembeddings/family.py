@@ -172,7 +172,7 @@ def analyze_many(
     tensor: str | None = None,
     counts: ArrayLike | None = None,
     remove: int | None = None,
-    rng: np.random.Generator | int = 0,
+    seed: int | np.random.Generator = 0,
     pairs: Literal["all", "sample", "none"] | None = None,
     samples: int = 2**18,
     rows: int = 2048,
@@ -184,7 +184,7 @@ def analyze_many(
     ----------
     sources : iterable, or mapping of name to source
         Each as ``analyze`` takes it.
-    tensor, counts, remove, rng, pairs, samples, rows
+    tensor, counts, remove, seed, pairs, samples, rows
         As in ``analyze``, the same for each.
     progress : bool or callable
         True for a progress bar; a function is called as progress(done, total).
@@ -209,6 +209,8 @@ def analyze_many(
     one = isinstance(sources, (str, bytes, Path, RowMatrix, Unembedding))
     if one or hasattr(sources, "shape"):
         raise TypeError("sources must be a list of sources: give one alone to analyze")
+    if not isinstance(sources, Iterable):
+        raise TypeError(f"sources = {sources!r} is not a list of sources: give one, or a mapping")
     items = list(sources.items()) if isinstance(sources, Mapping) else [(None, x) for x in sources]
     if not items:
         raise ValueError("no sources: give at least one")
@@ -223,7 +225,7 @@ def analyze_many(
                         tensor=tensor,
                         counts=counts,
                         remove=remove,
-                        rng=rng,
+                        seed=seed,
                         pairs=pairs,
                         samples=samples,
                         rows=rows,

@@ -202,7 +202,7 @@ def analyze(
     tensor: str | None = None,
     counts: ArrayLike | None = None,
     remove: int | None = None,
-    rng: np.random.Generator | int = 0,
+    seed: int | np.random.Generator = 0,
     pairs: Literal["all", "sample", "none"] | None = None,
     samples: int = 2**18,
     rows: int = 2048,
@@ -221,7 +221,7 @@ def analyze(
         How often each token occurs, by token id: adds weighted overlaps and cross entropy.
     remove : int, optional
         As in ``compare_treatments``: principal directions to remove (default m/100, at least 1).
-    rng : Generator or int
+    seed : int or Generator
         For what is sampled.
     pairs, samples
         As in ``overlaps``; all pairs up to 10 000 rows by default, a sample of them above. Mean
@@ -260,10 +260,12 @@ def analyze(
     if pairs is None:
         pairs = "all" if matrix.n <= _ALL_PAIRS else "sample"
     try:
-        overlaps = compare_treatments(matrix, remove=remove, pairs=pairs, samples=samples, rng=rng)
+        overlaps = compare_treatments(
+            matrix, remove=remove, pairs=pairs, samples=samples, seed=seed
+        )
         raw = overlaps.results[0]
         norms = np.concatenate([raw.norms, np.zeros(matrix.n - raw.norms.size)])
-        options = {"rows": rows, "seed": rng}
+        options = {"rows": rows, "seed": seed}
         weighted = None
         if weights is not None:
             weighted = compare_treatments(matrix, remove=remove, pairs="none", weights=weights)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from numerics.overlaps.statistics import TooFewRowsError
 from numerics.overlaps.unit_rows import UnitRows, moments
 from numerics.tensors.row_matrix import RowMatrix
-from theory.checks import read_only
+from theory.checks import check_integer, read_only
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class Spectrum:
 
     def share(self, k: int = 1) -> float:
         """Return the share of Σλ in the k leading directions."""
-        return float(self.shares[:k].sum())
+        return float(self.shares[: check_integer("k", k, 0, self.m)].sum())
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row for each direction: singular value, and share of Σλ up to it."""

@@ -1,7 +1,7 @@
-"""How much the rows of a matrix overlap: every statistic of t = cos(angle between two rows).
+"""How much the rows of a matrix overlap: statistics of t = cos(angle between two rows).
 
-Use ``overlaps(W)`` for all of them beside what chance and the bounds give,
-``random_overlaps(n, m)`` for the same statistics of random directions by sampling. Any n x m matrix
+``overlaps(W)`` returns all of them, beside those of random directions and the bounds;
+``random_overlaps(n, m)`` samples the same statistics of random directions. Any n x m matrix
 will do: an array, a memory map, float16 to float64,
 ``numerics.tensors.row_matrix.open_matrix(path)``. For ⟨t²⟩ alone
 ``numerics.overlaps.unit_rows.mean_square_overlap`` is enough.
@@ -48,7 +48,7 @@ def overlaps(
     against: ArrayLike | None = None,
     pairs: Pairs = "all",
     samples: int = 2**20,
-    rng: np.random.Generator | int = 0,
+    seed: int | np.random.Generator = 0,
     thresholds: Sequence[float] = (0.0,),
     bins: int = 400,
 ) -> Overlaps:
@@ -71,7 +71,9 @@ def overlaps(
     pairs : {"all", "sample", "none"}
         Stream all pairs; draw ``samples`` of them and give standard errors; or only mean and mean
         square, which need none.
-    samples, rng : int, Generator or int
+    samples : int
+        Pairs to draw, for pairs="sample".
+    seed : int or Generator
         For pairs="sample".
     thresholds : sequence of float
         Values h of the one-sided moments ⟨ReLU(t - h)²⟩.
@@ -99,8 +101,8 @@ def overlaps(
     source = W if isinstance(W, RowMatrix) else RowMatrix(W)
     remove = check_integer("remove", remove, 0, source.m - 1)
     bins = check_integer("bins", bins, 1, 10**6)
-    levels = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
-    levels = check_finite("thresholds", levels) if levels.size else levels
+    levels = np.atleast_1d(np.asarray(thresholds))
+    levels = check_finite("thresholds", levels) if levels.size else np.empty(0)
     if pairs not in ("all", "sample", "none"):
         raise ValueError(f"pairs = {pairs!r} is not allowed: give 'all', 'sample' or 'none'")
     unit = UnitRows(source, center, remove)
@@ -143,7 +145,7 @@ def overlaps(
             _stream(unit, left, right, w, shifts, levels, sums, histogram, found)
         else:
             count = check_integer("samples", samples, 2)
-            t, ends = _draw(unit, left, right, w, count, as_generator(rng))
+            t, ends = _draw(unit, left, right, w, count, as_generator(seed))
             stderr = _sample(t, ends, shifts, rounding, levels, sums, histogram, found)
             pair_count = count
         values |= _statistics(sums, levels, found, rounding)
@@ -317,7 +319,7 @@ def random_overlaps(
     n: int,
     m: int,
     repeats: int = 20,
-    rng: np.random.Generator | int = 0,
+    seed: int | np.random.Generator = 0,
     thresholds: Sequence[float] = (0.0,),
 ) -> pd.DataFrame:
     """Measure the overlaps of n random directions in R^m, repeatedly.
@@ -330,8 +332,8 @@ def random_overlaps(
         Directions and dimension, >= 2.
     repeats : int
         Independent matrices, >= 2.
-    rng : Generator or int
-        Source of randomness, or a seed.
+    seed : int or Generator
+        Source of randomness.
     thresholds : sequence of float
         As in ``overlaps``.
 
@@ -348,7 +350,7 @@ def random_overlaps(
     np.True_
     """
     n, m = check_integer("n", n, 2), check_integer("m", m, 2)
-    repeats, rng = check_integer("repeats", repeats, 2), as_generator(rng)
+    repeats, rng = check_integer("repeats", repeats, 2), as_generator(seed)
     found = [
         overlaps(rng.standard_normal((n, m)), thresholds=thresholds).values for _ in range(repeats)
     ]

@@ -84,6 +84,8 @@ def compare_treatments(W: Any, *, remove: int | None = None, **options: Any) -> 
     >>> raw.mean_square > 0.2, centred.mean_square < 0.06, removed.treatment
     (True, True, 'top 1 removed')
     """
+    if "center" in options:
+        raise TypeError("center is one of the treatments that are compared: leave it out")
     source = W if isinstance(W, RowMatrix) else RowMatrix(W)
     if remove is None:
         remove = max(1, source.m // 100) if source.m > 1 else 0

@@ -117,7 +117,8 @@ def _newton(U: Array, lines: bool, rounds: int, deadline: Deadline) -> Array:
         change = np.einsum("pm,pm->p", U[j] - t * U[i], move[i])
         change += np.einsum("pm,pm->p", U[i] - t * U[j], move[j])
         dual_step = push - stiffness * (rise - sign * change)
-        size, found_step = min(1.0, _LONGEST / np.linalg.norm(move, axis=1).max()), False
+        longest = max(float(np.linalg.norm(move, axis=1).max()), 1e-300)
+        size, found_step = min(1.0, _LONGEST / longest), False
         while size > 1e-4 and not found_step:
             V = U + size * move
             V /= np.linalg.norm(V, axis=1, keepdims=True)

@@ -27,9 +27,11 @@ from numerics.packings.interior_point import largest_overlap
 from numerics.packings.packing import Packing
 from numerics.packings.starts import random_start
 from numerics.sampling import as_generator
+from theory.activation import UNIFORM
 from theory.bounds.certificates import Kind
 from theory.bounds.packing_bounds import bounds
 from theory.checks import check_finite, check_integer, check_real
+from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.one_thread import one_thread
 
@@ -62,7 +64,7 @@ def pack(
     target: float | None = None,
     explicit: bool = True,
     p: float = 4.0,
-    frequencies: Frequencies | None = None,
+    features: Features | Frequencies | None = None,
     r: ArrayLike = 1.0,
     b: ArrayLike = 0.0,
     progress: Callable[[int, float], None] | None = None,
@@ -92,9 +94,10 @@ def pack(
     explicit : bool
         Whether to return a known construction where there is one ("coherence" and "cosine").
     p : float
-        Exponent for "p_frame", > 1.
-    frequencies : Frequencies, optional
-        For "relu_energy", which needs them, of the same n.
+        Exponent for "p_frame", above 1 and at most 1000.
+    features : Features or Frequencies, optional
+        For "relu_energy", which needs the frequencies of n features; equal importances and
+        v ~ U(0, 2) only.
     r, b : float or array_like, shape (n,)
         Norms (> 0) and biases for "relu_energy".
     progress : callable, optional
@@ -128,7 +131,9 @@ def pack(
     starts, rng = check_integer("starts", starts, 1), as_generator(seed)
     seconds = math.inf if seconds is None else check_real("seconds", seconds, 0.0)
     goal = -math.inf if target is None else check_real("target", target)
-    energy = _energy(objective, n, p, frequencies, r, b)
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress = {progress!r} is not callable: give a function of two numbers")
+    energy = _energy(objective, n, p, features, r, b)
     kind: Kind = "lines" if objective == "coherence" else "code"
     if energy is None:
         _check_memory(n, m, 8 * 3 * n * m)
@@ -259,7 +264,7 @@ def _energy(
     objective: str,
     n: int,
     p: float,
-    frequencies: Frequencies | None,
+    features: Features | Frequencies | None,
     r: ArrayLike,
     b: ArrayLike,
 ) -> Energy | None:
@@ -269,22 +274,28 @@ def _energy(
     if objective == "frame_potential":
         return lambda U: p_frame(U, 2.0)
     if objective == "p_frame":
-        exponent = check_real("p", p, 1.0, strict=True)
+        exponent = check_real("p", p, 1.0, 1000.0, strict=True)
         return lambda U: p_frame(U, exponent)
     if objective != "relu_energy":
         raise ValueError(
             f"objective = {objective!r} is not allowed: give 'coherence', 'cosine', "
             "'frame_potential', 'p_frame' or 'relu_energy'"
         )
-    if frequencies is None or frequencies.n != n:
-        raise ValueError(f"relu_energy needs frequencies of n = {n} features: give frequencies=")
+    known = None if features is None else as_features(features)
+    if known is None or known.n != n:
+        raise ValueError(f"relu_energy needs the frequencies of n = {n} features: give features=")
+    if not known.has_equal_importance or known.activation != UNIFORM:
+        raise ValueError(
+            f"relu_energy is for equal importances and v ~ U(0, 2), not for {known!r}: leave out "
+            "importance and activation"
+        )
     norms, biases = (
         np.array(np.broadcast_to(_one_each(name, x, n), n), dtype=np.float64)
         for name, x in (("r", r), ("b", b))
     )
     if np.any(norms <= 0):
         raise ValueError(f"r = {norms.min():g} is not allowed: give norms above 0")
-    weights = np.array(frequencies.p)
+    weights = np.array(known.p)
     # Fewer vectors are the first of all.
     return lambda U: relu_energy(U, norms[: len(U)], biases[: len(U)], weights[: len(U)])
 

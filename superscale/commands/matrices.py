@@ -89,7 +89,7 @@ def overlaps(
         "against": _read_stretch("against", against, matrix.n),
         "weights": None if alpha is None else _weigh(matrix.n, alpha),
     }
-    found = compare_treatments(matrix, remove=remove, rng=seed, **chosen, **selection)
+    found = compare_treatments(matrix, remove=remove, seed=seed, **chosen, **selection)
     settings = {"file": str(file), "tensor": tensor, "n": matrix.n, "m": matrix.m, **chosen}
     settings |= {"seed": seed, "rows": rows, "against": against, "alpha": alpha}
     record = {"rows": [_record(one) for one in found.results], "settings": settings}

@@ -168,7 +168,7 @@ def pack(
             seconds=seconds,
             explicit=not search,
             p=p,
-            frequencies=frequencies,
+            features=frequencies,
             r=r,
             b=b,
             progress=lambda done, best: advance(done, starts or done + 1),

@@ -63,7 +63,7 @@ def analyze(
         raise ValueError("--column goes with --counts FILE")
     weights = None if counts is None else read_counts(counts, column)
     family = analyze_many(
-        sources, tensor=tensor, counts=weights, remove=remove, rng=seed, progress=True
+        sources, tensor=tensor, counts=weights, remove=remove, seed=seed, progress=True
     )
     settings = {"sources": sources, "tensor": tensor, "remove": remove, "seed": seed}
     settings |= {"counts": None if counts is None else str(counts), "column": column}

@@ -11,6 +11,7 @@ a_k >= 0 for k >= 1 that makes Σ_ij f(t_ij) >= n² a_0 (Delsarte, Goethals and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, Protocol
@@ -24,6 +25,14 @@ from theory.regimes.one_active import interference_loss
 
 Kind = Literal["lines", "code"]
 Piece = tuple[list[Fraction], Fraction, Fraction]
+
+
+def _exact(coefficients: Iterable[Fraction]) -> tuple[Fraction, ...]:
+    """Return the coefficients as fractions, of which there must be at least one."""
+    exact = tuple(Fraction(c) for c in coefficients)
+    if not exact:
+        raise ValueError("coefficients is empty: give at least a_0")
+    return exact
 
 
 _BASIS = "in Gegenbauer polynomials P_k of the sphere in R^{m}, P_k(1) = 1"
@@ -54,6 +63,10 @@ class PackingCertificate:
     cosine: Fraction
     coefficients: tuple[Fraction, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cosine", Fraction(self.cosine))
+        object.__setattr__(self, "coefficients", _exact(self.coefficients))
+
     def verify(self) -> bool:
         """Repeat the proof in rational arithmetic.
 
@@ -67,7 +80,7 @@ class PackingCertificate:
         False
         """
         a = self.coefficients
-        if not a or any(c < 0 for c in a[1:]) or sum(a) >= self.n * a[0]:
+        if any(c < 0 for c in a[1:]) or sum(a) >= self.n * a[0]:
             return False
         if self.kind == "lines" and any(a[1::2]):
             return False
@@ -77,12 +90,14 @@ class PackingCertificate:
     @property
     def proved_at(self) -> int:
         """The fewest points that the polynomial refutes: f(1)/a_0 rounded down, plus one."""
+        if self.coefficients[0] <= 0:
+            raise ValueError(f"a_0 = {self.coefficients[0]} proves nothing: it must be above 0")
         return int(sum(self.coefficients) / self.coefficients[0]) + 1
 
     def __str__(self) -> str:
         what = "|t|" if self.kind == "lines" else "t"
         return (
-            f"n >= {self.proved_at} {'lines' if self.kind == 'lines' else 'points'} in R^{self.m} "
+            f"n >= {self.n} {'lines' if self.kind == 'lines' else 'points'} in R^{self.m} "
             f"have a {what} above {float(self.cosine):.12g}: a polynomial of degree "
             f"{len(self.coefficients) - 1} {_BASIS.format(m=self.m)}"
         )
@@ -175,9 +190,14 @@ class ReluPotential:
         if self.g <= 0:
             raise ValueError(f"g = {self.g} is not allowed: give the squared norm of the rows, > 0")
 
+    def __repr__(self) -> str:
+        return f"ReluPotential(g={float(self.g):.6g}, b={float(self.b):.6g})"
+
     def __call__(self, t: ArrayLike) -> NDArray[np.float64]:
         """Return f(t), the closed form of ``theory.regimes.one_active``."""
-        return interference_loss(float(self.g) * np.asarray(t, dtype=np.float64), float(self.b))
+        return np.asarray(
+            interference_loss(float(self.g) * np.asarray(t, dtype=np.float64), float(self.b))
+        )
 
     @property
     def _edge(self) -> Fraction:
@@ -232,6 +252,9 @@ class EnergyCertificate:
     m: int
     potential: Potential
     coefficients: tuple[Fraction, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coefficients", _exact(self.coefficients))
 
     @property
     def value(self) -> Fraction:

@@ -1,8 +1,8 @@
 """Gegenbauer polynomials with exact coefficients, and exact proofs of polynomial inequalities.
 
-Use ``gegenbauer(m, degree)`` for the positive-definite functions of the sphere in R^m, normalised
-to 1 at t = 1, and ``is_nonpositive(polynomial, low, high)`` to prove p(t) <= 0 on an interval in
-rational arithmetic. Polynomials are lists of ``Fraction``, the constant first.
+``gegenbauer(m, degree)`` returns those of the sphere in R^m, normalised to 1 at t = 1: the
+positive-definite functions of t = u·v. ``is_nonpositive(polynomial, low, high)`` proves p(t) <= 0
+on an interval in rational arithmetic. Polynomials are lists of ``Fraction``, the constant first.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def evaluate_gegenbauer(m: float, degree: int, t: ArrayLike) -> NDArray[np.float
            [ 1. ,  0. ],
            [ 1. , -0.5]])
     """
+    degree = check_integer("degree", degree, 0)
     t = np.atleast_1d(np.asarray(t, dtype=np.float64))
     out = np.ones((degree + 1, t.size))
     if degree:
@@ -84,6 +85,8 @@ def combine(m: int, coefficients: Sequence[Fraction]) -> list[Fraction]:
     >>> [str(c) for c in combine(3, [Fraction(1, 3), Fraction(0), Fraction(2, 3)])]
     ['0', '0', '1']
     """
+    if not coefficients:
+        raise ValueError("coefficients is empty: give at least a_0")
     total = [Fraction(0)] * len(coefficients)
     for a, p in zip(coefficients, gegenbauer(m, len(coefficients) - 1), strict=True):
         for place, c in enumerate(p):
@@ -94,9 +97,9 @@ def combine(m: int, coefficients: Sequence[Fraction]) -> list[Fraction]:
 def is_nonpositive(polynomial: Polynomial, low: Fraction, high: Fraction, depth: int = 60) -> bool:
     """Prove p(t) <= 0 for all low <= t <= high, in rational arithmetic.
 
-    In the Bernstein basis of an interval a polynomial lies between its least and largest
-    coefficient, and takes the first and last at the ends; intervals are halved until each is proved
-    or an end refutes it.
+    On an interval a polynomial lies between its least and largest Bernstein coefficients, and the
+    first and the last are its values at the ends. Intervals are halved until the coefficients prove
+    each of them or an end refutes the claim.
 
     Parameters
     ----------
@@ -105,7 +108,7 @@ def is_nonpositive(polynomial: Polynomial, low: Fraction, high: Fraction, depth:
     low, high : Fraction
         Ends of the interval.
     depth : int
-        Halvings after which to give up (a zero that is only touched cannot be proved).
+        Halvings after which to give up (a double zero inside the interval cannot be proved).
 
     Returns
     -------
@@ -120,8 +123,13 @@ def is_nonpositive(polynomial: Polynomial, low: Fraction, high: Fraction, depth:
     >>> is_nonpositive(square, Fraction(-1, 2), Fraction(51, 100))
     False
     """
-    # Integer coefficients: exact, and fast. The sign is all that counts.
-    pieces = [(_bernstein(polynomial, Fraction(low), Fraction(high)), 0)]
+    if len(polynomial) == 0 or high < low:
+        raise ValueError(
+            f"{len(polynomial)} coefficients on [{low}, {high}]: give at least one, and low <= high"
+        )
+    # Integer coefficients are exact and fast; only their signs count.
+    exact = [Fraction(c) for c in polynomial]
+    pieces = [(_bernstein(exact, Fraction(low), Fraction(high)), 0)]
     while pieces:
         piece, halvings = pieces.pop()
         if max(piece) <= 0:

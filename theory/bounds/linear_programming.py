@@ -222,11 +222,19 @@ def certify_energy(n: int, m: int, potential: Potential, degree: int = 16) -> En
     """
     n, m = check_integer("n", n, 2), check_integer("m", m, 2)
     degree = check_integer("degree", degree, 2, MAX_DEGREE)
+    for name in ("even", "breaks", "conditions"):
+        if not hasattr(potential, name):
+            raise TypeError(
+                f"potential = {potential!r} has no {name}: give a PowerPotential or a ReluPotential"
+            )
     step = 2 if potential.even else 1
     pairs = list(pairwise(sorted({-1.0, *potential.breaks(), 1.0})))
     t = np.unique(np.concatenate([_nodes(a, b, _FIRST) for a, b in pairs]))
     fine = np.unique(np.concatenate([_nodes(a, b, _FINE) for a, b in pairs]))
-    f_fine, fine_values = potential(fine), evaluate_gegenbauer(m, degree, fine)
+    with np.errstate(all="ignore"):
+        f_fine, fine_values = potential(fine), evaluate_gegenbauer(m, degree, fine)
+    if not np.all(np.isfinite(f_fine)):
+        raise ValueError(f"{potential} is not finite on [-1, 1] in float64: give smaller numbers")
     scale = float(f_fine.max())
     trivial = EnergyCertificate(n, m, potential, (Fraction(0),))
     if scale == 0:

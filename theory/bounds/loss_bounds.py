@@ -231,7 +231,7 @@ def bound_one_active_loss(
     n, m : int
         Features and dimension, at least 2 each.
     r, b : float, optional
-        Norm (> 0) and bias (<= 0): both, or neither for the lowest over both.
+        Norm (1e-50 to 1e50) and bias (-1e100 to 0): both, or neither for the lowest over both.
     degree : int
         Highest degree of the polynomials, 2 to 60.
     tolerance : float
@@ -273,12 +273,11 @@ def bound_one_active_loss(
 
 
 def _bound_at(n: int, m: int, r: float, b: float, degree: int) -> LossBound:
-    r, b = check_real("r", r, 0.0, strict=True), check_real("b", b)
+    r, b = check_real("r", r, 1e-50, 1e50), check_real("b", b, -1e100)
     if b > 0:
         raise ValueError(f"b = {b} is not allowed: the bound is for a common bias <= 0")
     # The interference falls with the wall: a wall rounded up makes the bound no larger.
-    exact = -Fraction(b) / (2 * Fraction(r) ** 2)
-    wall = -_round_down(-exact)
+    wall = -_round_down(Fraction(b) / (2 * Fraction(r) ** 2))
     if wall >= 1:  # no output is ever active
         return LossBound(n, m, _round_down(Fraction(4, 3)), r, b, (), wall, given=True)
     certificate = certify_energy(n, m, ReluPotential(Fraction(1), Fraction(-2 * wall)), degree)

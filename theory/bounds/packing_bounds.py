@@ -299,10 +299,8 @@ def equiangular_conditions(n: int, m: int) -> dict[str, bool]:
     if k == 1:  # the simplex
         integral = True
     elif n == 2 * m:
-        squares = any(
-            sp.integer_nthroot(n - 1 - a * a, 2)[1]
-            for a in range(sp.integer_nthroot(n - 1, 2)[0] + 1)
-        )
+        # A sum of two squares: primes 3 modulo 4 have even exponents.
+        squares = all(k % 2 == 0 for p, k in sp.factorint(n - 1).items() if p % 4 == 3)
         integral = m % 2 == 1 and squares
     else:
         inside = sp.Rational(m * (n - 1), k), sp.Rational(k * (n - 1), m)

@@ -1,7 +1,7 @@
-"""Finite fields, quadratic characters and the Golay code: what explicit constructions are made of.
+"""Finite fields, quadratic characters and the Golay code, for explicit constructions.
 
-Use ``FiniteField(q)`` for arithmetic on whole arrays of elements (numbered 0 … q - 1, 0 and 1 being
-zero and one), ``golay_words()`` for the 4096 words of the extended binary Golay code.
+``FiniteField(q)`` is arithmetic on arrays of elements (numbered 0 … q - 1, 0 and 1 being zero and
+one); ``golay_words()`` returns the 4096 words of the extended binary Golay code.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import itertools
 from functools import cache, lru_cache
 
 import numpy as np
+import sympy as sp
 from numpy.typing import NDArray
 
 from theory.checks import check_integer
@@ -31,11 +32,10 @@ def factor_prime_power(q: int) -> tuple[int, int] | None:
     """
     if q < 2:
         return None
-    p = next((d for d in range(2, int(q**0.5) + 1) if q % d == 0), q)
-    k, rest = 0, q
-    while rest % p == 0:
-        rest, k = rest // p, k + 1
-    return (p, k) if rest == 1 else None
+    if sp.isprime(q):
+        return q, 1
+    power = sp.perfect_power(q)  # with the largest exponent
+    return (int(power[0]), int(power[1])) if power and sp.isprime(power[0]) else None
 
 
 class FiniteField:

@@ -50,7 +50,7 @@ def test_dense_computation():
 
 def test_parts_are_as_measured_alone():
     counts = np.arange(80.0)
-    report = analyze(RowMatrix(W), counts=counts, rows=30, rng=4)
+    report = analyze(RowMatrix(W), counts=counts, rows=30, seed=4)
     assert dict(report["raw"].values) == dict(overlaps(W).values)
     assert dict(report["removed"].values) == dict(overlaps(W, remove=1).values)
     for k, center in enumerate((False, True)):
@@ -162,7 +162,7 @@ def test_sampled_pairs_agree_with_all():
     full = analyze(rows)
     z = []
     for seed in range(100):
-        some = analyze(rows, pairs="sample", samples=2000, rng=seed, rows=50, remove=0)
+        some = analyze(rows, pairs="sample", samples=2000, seed=seed, rows=50, remove=0)
         for k, one in enumerate(some.overlaps.results):
             exact = full.overlaps.results[k]
             assert one.mean_square == exact.mean_square
@@ -271,7 +271,7 @@ def test_tensors_of_torch():
         ({"rows": 1}, ValueError, "rows = 1"),
         ({"samples": 1}, ValueError, "samples = 1"),
         ({"pairs": "few"}, ValueError, "pairs = 'few'"),
-        ({"rng": -3}, ValueError, "seed = -3"),
+        ({"seed": -3}, ValueError, "seed = -3"),
         ({"tensor": "W"}, ValueError, "goes with a file"),
     ],
 )

@@ -229,7 +229,7 @@ def test_sampled_pairs_estimate_all_pairs_with_honest_errors():
     exact = overlaps(W, thresholds=LEVELS).values
     z = {}
     for seed in range(200):
-        sample = overlaps(W, pairs="sample", samples=2000, rng=seed, thresholds=LEVELS)
+        sample = overlaps(W, pairs="sample", samples=2000, seed=seed, thresholds=LEVELS)
         for name, error in sample.stderr.items():
             z.setdefault(name, []).append((sample.values[name] - exact[name]) / error)
         assert sample.mean_square == pytest.approx(exact["mean_square"], rel=1e-10)
@@ -289,7 +289,7 @@ def test_sampled_errors_on_skewed_overlaps(name):
     exact = overlaps(W).values[name]
     z = [
         (one.values[name] - exact) / one.stderr[name]
-        for one in (overlaps(W, pairs="sample", samples=4000, rng=seed) for seed in range(300))
+        for one in (overlaps(W, pairs="sample", samples=4000, seed=seed) for seed in range(300))
     ]
     assert abs(np.mean(z)) < 0.2 + 4 / np.sqrt(300)
     assert abs(np.var(z) - 1) < 0.15 + 4 * np.sqrt(2 / 300)
@@ -298,7 +298,7 @@ def test_sampled_errors_on_skewed_overlaps(name):
 def test_one_heavy_row_is_no_trap_for_sampling():
     W = gaussian(50, 4, 3)
     w = np.r_[1, np.full(49, 1e-10)]
-    sample = overlaps(W, weights=w, pairs="sample", samples=20_000, rng=2)
+    sample = overlaps(W, weights=w, pairs="sample", samples=20_000, seed=2)
     # Nearly every pair has row 0 on one side.
     t = unit(W)[1:] @ unit(W)[0]
     assert abs(sample.mean_absolute - np.abs(t).mean()) < 4 * sample.stderr["mean_absolute"]
@@ -325,7 +325,7 @@ def test_sampled_pairs_follow_the_weights_and_groups():
     some, others = np.arange(0, 12), np.arange(8, 30)
     exact = overlaps(W, weights=w, rows=some, against=others).values
     sample = overlaps(
-        W, weights=w, rows=some, against=others, pairs="sample", samples=100_000, rng=1
+        W, weights=w, rows=some, against=others, pairs="sample", samples=100_000, seed=1
     )
     for name, error in sample.stderr.items():
         assert abs(sample.values[name] - exact[name]) < 4 * error
@@ -338,7 +338,7 @@ def test_sampled_pairs_follow_the_weights_and_groups():
 @pytest.mark.parametrize(("n", "m"), [(200, 10), (300, 50)])
 def test_random_directions_by_formula_and_by_sampling(n, m):
     levels = (0.0, 0.1, 0.3)
-    table = random_overlaps(n, m, repeats=60, rng=n, thresholds=levels).set_index("statistic")
+    table = random_overlaps(n, m, repeats=60, seed=n, thresholds=levels).set_index("statistic")
     known = random_values(n, m, [*table.index])
     assert set(known) == set(table.index)
     for name, value in known.items():
@@ -355,7 +355,7 @@ def test_random_directions_by_formula_and_by_sampling(n, m):
 def test_errors_of_random_directions_are_those_of_repeated_matrices():
     rng = np.random.default_rng(3)
     each = [overlaps(rng.standard_normal((40, 5))).values["mean_absolute"] for _ in range(12)]
-    row = random_overlaps(40, 5, repeats=12, rng=3).set_index("statistic").loc["mean_absolute"]
+    row = random_overlaps(40, 5, repeats=12, seed=3).set_index("statistic").loc["mean_absolute"]
     spread = math.sqrt(sum((x - sum(each) / 12) ** 2 for x in each) / 11)
     assert row["mean"] == pytest.approx(sum(each) / 12, rel=1e-12)
     assert row["std"] == pytest.approx(spread, rel=1e-12)

@@ -140,7 +140,7 @@ def test_frames_and_energies_reach_their_bounds():
     bound = float(certify_energy(28, 7, PowerPotential(4)).value)
     assert bound - 1e-6 <= quartic.value <= bound * 1.02
     f = Frequencies.power_law(40, 0.0)
-    relu = pack(40, 8, "relu_energy", frequencies=f, r=1.0, b=-0.2, starts=3)
+    relu = pack(40, 8, "relu_energy", features=f, r=1.0, b=-0.2, starts=3)
     bound = float(certify_energy(40, 8, ReluPotential(1, -0.2)).value) / 40
     loose = relu_energy(random_vectors(40, 8, 0), np.ones(40), np.full(40, -0.2), f.p)[0]
     assert 0 < bound <= relu.value < 0.8 * loose
@@ -198,7 +198,7 @@ def test_progress_and_time():
     assert all(a >= b for (_, a), (_, b) in pairwise(seen))
     f = Frequencies.power_law(9, 1.0)
     for objective in ("coherence", "cosine", "frame_potential", "p_frame", "relu_energy"):
-        found = pack(9, 4, objective, seconds=0, explicit=False, frequencies=f)
+        found = pack(9, 4, objective, seconds=0, explicit=False, features=f)
         assert found.method == "1 starts" and np.isfinite(found.value)
 
 
@@ -294,14 +294,14 @@ def test_files(tmp_path):
         ({"seconds": -1}, "seconds = -1"),
         ({"objective": "area"}, "objective = 'area'"),
         ({"objective": "p_frame", "p": 1.0}, "p = 1"),
-        ({"objective": "relu_energy"}, "needs frequencies of n = 9"),
-        ({"objective": "relu_energy", "frequencies": Frequencies.power_law(8, 1.0)}, "n = 9"),
+        ({"objective": "relu_energy"}, "needs the frequencies of n = 9"),
+        ({"objective": "relu_energy", "features": Frequencies.power_law(8, 1.0)}, "n = 9"),
         (
-            {"objective": "relu_energy", "frequencies": Frequencies.power_law(9, 1.0), "r": 0},
+            {"objective": "relu_energy", "features": Frequencies.power_law(9, 1.0), "r": 0},
             "r = 0",
         ),
         (
-            {"objective": "relu_energy", "frequencies": Frequencies.power_law(9, 1.0), "b": [1, 2]},
+            {"objective": "relu_energy", "features": Frequencies.power_law(9, 1.0), "b": [1, 2]},
             "b has 2 entries",
         ),
     ],

@@ -41,7 +41,7 @@ def files(tmp_path):
 
 def test_one_model(capsys, files):
     path = files / "width12.npy"
-    report = ss.unembeddings.analyze(path, rng=3)
+    report = ss.unembeddings.analyze(path, seed=3)
     code, out, err = call(capsys, "analyze", path, "--seed", 3)
     assert code == 0 and err == "" and "width12: 90 tokens in 12 dimensions" in out
     assert f"{report['centred'].mean_square:.5g}" in out and "top 1 removed" in out
