@@ -251,12 +251,15 @@ class Prediction:
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots()
-        several = np.ndim(self.m) > 0 and len(self.m) > 1
+        order = np.argsort(np.atleast_1d(self.m))
+        m = np.atleast_1d(self.m)[order]
         for name, estimate in self.estimates.items():
-            if np.isfinite(estimate.loss).any():
+            loss = np.atleast_1d(estimate.loss)[order]
+            if np.isfinite(loss).any():
                 line = self.records[name].line
-                options = line.options() | ({} if several else {"marker": line.marker or "o"})
-                ax.plot(self.m, estimate.loss, label=line.label, **options)
+                # One point has no line to be seen by.
+                options = line.options() | ({} if m.size > 1 else {"marker": line.marker or "o"})
+                ax.plot(m, loss, label=line.label, **options)
         ax.set(xscale="log", yscale="log", xlabel="width m", ylabel="loss")
         ax.legend()
         return ax

@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from empirical.comparisons.comparison import Comparison, ComparisonRow
@@ -154,10 +155,16 @@ def _figure_7(panel: str) -> Comparison:
 def _exponent_rows(data: pd.DataFrame, error: Callable[[Any], float]) -> list[ComparisonRow]:
     rows = []
     for point in data.to_dict("records"):
-        fits = predicted_exponents(predict(Frequencies.power_law(1000, point["alpha"]), WIDTHS))
-        # The equiangular frame exists at the two largest widths only: no exponent over six.
-        fits.pop("equiangular", None)
-        predicted = {name: fit.value for name, fit in fits.items()}
+        prediction = predict(Frequencies.power_law(1000, point["alpha"]), WIDTHS)
+        # A loss that is known at some of the six widths only (the equiangular frame exists at the
+        # two largest) has no exponent over six.
+        known = {
+            name
+            for name, loss in prediction.loss.items()
+            if np.isfinite(loss).all() or not prediction[name].has_loss
+        }
+        fits = predicted_exponents(prediction)
+        predicted = {name: fit.value for name, fit in fits.items() if name in known}
         curve = f"weight_decay = {point['gamma']:g}"
         rows.append(
             ComparisonRow(
