@@ -172,7 +172,8 @@ class VariableProjection:
         def loss(residual: Array) -> Array:
             size = np.abs(residual)
             each = np.where(size <= delta, residual**2 / 2, delta * (size - delta / 2))
-            return np.sum(weight * each, axis=-1)
+            total: Array = np.sum(weight * each, axis=-1)
+            return total
 
         # Constant laws are positive; the linear fit is better but may not be.
         slope, level = self._linear(f, weight / y**2, y)

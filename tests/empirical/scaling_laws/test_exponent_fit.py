@@ -72,15 +72,16 @@ def test_bad_input(m, loss, message):
 
 def test_theories_are_fitted_like_measurements():
     f = Frequencies.power_law(1000, 1.75)
-    prediction = predict(f, [10, 25, 63, 100])
+    named = ("weak", "equiangular", "strong_even", "strong_skewed")
+    prediction = predict(f, [10, 25, 63, 100], named)
     fits = predicted_exponents(prediction)
     direct = fit_exponent([10, 25, 63, 100], prediction.loss["weak"])
     assert fits["weak"] == direct
     assert fits["strong_even"].value == 1 and fits["strong_even"].stderr is None
     assert fits["strong_skewed"].value == 1.5
     assert fits["equiangular"].stderr is None  # it exists at two of the widths
-    assert "weak" not in predicted_exponents(predict(f, 10))
+    assert "weak" not in predicted_exponents(predict(f, 10, named))
     # A width that loses nothing (m = n) has no logarithm and is left out.
     small = Frequencies.power_law(20, 1.0)
-    fits = predicted_exponents(predict(small, [5, 10, 20]))
-    assert fits["weak"] == predicted_exponents(predict(small, [5, 10]))["weak"]
+    fits = predicted_exponents(predict(small, [5, 10, 20], "weak"))
+    assert fits["weak"] == predicted_exponents(predict(small, [5, 10], "weak"))["weak"]

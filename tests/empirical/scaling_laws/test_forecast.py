@@ -197,5 +197,9 @@ def test_tables_plots_and_texts(fit):
     told = fit.forecast([1024, 2048], n=10**4)
     axes = Figure().add_subplot()
     assert told.plot(axes) is axes and len(axes.get_legend().texts) == 2
+    table = told.to_dataframe()
+    for k, names in enumerate((["new_low", "new_high"], ["low", "high"])):  # of group a
+        drawn = [line[:, 1].tolist() for line in axes.collections[k].get_segments()]
+        assert drawn == table.loc[table["group"] == "a", names].to_numpy().tolist()
     assert "95% intervals, profile" in str(told) and "cannot hold at m >= n = 10000" in str(told)
     assert len(fit.width_for(0.6, "a").to_dataframe()) == 1
