@@ -18,7 +18,7 @@ from theory.activation import Activation
 from theory.checks import Sampling, check_integer, check_sampling
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
-from theory.regimes.weak import tail_loss
+from theory.mean_field.groups import rank_features
 
 
 class Antipodal(NamedTuple):
@@ -66,19 +66,24 @@ def antipodal_loss(
     0.0
     """
     features = as_features(features)
-    frequencies, activation = features.frequencies, features.activation
-    one_hot = check_sampling(sampling, frequencies.density)
-    m = check_integer("m", m, 1, frequencies.n)
-    most = min(2 * m, frequencies.n)
-    alone = 2 * m - most
-    half = (most - alone) // 2
-    more, less = frequencies.p[alone : alone + half], frequencies.p[alone + half : most]
-    both = np.zeros(half) if one_hot else 2 * _smaller_squared(activation) * more[::-1] * less
-    v1, v2 = (float(activation.moment(k)) for k in (1, 2))
-    kept = np.logical_and.accumulate(both <= v2 * less - (v1 * less) ** 2)
-    live = m + int(kept.sum())
-    lost = float(tail_loss(Features(frequencies, activation), live))
-    return Antipodal(float(both[kept].sum()) + lost, lost, live)
+    check_sampling(sampling, features.density)
+    m = check_integer("m", m, 1, features.n)
+    ranked = rank_features(features)
+    axes = min(m, ranked.n)
+    most = min(2 * axes, ranked.n)
+    single = 2 * axes - most
+    half = (most - single) // 2
+    first, second = slice(single, single + half), slice(single + half, most)
+    p, activity = ranked.p, ranked.activity
+    both = np.zeros(half)
+    if sampling == "bernoulli":
+        weighted = activity[first][::-1] * p[second] + p[first][::-1] * activity[second]
+        both = _smaller_squared(ranked.activation) * weighted
+    kept = np.logical_and.accumulate(both <= ranked.lost_losses[second])
+    live = axes + int(kept.sum())
+    lost = ranked.lost_loss(live)
+    unit = ranked.loss_unit
+    return Antipodal(unit * (float(both[kept].sum()) + lost), unit * lost, live)
 
 
 def _smaller_squared(activation: Activation) -> float:

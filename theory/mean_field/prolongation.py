@@ -1,9 +1,9 @@
-"""A minimum of few groups of features carried over to more: what lies between the groups.
+"""Prolong a solution on coarse groups to finer groups.
 
-Use ``prolong`` for a start among more groups, or, with ``split_groups``, for the loss of
-features that do not all share the norm and bias of their group: those, and overlaps, are
-interpolated linearly in ln p. The Lagrangian is level at the minimum, so that its error is of
-second order in what interpolation errs.
+``prolong`` gives a start on more groups, or, with ``groups.split_groups``, the loss of features
+that do not all share the norm and bias of their group: norms, biases and overlaps are interpolated
+linearly in ln(I p). The Lagrangian is stationary at the minimum, so that an error of interpolation
+changes it to second order only.
 """
 
 from __future__ import annotations
@@ -11,77 +11,76 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.frequencies import Frequencies
-from theory.mean_field.augmented_lagrangian import Problem
 from theory.mean_field.groups import FeatureGroups
-from theory.mean_field.state import Minimum, Multipliers, State
+from theory.mean_field.solver.augmented_lagrangian import clip_point
+from theory.mean_field.solver.problem import Problem
+from theory.mean_field.solver.state import Minimum, Multipliers, Point
 
 Array = NDArray[np.float64]
 
 
-def split_groups(
-    frequencies: Frequencies, groups: FeatureGroups, parts: int
-) -> tuple[FeatureGroups, NDArray[np.int64]]:
-    """Split each group of the most frequent features into parts, about evenly in ln of the rank.
-
-    Returns
-    -------
-    FeatureGroups, ndarray of int, shape (K,)
-        More groups, where there are so many features; of which group each is a part.
-
-    Examples
-    --------
-    >>> from theory.mean_field.groups import group_features
-    >>> f = Frequencies.power_law(100, alpha=1.0)
-    >>> groups = group_features(f, count=3)
-    >>> finer, parent = split_groups(f, groups, 2)
-    >>> groups.sizes, finer.sizes, parent
-    (array([ 1,  3, 17, 79]), array([ 1,  1,  2,  5, 12, 25, 54]), array([0, 1, 1, 2, 2, 3, 3]))
-    """
-    ends = np.cumsum(groups.sizes).astype(np.int64)
-    between: list[NDArray[np.int64]] = [np.zeros(1, dtype=np.int64), ends]
-    for start, end in zip(np.concatenate([[0], ends[:-1]]), ends, strict=True):
-        inside = np.geomspace(start + 1, end + 1, parts + 1)[1:-1]
-        between.append(np.rint(inside).astype(np.int64) - 1)
-    edges = np.unique(np.concatenate(between))
-    sizes = np.diff(edges)
-    totals = np.add.reduceat(frequencies.p[: edges[-1]], edges[:-1])
-    return FeatureGroups(sizes, totals / sizes), np.searchsorted(ends, edges[:-1], side="right")
-
-
 def prolong(
     coarse: Problem, found: Minimum, problem: Problem, parent: NDArray[np.int64]
-) -> Minimum:
-    """Return a minimum of few groups for a problem of more, each a part of one (its ``parent``).
+) -> tuple[Point, Multipliers]:
+    """Return the point and multipliers of a finer problem that a coarse minimum stands for.
 
-    Multipliers of a group fall to its parts.
+    Parameters
+    ----------
+    coarse, found
+        A problem on few groups and its minimum.
+    problem : Problem
+        The problem on finer groups, each a part of a coarse one.
+    parent : ndarray of int
+        The coarse group of each. The multipliers of a group go to its parts.
     """
     few, many = coarse.groups, problem.groups
-    state, prices = found.state, found.multipliers
-    among = _interpolate(-np.log(many.p), -np.log(few.p))
+    point, multipliers = found.point, found.multipliers
+    weights = interpolation_weights(many, few)
     laws = coarse.laws
     D = np.empty((few.count, few.count, len(problem.z)))
-    D[laws.first, laws.second] = [np.interp(problem.z, coarse.z, row) for row in state.D]
+    D[laws.first, laws.second] = [np.interp(problem.z, coarse.z, row) for row in point.D]
     D[laws.second, laws.first] = D[laws.first, laws.second]
     for g in np.flatnonzero(np.asarray(few.sizes) == 1):
-        if few.count > 1:  # a feature has no law with itself: take that with the next group
+        if few.count > 1:  # a single feature has no overlap with itself: use the next group's
             D[g, g] = D[g, g + 1 if g + 1 < few.count else g - 1]
-    D = np.einsum("ig,ghz,jh->ijz", among, D, among)
+    D = np.einsum("ig,ghz,jh->ijz", weights, D, weights)
     D = D[problem.laws.first, problem.laws.second]
-    # A group's share of a positivity matrix falls to its parts by their sizes.
+    # A group's share of a positivity matrix goes to its parts by their sizes.
     part = np.sqrt(many.sizes / np.asarray(few.sizes)[parent])
-    positivity = prices.positivity[:, parent[:, None], parent] * np.outer(part, part)
+    positivity = multipliers.positivity[:, parent[:, None], parent] * np.outer(part, part)
+    # The budget of the first groups up to g is that of the parts up to the last one of g.
     budget = np.zeros(many.count)
-    budget[np.searchsorted(parent, np.arange(few.count), side="right") - 1] = prices.budget
-    start = problem.split(problem.join(State(among @ state.r, among @ state.b, D)))
-    return Minimum(start, Multipliers(budget, positivity), found.violation, found.residual, 0)
+    budget[np.searchsorted(parent, np.arange(few.count), side="right") - 1] = multipliers.budget
+    start = clip_point(problem, Point(weights @ point.r, weights @ point.b, D))
+    return start, Multipliers(budget, positivity)
 
 
-def _interpolate(x: Array, nodes: Array) -> Array:
-    """Return the weights of values at increasing nodes in that at x, (x, nodes).
+def interpolation_weights(fine: FeatureGroups, coarse: FeatureGroups) -> Array:
+    """Return the weights of coarse values in fine ones, (fine groups, coarse groups).
 
-    Beyond the ends lines go on, but no further than to the next node but one.
+    Linear in ln(I p) between the bins of the coarse groups; beyond the ends lines go on, but no
+    further than to the next bin but one. Of the tiers of a bin the one nearest in ln(p/I) counts.
     """
+    count = int(coarse.bins[-1]) + 1
+    key = coarse.importance * coarse.p
+    if coarse.has_tiers:
+        total = np.bincount(coarse.bins, coarse.sizes)
+        key = np.bincount(coarse.bins, coarse.sizes * key) / total
+    by_bin = _linear_weights(-np.log(fine.importance * fine.p), -np.log(key))
+    if not coarse.has_tiers:
+        return by_bin
+    ratio = [np.log(each.p / each.importance) for each in (fine, coarse)]
+    far = np.abs(ratio[0][:, None] - ratio[1])
+    weights = np.zeros(far.shape)
+    rows = np.arange(fine.count)
+    for k in range(count):
+        tiers = np.flatnonzero(coarse.bins == k)
+        weights[rows, tiers[np.argmin(far[:, tiers], axis=1)]] = by_bin[:, k]
+    return weights
+
+
+def _linear_weights(x: Array, nodes: Array) -> Array:
+    """Return the weights of values at ascending nodes in that at x, (x, nodes)."""
     weights = np.zeros((len(x), len(nodes)))
     if len(nodes) == 1:
         return weights + 1

@@ -55,7 +55,7 @@ class MeanField:
         antipodal pairs, which go beyond it.
     multipliers : ndarray, shape (K,)
         What a larger budget would gain (its multiplier); 0 where it is not used up.
-    active : tuple of int
+    active_degrees : tuple of int
         Degrees k of positivity that hold with equality.
     violation : float
         Largest violation of a limit (shares of a budget; eigenvalues of the positivity matrices).
@@ -81,7 +81,7 @@ class MeanField:
     t: Array
     budget: Array
     multipliers: Array
-    active: tuple[int, ...]
+    active_degrees: tuple[int, ...]
     violation: float
     residual: float
     rounds: int

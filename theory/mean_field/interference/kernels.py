@@ -10,16 +10,15 @@ The nodes of a rule are x in [0, 1], then 1 + x, then twice, four times … thos
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-_HOW: dict[str, Any] = {
-    "cache": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy",
-}  # fmt: skip
+Function = TypeVar("Function", bound=Callable[..., Any])
 _TURN = 2 * math.pi
 # |ε| below which ln(1 + ε) is a series in ε/(2 + ε), and what its first omitted term may be.
 _SERIES, _OMITTED = 0.3, 1e-14
@@ -28,7 +27,15 @@ _SMALL, _SMALL_ANGLE, _SMALL_INPUT = 0.03, 1e-5, 1e-7
 _LARGEST_EXPONENT, _LARGEST_LOG = 60.0, 50.0
 
 
-@numba.njit(**_HOW)
+def compiled(function: Function) -> Function:
+    """Return the function compiled by numba, cached on disk; sums may be reordered."""
+    fast = {"reassoc", "contract", "nsz", "arcp"}
+    compiler: Any = numba.njit(cache=True, fastmath=fast, error_model="numpy")
+    dispatcher: Function = compiler(function)
+    return dispatcher
+
+
+@compiled
 def turn(angle: Array, cos: Array, sin: Array) -> None:
     """Fill in cos and sin, which compilers do not vectorise: series of a quarter of the angle."""
     for k in range(len(angle)):
@@ -42,7 +49,7 @@ def turn(angle: Array, cos: Array, sin: Array) -> None:
         cos[k], sin[k] = 1 - 2 * s2 * s2, 2 * s2 * c2
 
 
-@numba.njit(**_HOW)
+@compiled
 def wave(angle: float, inner: Array, work: Array, cos: Array, sin: Array) -> None:
     """Fill in cos and sin of an angle times every node; work (N + 1,)."""
     N, S = len(inner), len(cos)
@@ -61,7 +68,7 @@ def wave(angle: float, inner: Array, work: Array, cos: Array, sin: Array) -> Non
             sin[i] = 2 * c * s
 
 
-@numba.njit(**_HOW)
+@compiled
 def add_log(power: float, p: float, mean: Array, log: Array, slope: Array) -> None:
     """Add power ln(1 + p (mean - 1)) to ``log``; fill in its derivative by the mean.
 
@@ -100,7 +107,7 @@ def add_log(power: float, p: float, mean: Array, log: Array, slope: Array) -> No
         log[1, k] += 2 * power * (a * im + b * re)
 
 
-@numba.njit(**_HOW)
+@compiled
 def moments(x: complex, ends: Array, jumps: Array, raw: Array) -> tuple[complex, complex, complex]:
     """Return ⟨e^{xv}⟩, ⟨v e^{xv}⟩ and ⟨v² e^{xv}⟩."""
     zero, one, two = 0j, 0j, 0j
@@ -123,7 +130,7 @@ def moments(x: complex, ends: Array, jumps: Array, raw: Array) -> tuple[complex,
     return zero, one, (two - 2 * one) / x
 
 
-@numba.njit(**_HOW)
+@compiled
 def integrate(
     y: Array, weights: Array, ends: Array, jumps: Array, raw: Array,
     others: Array, p: Array, none: Array, one: Array,
@@ -172,33 +179,9 @@ def integrate(
         mean[:] = 0.0
         log[:] = 0.0
         for h in range(K):
-            for e in range(E):
-                if ends[e] == 0:
-                    flat = jumps[e] * np.sum(weights / y[g, h])
-                    mean[0, h, 0] += flat
-                    mean[1, h, 0] += flat
-                    continue
-                for z in range(Z):
-                    cos, sin = waves[e, h, z, 0], waves[e, h, z, 1]
-                    wave(ends[e] * u * y[g, h, z], inner, work, cos, sin)
-                    power = max(
-                        min(ends[e] * c * y[g, h, z], _LARGEST_EXPONENT), -_LARGEST_EXPONENT
-                    )
-                    size[e, h, z] = math.exp(power)
-                    share = jumps[e] * weights[z] / y[g, h, z]
-                    rise, fall = share * size[e, h, z], share / size[e, h, z]
-                    for k in range(S):
-                        mean[0, h, 0, k] += rise * cos[k]
-                        mean[0, h, 1, k] += rise * sin[k]
-                        mean[1, h, 0, k] += fall * cos[k]
-                        mean[1, h, 1, k] -= fall * sin[k]
+            _fill_means(h, y[g, h], weights, ends, jumps, u, c, inner, omega, waves, size, mean,
+                        work)  # fmt: skip
             for side in range(2):
-                sign = 1 - 2 * side
-                re, im = mean[side, h, 0], mean[side, h, 1]
-                for k in range(S):  # divided by ±s
-                    w = u * omega[k]
-                    scale = sign / (c * c + w * w)
-                    re[k], im[k] = (re[k] * c + im[k] * w) * scale, (im[k] * c - re[k] * w) * scale
                 if others[g, h] > 0:
                     add_log(others[g, h], p[h], mean[side, h], log[side], log_slope[side, h])
                 else:
@@ -254,7 +237,41 @@ def integrate(
                       slope[g, h])  # fmt: skip
 
 
-@numba.njit(**_HOW)
+@compiled
+def _fill_means(
+    h: int, y: Array, weights: Array, ends: Array, jumps: Array, u: float, c: float, inner: Array,
+    omega: Array, waves: Array, size: Array, mean: Array, work: Array,
+) -> None:  # fmt: skip
+    """Fill in ⟨e^{±s y v}⟩ of group h at every node; keep cos, sin and e^{c y end}."""
+    S = len(omega)
+    for e in range(len(ends)):
+        if ends[e] == 0:
+            flat = jumps[e] * np.sum(weights / y)
+            mean[0, h, 0] += flat
+            mean[1, h, 0] += flat
+            continue
+        for z in range(len(y)):
+            cos, sin = waves[e, h, z, 0], waves[e, h, z, 1]
+            wave(ends[e] * u * y[z], inner, work, cos, sin)
+            power = max(min(ends[e] * c * y[z], _LARGEST_EXPONENT), -_LARGEST_EXPONENT)
+            size[e, h, z] = math.exp(power)
+            share = jumps[e] * weights[z] / y[z]
+            rise, fall = share * size[e, h, z], share / size[e, h, z]
+            for k in range(S):
+                mean[0, h, 0, k] += rise * cos[k]
+                mean[0, h, 1, k] += rise * sin[k]
+                mean[1, h, 0, k] += fall * cos[k]
+                mean[1, h, 1, k] -= fall * sin[k]
+    for side in range(2):
+        sign = 1 - 2 * side
+        re, im = mean[side, h, 0], mean[side, h, 1]
+        for k in range(S):  # divided by ±s
+            w = u * omega[k]
+            scale = sign / (c * c + w * w)
+            re[k], im[k] = (re[k] * c + im[k] * w) * scale, (im[k] * c - re[k] * w) * scale
+
+
+@compiled
 def _sum_back(
     y: Array, u: float, c: float, ends: Array, jumps: Array, raw: Array, omega: Array,
     waves: Array, size: Array, columns: Array, slope: Array,
@@ -290,7 +307,7 @@ def _sum_back(
         slope[z] = (first - second / y[z]) / y[z]
 
 
-@numba.njit(**_HOW)
+@compiled
 def see_one(
     y: Array, weights: Array, first: NDArray[Any], second: NDArray[Any], b: Array, seen: Array,
     ends: Array, jumps: Array, raw: Array, by_b: Array, by_y: Array,
@@ -332,7 +349,7 @@ def see_one(
     return total
 
 
-@numba.njit(**_HOW)
+@compiled
 def gegenbauer_means(m: float, x: Array, weights: Array, means: Array, slopes: Array) -> None:
     """Fill in ⟨P_k(x)⟩ and its derivative by each x, for P_k of the sphere in R^m, P_k(1) = 1.
 

@@ -8,11 +8,11 @@ from scipy.stats import norm
 
 from theory.activation import UNIFORM, Activation
 from theory.bounds.gegenbauer import evaluate_gegenbauer
-from theory.frequencies import Frequencies
-from theory.mean_field.groups import FeatureGroups, group_features
-from theory.mean_field.interference.expected_loss import InterferenceLoss
+from theory.mean_field.groups import FeatureGroups
+from theory.mean_field.interference.expected_loss import InterferenceModel, expected_loss
 from theory.mean_field.interference.kernels import gegenbauer_means, integrate, turn
 from theory.mean_field.interference.overlap_laws import random_nodes
+from theory.mean_field.interference.quadrature import choose_rule
 
 GROUPS = FeatureGroups(np.array([1, 3, 16]), np.array([0.4, 0.15, 0.02]))
 Z, WEIGHTS = random_nodes(6.0, 7)
@@ -22,8 +22,12 @@ PAIRS = 6
 T = Z + 0.3 * np.sin(np.arange(PAIRS))[:, None] - 0.05 * Z**2
 
 
-def cost_of(activation=UNIFORM, one_hot=False, groups=GROUPS, fine=0, r=R, b=B, t=T, m=6.0):
-    return InterferenceLoss(groups, m, WEIGHTS, activation, one_hot, fine)(r, b, t)
+def evaluate(model, level, r, b, t):
+    return expected_loss(model, choose_rule(model, level, r, b, t), r, b, t)
+
+
+def cost_of(activation=UNIFORM, one_hot=False, groups=GROUPS, level=0, r=R, b=B, t=T, m=6.0):
+    return evaluate(InterferenceModel(groups, m, WEIGHTS, activation, one_hot), level, r, b, t)
 
 
 def sample(groups, activation, one_hot, count, rng, bias=0.0):
@@ -88,7 +92,7 @@ def test_derivatives(activation, one_hot):
 def test_finer_integrals_change_little():
     # Large interference, and small beside near-orthogonal features, where steps are coarse.
     for scale, most in ((1.0, 2e-4), (0.05, 2e-3)):
-        coarse, fine = (cost_of(fine=f, t=scale * T, b=-np.abs(B)).loss for f in (False, True))
+        coarse, fine = (cost_of(level=f, t=scale * T, b=-np.abs(B)).loss for f in (0, 1))
         assert coarse == pytest.approx(fine, rel=most)
 
 
@@ -98,8 +102,8 @@ def test_many_weak_terms_are_gaussian():
     groups = FeatureGroups(np.array([n]), np.array([p]))
     z, weights = np.polynomial.hermite_e.hermegauss(15)
     r, b = 1.1, -0.4
-    loss = InterferenceLoss(groups, m, weights / weights.sum(), UNIFORM)
-    found = loss(np.array([r]), np.array([b]), z[None, :]).loss / n
+    model = InterferenceModel(groups, m, weights / weights.sum(), UNIFORM)
+    found = evaluate(model, 0, np.array([r]), np.array([b]), z[None, :]).loss / n
     s = r**2 * np.sqrt((n - 1) * p * 4 / 3 / m)
 
     def square(mu):
@@ -115,39 +119,15 @@ def test_many_weak_terms_are_gaussian():
 
 def test_no_overlap_costs_only_what_features_cost_alone():
     # Nothing decays here but 1/s³: the hardest case for the integrals, were it not taken out.
-    for fine in (0, 1):
-        found = cost_of(t=0 * T, fine=fine)
+    for level in (0, 1):
+        found = cost_of(t=0 * T, level=level)
         assert found.loss == pytest.approx(found.self_error, rel=1e-6)
     nearly = cost_of(t=1e-3 * T)
-    assert nearly.loss == pytest.approx(cost_of(t=1e-3 * T, fine=3).loss, rel=5e-4)
+    assert nearly.loss == pytest.approx(cost_of(t=1e-3 * T, level=3).loss, rel=5e-4)
     assert abs(nearly.loss / found.self_error - 1) > 1e-6
     perfect = cost_of(t=0 * T, r=np.ones(3), b=np.zeros(3))
     assert perfect.loss == pytest.approx(0, abs=1e-6) and perfect.self_error == pytest.approx(0)
     assert {field.name for field in fields(found)} == {"loss", "self_error", "r", "b", "t"}
-
-
-def test_groups():
-    f = Frequencies.power_law(1000, alpha=1.0)
-    groups = group_features(f)
-    assert groups.n == 1000 and groups.sizes[0] == 1 and groups.count in (8, 9)
-    assert groups.sizes @ groups.p == pytest.approx(f.density)
-    assert np.all(np.diff(groups.p) < 0)
-    assert group_features(Frequencies.power_law(50, alpha=0.0), 6).count == 1
-    kept = group_features(f, live=100)
-    assert kept.n == 100 and kept.sizes @ kept.p == pytest.approx(f.p[:100].sum())
-    steep = Frequencies.exponential(300, 20.0)
-    ratio = max(
-        steep.p[a] / steep.p[b - 1]
-        for a, b in zip(
-            np.cumsum([0, *group_features(steep).sizes])[:-1],
-            np.cumsum(group_features(steep).sizes),
-            strict=True,
-        )
-    )
-    assert ratio < np.exp(300 / 20 / 4)
-    for bad in ({"count": 0}, {"live": 0}, {"live": 1001}):
-        with pytest.raises(ValueError, match="must be|allowed|at least|is not"):
-            group_features(f, **bad)
 
 
 def plain_integrals(y, weights, ends, jumps, others, p, none, one, b, gain, silent, active, s, ds):

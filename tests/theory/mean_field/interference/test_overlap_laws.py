@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from theory.mean_field.interference.overlap_laws import DEGREES, OverlapLaws
+from theory.mean_field.interference.overlap_laws import DEGREES, OverlapLaws, random_nodes
 
 
 def grouped(U, sizes):
@@ -93,3 +93,12 @@ def test_derivative_of_the_limits():
     ends = [force @ laws.spent(D + s * step * way) for s in (-1, 1)]
     change = (ends[1] - ends[0]) / (2 * step)
     assert np.sum(laws.spent_slope(D, force) * way) == pytest.approx(change, rel=1e-6)
+
+
+def test_random_nodes_have_the_moments_of_random_directions():
+    for m in (2, 3, 10, 100):
+        z, weights = random_nodes(m, 15)
+        assert weights @ z**2 == pytest.approx(1)
+        assert weights @ z**4 == pytest.approx(3 * m / (m + 2))
+        assert weights @ z**3 == pytest.approx(0, abs=1e-12)
+        assert np.abs(z).max() <= np.sqrt(m)
