@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 from theory.checks import Sampling, read_only
 from theory.features import Features
 from theory.mean_field.antipodal import Antipodal, antipodal_loss
-from theory.mean_field.groups import RankedFeatures, group_features, split_groups
+from theory.mean_field.groups import RankedFeatures, group_features, rank_features, split_groups
 from theory.mean_field.interference.overlap_laws import DEGREES
 from theory.mean_field.prolongation import prolong
-from theory.mean_field.solution import MeanField
+from theory.mean_field.solution import MeanField, NumericalErrors
 from theory.mean_field.solver.augmented_lagrangian import (
     add_constraints,
     lagrangian,
@@ -26,36 +27,30 @@ from theory.mean_field.solver.state import Minimum
 
 Array = NDArray[np.float64]
 # Parts of each group on which the loss is evaluated, and the share of the difference from whole
-# groups that counts as uncertain: going from 4 parts to 8 changes the loss by less than that.
+# groups that counts as an error: a quarter of the spread within groups remains within parts.
 _PARTS, _PARTS_UNCERTAIN = 4, 0.2
 # Relative step in m of the exponent's central difference.
 _STEP = 1e-3
 
 
 class Evaluation(NamedTuple):
-    """The loss of live features at a minimum, and the terms of its numerical uncertainty.
+    """The loss of live features at a minimum, and its numerical errors.
 
     Attributes
     ----------
     loss, self_error : float
         Of features that differ within their groups, by the finest quadrature.
-    quadrature_error : float
-        Change of the loss by the last refinement of the quadrature rule.
-    grouping_error : float
-        A fifth of the change of the loss from whole groups to parts of groups.
-    constraint_error : float
-        Σ |multiplier × constraint|.
+    errors : NumericalErrors
+        Of the loss with that of lost features.
     """
 
     loss: float
     self_error: float
-    quadrature_error: float
-    grouping_error: float
-    constraint_error: float
+    errors: NumericalErrors
 
 
 def evaluate(features: RankedFeatures, problem: Problem, found: Minimum) -> Evaluation:
-    """Return the loss of a minimum on parts of its groups, and how uncertain it is.
+    """Return the loss of a minimum on parts of its groups, and its numerical errors.
 
     Features that differ within their groups lose less than equal ones. Where they do not, because
     nothing lies between groups that small, the loss of the groups stands.
@@ -71,13 +66,14 @@ def evaluate(features: RankedFeatures, problem: Problem, found: Minimum) -> Eval
         apart, point, multipliers, plain = problem, found.point, found.multipliers, found.lagrangian
     cost = loss_at(apart, rule_at(apart, point, level + 1), point)
     loss = max(add_constraints(apart, cost.loss, point, multipliers), 0.0)
-    return Evaluation(
-        loss=loss,
-        self_error=cost.self_error,
-        quadrature_error=abs(loss - plain),
-        grouping_error=_PARTS_UNCERTAIN * abs(plain - found.lagrangian),
-        constraint_error=found.complementarity,
+    total = loss + features.lost_loss(problem.groups.n)
+    errors = NumericalErrors(
+        quadrature=abs(loss - plain),
+        grouping=_PARTS_UNCERTAIN * abs(plain - found.lagrangian),
+        constraints=found.complementarity,
+        convergence=(problem.options.change + found.residual) * total,
     )
+    return Evaluation(loss, cost.self_error, errors)
 
 
 def local_exponent(problem: Problem, found: Minimum, lost: float) -> float:
@@ -97,25 +93,21 @@ def local_exponent(problem: Problem, found: Minimum, lost: float) -> float:
 def report_minimum(features: RankedFeatures, problem: Problem, found: Minimum) -> MeanField:
     """Return all that is known of a minimum, in the units of the features given."""
     live, groups, point = evaluate(features, problem, found), problem.groups, found.point
-    lost = features.lost_loss(groups.n)
-    loss, options = live.loss + lost, problem.options
-    uncertainty = live.quadrature_error + live.grouping_error + live.constraint_error
-    uncertainty += (options.change + found.residual) * loss
+    lost, unit = features.lost_loss(groups.n), features.loss_unit
     pairs, laws = problem.z + point.D, problem.laws
     t = np.empty((groups.count, groups.count, pairs.shape[1]))
     t[laws.first, laws.second] = t[laws.second, laws.first] = pairs
     positivity = found.multipliers.positivity
     active = [k for k, S in zip(DEGREES, positivity, strict=True) if np.trace(S) > 0]
     spent = laws.spent(point.D) if problem.optimised else np.zeros(groups.count)
-    unit = features.loss_unit
     return MeanField(
         m=problem.m,
-        loss=unit * loss,
+        loss=unit * (live.loss + lost),
         lost=unit * lost,
         self_error=unit * live.self_error,
         exponent=local_exponent(problem, found, lost),
-        uncertainty=unit * uncertainty,
-        groups=groups,
+        errors=NumericalErrors(*(unit * error for error in live.errors)),
+        groups=replace(groups, importance=features.importance_unit * groups.importance),
         r=read_only(point.r),
         b=read_only(features.v_unit * point.b),
         z=read_only(problem.z),
@@ -134,7 +126,11 @@ def report_pairs(
     found: Antipodal, features: Features, m: int, groups: int | None, sampling: Sampling
 ) -> MeanField:
     """Return what is known of features in antipodal pairs."""
-    kept = group_features(features, groups, found.live)
+    kept, unit = (
+        group_features(features, groups, found.live),
+        rank_features(features).importance_unit,
+    )
+    kept = replace(kept, importance=unit * kept.importance)
     share = (found.live - m) / (found.live * (found.live - 1) / 2)
     z, weights = np.array([-np.sqrt(m), 0.0]), np.array([share, 1 - share])
     slope = float("nan")
@@ -148,7 +144,7 @@ def report_pairs(
         lost=found.lost,
         self_error=0.0,
         exponent=slope,
-        uncertainty=0.0,
+        errors=NumericalErrors(0.0, 0.0, 0.0, 0.0),
         groups=kept,
         r=read_only(np.ones(kept.count)),
         b=read_only(none.copy()),

@@ -47,15 +47,20 @@ class RankedFeatures:
         Frequencies and importances; 1 each where importances are equal.
     activation : Activation
         The law of v, scaled to v <= 2.
-    v_unit, loss_unit : float
-        What v and biases, and losses, are to be multiplied by.
+    v_unit, importance_unit : float
+        Half the largest v and the largest importance of the features given.
     """
 
     p: Array
     importance: Array
     activation: Activation
     v_unit: float
-    loss_unit: float
+    importance_unit: float
+
+    @property
+    def loss_unit(self) -> float:
+        """What losses are to be multiplied by."""
+        return self.importance_unit * self.v_unit**2
 
     @property
     def n(self) -> int:
@@ -94,13 +99,13 @@ def rank_features(features: Features | Frequencies) -> RankedFeatures:
     activation, v_unit = features.activation, features.activation.high / 2
     if v_unit != 1:
         activation = Activation(activation.low / v_unit, 2.0, activation.shares)
-    p, importance, unit = features.p, np.ones(features.n), v_unit * v_unit
+    p, importance, unit = features.p, np.ones(features.n), 1.0
     if features.importance is not None:
         kept = np.flatnonzero(features.importance > 0)
         order = kept[np.argsort(-(features.importance * p)[kept], kind="stable")]
         p, importance = p[order], features.importance[order]
-        unit *= float(importance.max())
-        importance = importance / importance.max()
+        unit = float(importance.max())
+        importance = importance / unit
     return RankedFeatures(read_only(p), read_only(importance), activation, v_unit, unit)
 
 

@@ -1,12 +1,10 @@
-"""What a mean field was solved to: the result of ``theory.mean_field.solve.solve_mean_field``.
-
-Use its fields, tables and plot; nothing here solves.
-"""
+"""The result of ``theory.mean_field.solve.solve_mean_field``: its fields, table and plot."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from html import escape
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +15,28 @@ from theory.mean_field.groups import FeatureGroups
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+class NumericalErrors(NamedTuple):
+    """Estimated numerical errors of a mean-field loss, each in units of the loss.
+
+    Attributes
+    ----------
+    quadrature : float
+        Change of the loss by the last refinement of its integrals.
+    grouping : float
+        A fifth of the change of the loss from whole groups to four parts of each.
+    constraints : float
+        Σ |multiplier × constraint|: first-order effect of constraints that hold to a tolerance.
+    convergence : float
+        The loss times the tolerance of its last change plus ``residual``.
+    """
+
+    quadrature: float
+    grouping: float
+    constraints: float
+    convergence: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class MeanField:
     """A minimum of the mean-field loss at one width.
 
@@ -28,43 +47,41 @@ class MeanField:
     loss : float
         Predicted loss, summed over features: ``lost + self_error + interference``.
     lost : float
-        What features cost that are better left out: ⟨v²⟩ p_i - ⟨v⟩² p_i² each, the least that a
-        constant output costs.
+        Loss of the features that are not live: I_i (⟨v²⟩ p_i - ⟨v⟩² p_i²) each, the loss at their
+        best constant output.
     self_error : float
-        What the others would cost if they did not interfere (their gain is not 1 and their bias not
-        0).
+        Loss that live features would have without interference: the gain r² differs from 1 and the
+        bias from 0.
     exponent : float
-        Local exponent -d ln L / d ln m, from the derivative of the optimum; NaN where the loss is
-        less than a millionth of what learning nothing loses.
-    uncertainty : float
-        Numerical, of ``loss``: of the integrals, of what lies between groups, and of limits that
-        hold to a tolerance only.
+        Local exponent -d ln L/d ln m, from the derivative of the optimum; NaN where the loss is
+        less than a millionth of the loss of learning nothing.
+    errors : NumericalErrors
+        Numerical errors of ``loss``; ``uncertainty`` is their sum.
     groups : FeatureGroups
-        The features kept, in K groups; ``groups.n`` are live. ``r``, ``b`` and ``t`` are theirs;
-        ``loss`` and ``self_error`` are of features that differ within them.
+        The live features in K groups. ``r``, ``b`` and ``t`` are those of groups; ``loss`` and
+        ``self_error`` are those of features that differ within them.
     r, b : ndarray, shape (K,)
-        Norm and bias in each group.
+        Norm and bias of each group.
     z, weights : ndarray, shape (Z,)
-        Nodes of the law that scaled overlaps √m u·v have before they are moved: of random
+        Nodes and probabilities of the law of scaled overlaps √m u·v before they are moved: random
         directions, or Gaussian with the Welch mean square where overlaps are not optimised. Two
-        where features are kept in antipodal pairs: -√m and 0.
+        nodes, -√m and 0, where features are kept in antipodal pairs.
     t : ndarray, shape (K, K, Z)
-        Where each is moved to, for each pair of groups.
+        Scaled overlaps of each pair of groups, after they are moved.
     budget : ndarray, shape (K,)
-        Share of their budget that the most frequent groups up to each one use, at most 1; NaN for
-        antipodal pairs, which go beyond it.
+        Share of their budget that the groups up to each one spend, at most 1; NaN for antipodal
+        pairs, which exceed it.
     multipliers : ndarray, shape (K,)
-        What a larger budget would gain (its multiplier); 0 where it is not used up.
+        Lagrange multipliers of the budgets: -dL/d ln(budget); 0 where a budget is not exhausted.
     active_degrees : tuple of int
-        Degrees k of positivity that hold with equality.
+        Degrees of the positivity constraints that are active.
     violation : float
-        Largest violation of a limit (shares of a budget; eigenvalues of the positivity matrices).
+        Largest violation of a constraint (share of a budget; eigenvalue of a positivity matrix).
     residual : float
-        Of the conditions of a minimum (Karush, Kuhn and Tucker): what one more Newton step would
-        gain, relative to the loss; or what the last rounds changed the loss by, if that is more
-        and the search ended because it stood still.
+        What one more Newton step would gain, relative to the loss; or the change of the loss in
+        the last rounds, if that is more and the solver stalled.
     rounds : int
-        Of the search.
+        Rounds of the solver.
     """
 
     m: float
@@ -72,7 +89,7 @@ class MeanField:
     lost: float
     self_error: float
     exponent: float
-    uncertainty: float
+    errors: NumericalErrors
     groups: FeatureGroups
     r: Array
     b: Array
@@ -87,13 +104,18 @@ class MeanField:
     rounds: int
 
     @property
+    def uncertainty(self) -> float:
+        """Numerical uncertainty of ``loss``: the sum of ``errors``."""
+        return sum(self.errors)
+
+    @property
     def live(self) -> int:
-        """How many features are kept."""
+        """Number of live features."""
         return self.groups.n
 
     @property
     def interference(self) -> float:
-        """What interference costs."""
+        """Loss by interference: ``loss - lost - self_error``."""
         return self.loss - self.lost - self.self_error
 
     @property
@@ -116,11 +138,12 @@ class MeanField:
         return float(third / second**1.5) if second > 0 else float("nan")
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return a row for each group: features, p, r, b, budget, multiplier."""
+        """Return a row for each group: features, p, importance, r, b, budget, multiplier."""
         return pd.DataFrame(
             {
                 "features": self.groups.sizes,
                 "p": self.groups.p,
+                "importance": self.groups.importance,
                 "r": self.r,
                 "b": self.b,
                 "budget": self.budget,
@@ -141,22 +164,31 @@ class MeanField:
         return self.t.ravel()[order], share.ravel()[order]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the law of scaled overlaps, and of those nobody arranged; return the axes."""
+        """Draw the law of scaled overlaps and that of random directions; return the axes."""
         if ax is None:
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots()
         values, shares = self.histogram()
-        ax.step(values, np.cumsum(shares), where="post", label="optimised")
-        ax.step(self.z, np.cumsum(self.weights), where="post", label="not arranged", color="k")
+        ax.step(values, np.cumsum(shares), where="post", label="solution")
+        ax.step(self.z, np.cumsum(self.weights), where="post", label="before", color="k")
         ax.set(xlabel="scaled overlap t", ylabel="share of pairs below")
         ax.legend()
         return ax
 
-    def __str__(self) -> str:
-        return (
-            f"mean field at m = {self.m:g}: loss {self.loss:.5g} ± {self.uncertainty:.1g} "
-            f"(lost {self.lost:.3g}, self {self.self_error:.3g}, interference "
-            f"{self.interference:.3g}), exponent {self.exponent:.3f}, {self.live} live features "
-            f"in {self.groups.count} groups"
+    def __repr__(self) -> str:
+        return "\n".join(
+            (
+                f"Mean field at m = {self.m:g}: loss {self.loss:.5g} ± {self.uncertainty:.1g}, "
+                f"local exponent {self.exponent:.3f}",
+                f"  lost {self.lost:.3g}, self error {self.self_error:.3g}, "
+                f"interference {self.interference:.3g}",
+                f"  {self.live} live features in {self.groups.count} groups, "
+                f"mean square overlap {self.mean_square_overlap:.3g}",
+                f"  constraints hold to {self.violation:.1g}, {self.rounds} rounds",
+            )
         )
+
+    def _repr_html_(self) -> str:
+        table: str = self.to_dataframe().to_html(index=False, float_format="{:.4g}".format)
+        return f"<pre>{escape(repr(self))}</pre>{table}"
