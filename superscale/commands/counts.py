@@ -35,7 +35,7 @@ def count(
     blocks: Annotated[
         bool,
         typer.Option(
-            "--blocks", help="Add the counts of up to 32 stretches of the text (for zipf's errors)."
+            "--blocks", help="Add the counts of up to 32 blocks of the text (for zipf's errors)."
         ),
     ] = False,
     json: opt.Json = False,

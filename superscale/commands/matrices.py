@@ -85,8 +85,8 @@ def overlaps(
         "thresholds": tuple(threshold or (0.0,)),
     }
     selection = {
-        "rows": _read_stretch("rows", rows, matrix.n),
-        "against": _read_stretch("against", against, matrix.n),
+        "rows": _read_range("rows", rows, matrix.n),
+        "against": _read_range("against", against, matrix.n),
         "weights": None if alpha is None else _weigh(matrix.n, alpha),
     }
     found = compare_treatments(matrix, remove=remove, seed=seed, **chosen, **selection)
@@ -145,12 +145,12 @@ def _show(found: Treatments) -> None:
             print(f"{one.treatment}: closest rows {one.closest}, most opposed {one.most_opposed}")
 
 
-def _read_stretch(name: str, text: str | None, n: int) -> Any:
+def _read_range(name: str, text: str | None, n: int) -> Any:
     """Return the row numbers that START:STOP stands for.
 
     Examples
     --------
-    >>> _read_stretch("rows", "2:5", n=10)
+    >>> _read_range("rows", "2:5", n=10)
     [2, 3, 4]
     """
     if text is None:
