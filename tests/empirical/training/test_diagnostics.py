@@ -38,6 +38,14 @@ def test_a_model_built_by_hand():
     assert abs(kept - 1.1 * exact_kept_loss()) > 4 * result.stderr
 
 
+def test_the_error_of_a_loss_whose_variance_is_known():
+    """Nothing fires: each sample costs Σ v², of variance Σ (⟨v⁴⟩ p_i - ⟨v²⟩² p_i²)."""
+    result = measure(ToyModel(np.zeros((12, 3)), np.full(12, -1.0)), F, samples=50_000)
+    variance = np.sum(16 / 5 * F.p - (4 / 3 * F.p) ** 2)
+    # Its own spread is 0.4 %.
+    assert result.stderr == pytest.approx(np.sqrt(variance / 50_000), rel=0.016)
+
+
 def exact_kept_loss():
     """Rows of norm² 1.44 err by 0.44 x; of the opposite pair each sees 0.64 (x - x')."""
     p = F.p
