@@ -1,7 +1,7 @@
-"""Checked numbers: turn what a caller typed into what a formula may rely on, or say why not.
+"""Checks of arguments, at the functions that users call; inner functions assume good input.
 
-Use these where a value enters the package; everything behind them may assume good input.
-Each raises ``TypeError`` for the wrong kind of value and ``ValueError`` for the wrong value.
+Each returns the value in the type that a formula needs, and raises ``TypeError`` for the wrong kind
+of value, ``ValueError`` for a value out of range.
 """
 
 from __future__ import annotations

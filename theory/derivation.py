@@ -37,14 +37,14 @@ def plain(expression: Any) -> Any:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: a name to fetch it by, what is done and why, and what comes out."""
+    """One step of a derivation: its name, its text, and the expression that it leads to."""
 
     name: str
     text: str
     expression: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """An ordered, printable derivation.
 
@@ -88,6 +88,9 @@ class Derivation:
                 shown = sp.pretty(step.expression, use_unicode=True, num_columns=100)
                 lines += ["      " + line.rstrip() for line in shown.splitlines()]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def latex(self) -> str:
         """Return the steps as LaTeX, one displayed formula each."""

@@ -1,6 +1,7 @@
-"""Hold BLAS and OpenMP to one thread: a result then has the same bits whatever threads there are.
+"""Limit BLAS and OpenMP to one thread, so that results do not depend on the number of threads.
 
-Use ``with one_thread():`` around what must not depend on the caller's number of threads.
+``with one_thread():`` goes around computations whose bits must not depend on the caller's setting,
+and around products of small matrices, where the threads of several processes wait for each other.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from threadpoolctl import ThreadpoolController
 
 @functools.cache
 def _pools(with_torch: bool) -> ThreadpoolController:
-    """Return the loaded pools: looking for them takes long, and torch may bring another."""
+    """Return the loaded thread pools, once: a search is slow. Loading torch may add another."""
     return ThreadpoolController()
 
 
 class _OneThread:
-    """How many are inside ``one_thread``, and what restores the pools after the last."""
+    """Number of callers inside ``one_thread``; the limits are lifted when the last one leaves."""
 
     def __init__(self) -> None:
         self.lock, self.inside, self.limit = threading.Lock(), 0, contextlib.ExitStack()
@@ -46,7 +47,7 @@ _ONE_THREAD = _OneThread()
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold BLAS and OpenMP to one thread; the limits are the process's, so threads share them.
+    """Limit BLAS and OpenMP to one thread; the limit holds for the whole process.
 
     Examples
     --------

@@ -1,13 +1,13 @@
-"""Sums of the frequency laws over ranks a..b, without cancellation, for any size of n.
+"""Sums of the frequency laws over ranks a..b, without cancellation, for any n.
 
-Use ``power_sum``, ``geometric_sum`` or ``arithmetic_sum`` for numbers. Use ``PowerSum`` inside
-sympy expressions: it differentiates, evaluates to any precision, rewrites to Hurwitz zeta
-functions, and lambdifies to ``power_sum``; ``PowerSlope`` is its derivative.
+``power_sum``, ``geometric_sum`` and ``arithmetic_sum`` are for numbers. ``PowerSum`` is for sympy
+expressions: it differentiates, evaluates to any precision, rewrites to Hurwitz zeta functions, and
+lambdifies to ``power_sum``; ``PowerSlope`` is its derivative.
 
 A tail as a difference of two zeta functions, zeta(s, a) - zeta(s, b + 1), loses every digit once
 b - a << b. ``power_sum`` instead adds the first terms directly and the rest by the midpoint
-Euler-Maclaurin formula, whose integral is written with ``exprel`` so that s = 1, s < 1 and
-b -> infinity need no case of their own and nothing is subtracted.
+Euler-Maclaurin formula. Its integral is written with ``exprel``, so that s = 1, s < 1 and
+b -> infinity need no special case and nothing cancels.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _MIDPOINT = tuple(
 )
 
 
-# Terms added one by one before the formula takes over: with seven corrections that reaches full
-# precision at any s (for s ≫ 16 the first terms are all there is).
+# Terms added directly before the formula: with seven corrections this gives full precision at any
+# s (for s ≫ 16 the first terms are the whole sum).
 _DIRECT = 16
 
 
@@ -192,9 +192,9 @@ class PowerSum(sp.Function):
         s, a, b = self.args
         if not all(arg.is_number for arg in self.args):
             return None
-        # Spare bits: mpmath's zeta is good to an absolute 2^-prec, while the sum may be as small as
-        # a^-s, the difference of two zetas cancels down to (b - a)/b of them, and each is as large
-        # as 1/|s - 1| near the pole.
+        # Guard bits: mpmath's zeta has an absolute error of 2^-prec, while the sum may be as small
+        # as a^-s, the difference of two zetas is (b - a)/b of each, and each grows as 1/|s - 1|
+        # near the pole.
         size = abs(complex(a if b is sp.oo else b)) + 2
         spare = 64 + int((abs(complex(s)) + 2) * mpmath.log(size, 2))
         if s != 1:

@@ -1,8 +1,8 @@
 """Lost frequency in symbols: Σ_{i > m} p_i and Σ_{i > m} p_i² for each law, and their limits.
 
-Use ``derive_tail`` for the exact sums, their limit n → ∞ and the leading term for wide models,
-each reached by sympy from the law itself. ``weak`` turns them into a loss, ``strong`` evaluates
-them beyond the capacity of a frame.
+``derive_tail`` returns the exact sums, their limit n → ∞ and the leading term for wide models, each
+derived by sympy from the law. ``theory.regimes.weak`` turns them into a loss,
+``theory.regimes.strong`` evaluates them beyond the capacity of a frame.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Tail:
     infinite_mass, infinite_squares : sympy.Expr or None
         Their limits n → ∞ at fixed m; None for laws whose p_i then vanish.
     decay : sympy.Expr
-        A factor of ``mass`` that may underflow, to be taken out before dividing.
+        A factor of ``mass`` that may underflow and cancels in quotients.
     leading : sympy.Expr
         Leading term of ``mass`` in ``regime``, where ``squares`` is negligible beside it.
     regime : str
         Where ``leading`` holds.
     steps : tuple of Step
-        How ``mass``, ``squares`` and ``leading`` were reached.
+        Derivation of ``mass``, ``squares`` and ``leading``.
     """
 
     mass: Any

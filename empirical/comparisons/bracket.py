@@ -1,14 +1,15 @@
-"""The loss between proofs: certified bound <= optimised <= trained <= random directions.
+"""Certified lower bound <= loss of optimised <= trained <= random directions.
 
-Use ``bracket_loss(n, m)`` for equally frequent features, one active at a time: how much of the loss
-is unavoidable, and how much is left to better directions than training finds.
+``bracket_loss(n, m)`` is for equally frequent features, one active at a time. It separates the loss
+that no directions avoid from that which better directions than the trained ones would save.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,16 @@ from numerics.packings.descent import descend
 from numerics.packings.energies import relu_energy
 from numerics.packings.starts import random_start
 from theory.bounds.loss_bounds import bound_one_active_loss
-from theory.checks import check_integer, check_real, check_widths
+from theory.checks import check_integer, check_real, check_widths, read_only
 from theory.frequencies import Frequencies
 from theory.regimes.one_active import self_loss
 
 Array = NDArray[np.float64]
 
-# Rounds of some steps of the directions, then norm and bias, and the gain below which they end:
-# to the end of each, r and b would settle where the first directions want them.
+# Most rounds of alternating optimisation (directions, then norm and bias), and the relative gain of
+# a round below which it ends.
 _ROUNDS, _SETTLED = 60, 3e-4
+# Steps of the directions in a round: with more, norm and bias stay near the optimum of the start.
 _ITERATIONS = 40
 
 
@@ -42,13 +44,13 @@ class BracketRow:
     m : int
         Width.
     certified : float
-        No directions are better, proved.
+        Proved lower bound for any directions.
     optimised, trained, random : float
-        Directions found by descent, by training the toy model, and drawn at random.
+        Loss of directions found by descent, by training the toy model, and drawn at random.
     vacuous_from : float
         Wall h √m from which on nothing is proved of the interference; infinite if not met.
     norms, biases : mapping of str to float
-        r and b at which each of the four was found: the best for it, unless given.
+        r and b of each of the four: those of the lowest loss, unless given.
     """
 
     m: int
@@ -57,8 +59,8 @@ class BracketRow:
     trained: float
     random: float
     vacuous_from: float
-    norms: dict[str, float]
-    biases: dict[str, float]
+    norms: Mapping[str, float]
+    biases: Mapping[str, float]
 
     @property
     def ordered(self) -> bool:
@@ -66,7 +68,7 @@ class BracketRow:
         return self.certified <= self.optimised <= self.trained <= self.random
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bracket:
     """Certified, optimised, trained and random losses, width by width.
 
@@ -79,13 +81,13 @@ class Bracket:
     vectors : tuple of ndarray
         The optimised directions, n x m, one for each row.
     settings : mapping
-        What repeats it.
+        Arguments that reproduce it.
     """
 
     n: int
     rows: tuple[BracketRow, ...]
     vectors: tuple[Array, ...]
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row for each width."""
@@ -122,6 +124,12 @@ class Bracket:
         columns = ["m", "certified", "optimised", "trained", "random", "vacuous_from"]
         return self.to_dataframe()[columns].to_string(index=False, float_format="{:.4g}".format)
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
+
 
 def bracket_loss(
     n: int,
@@ -138,7 +146,7 @@ def bracket_loss(
     """Bracket the one-active-feature loss of n equally frequent features in m dimensions.
 
     All four losses are L/E = B(r², b) + (1/n) Σ_{i≠j} A(r² u_i·u_j, b) (arXiv 2505.10465, eq. 8),
-    for the directions u_i of each kind and the common r and b <= 0 that suit it best, or given.
+    for the directions u_i of each kind and the common r and b <= 0 of the lowest loss, or given.
 
     Parameters
     ----------
@@ -149,9 +157,9 @@ def bracket_loss(
     r, b : float, optional
         Norm and bias of all rows; both, or neither.
     seed : int
-        Of training and of the random directions, which are where the optimised ones start.
+        Of training and of the random directions, from which the optimised ones start.
     density : float
-        E in training: small, so that features are active one by one.
+        E in training: small, so that mostly one feature is active at a time.
     steps, batch : int
         Of training (b starts at 0).
     progress : callable, optional
@@ -183,7 +191,7 @@ def bracket_loss(
     frequencies = Frequencies.power_law(n, 0.0, density)
     rows, found = [], []
     for done, width in enumerate(widths):
-        bound = bound_one_active_loss(n, width, r, b)  # it says what is wrong with r and b
+        bound = bound_one_active_loss(n, width, r, b)  # checks r and b
         run = train(
             frequencies, width, recipe="paper", seed=seed, steps=steps, batch=batch,
             bias_start="zero",
@@ -197,7 +205,7 @@ def bracket_loss(
             "trained": (trained, *_fit(trained, middle, given)),
             "random": (random, *_fit(random, middle, given)),
         }
-        # From random directions and from those of training: what is better is the optimised.
+        # From random and from trained directions: the better result is the optimised one.
         both = [_optimise(U, given or at, given) for U, _, at in ends.values()]
         ends["optimised"] = min(both, key=lambda end: end[1])
         losses = {kind: end[1] for kind, end in ends.items()}
@@ -207,16 +215,17 @@ def bracket_loss(
                 m=width,
                 certified=bound.value,
                 vacuous_from=bound.vacuous_from * math.sqrt(width),
-                norms={kind: float(x[0]) for kind, x in at.items()},
-                biases={kind: float(x[1]) for kind, x in at.items()},
+                norms=MappingProxyType({kind: float(x[0]) for kind, x in at.items()}),
+                biases=MappingProxyType({kind: float(x[1]) for kind, x in at.items()}),
                 **losses,
             )
         )
-        found.append(ends["optimised"][0])
+        found.append(read_only(ends["optimised"][0]))
         if progress is not None:
             progress(done + 1, len(widths))
     settings = {"n": n, "m": widths, "r": r, "b": b, "seed": seed, "density": density}
-    return Bracket(n, tuple(rows), tuple(found), settings | {"steps": steps, "batch": batch})
+    settings |= {"steps": steps, "batch": batch}
+    return Bracket(n, tuple(rows), tuple(found), MappingProxyType(settings))
 
 
 def _loss(U: Array, r: float, b: float) -> float:
@@ -229,7 +238,7 @@ def _loss(U: Array, r: float, b: float) -> float:
 def _fit(
     U: Array, near: tuple[float, float], given: tuple[float, float] | None
 ) -> tuple[float, tuple[float, float]]:
-    """Return the loss at the best r and b <= 0, and these; or at those given."""
+    """Return the lowest loss over r and b <= 0 with these two, or the loss at the given ones."""
     if given is not None:
         return _loss(U, *given), given
     result = minimize(
@@ -246,9 +255,9 @@ def _fit(
 def _optimise(
     U: Array, at: tuple[float, float], given: tuple[float, float] | None
 ) -> tuple[Array, float, tuple[float, float]]:
-    """Descend in the directions and fit norm and bias in turn, until neither gains.
+    """Minimise over directions and over norm and bias in turn, until a round gains too little.
 
-    In single precision, whose error of an energy is far below what a round may still gain.
+    The descent is in single precision, whose rounding error is far below the gain that counts.
     """
     n, best = len(U), (U, _loss(U, *at), at)
     weights, V = np.full(n, 1 / n), U.astype(np.float32)

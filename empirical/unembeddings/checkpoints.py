@@ -187,8 +187,8 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
     """
     if str(source).startswith("hf://"):
         hub = list_hub(str(source))
-        main = hub.file or _choose(hub.files, str(source), f"hf://{hub.repository}/FILE")
-        return Checkpoint(hub.repository, str(source), hub.files, main, hub.fetch, False)
+        main = hub.file or _choose(list(hub.files), str(source), f"hf://{hub.repository}/FILE")
+        return Checkpoint(hub.repository, str(source), list(hub.files), main, hub.fetch, False)
     path = Path(source)
     name = name_source(path)
     if path.is_dir():

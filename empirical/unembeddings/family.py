@@ -1,7 +1,7 @@
-"""Unembeddings of several models side by side: how overlaps and norms change with the width m.
+"""Unembeddings of several models: how overlaps and norms change with the width m.
 
-Use ``analyze_many(sources)`` for a table, log-log slopes against m, and the plot of overlaps
-against 1/m with the 25 published models (arXiv 2505.10465, Figure 8) beside them.
+``analyze_many(sources)`` returns a table, log-log slopes against m, and a plot of overlaps against
+1/m beside the 25 published models (arXiv 2505.10465, Figure 8).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numerics.tensors.row_matrix import RowMatrix
 _TREATMENTS = ("raw", "centred", "removed")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class UnembeddingFamily:
     """Reports of several models.
 
@@ -69,7 +69,7 @@ class UnembeddingFamily:
         return fits
 
     def describe_exponents(self) -> str:
-        """Say the slopes, what their standard errors are worth, and the published slope."""
+        """Return the slopes with standard errors as text, beside that of the published models."""
         if not self.exponents:
             return ""
         count = len(self.reports)
@@ -132,6 +132,12 @@ class UnembeddingFamily:
         if self.exponents:
             lines.append(self.describe_exponents())
         return "\n".join([*lines, *(f"did not finish: {failure}" for failure in self.failures)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
 
 
 def _record(label: str, one: UnembeddingReport) -> dict[str, Any]:

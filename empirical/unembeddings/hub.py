@@ -1,7 +1,7 @@
 """Files of a repository on the Hugging Face hub, each fetched when it is asked for.
 
-Use ``list_hub("hf://owner/name")`` through ``empirical.unembeddings.checkpoints``. Fetching, its
-cache and its tokens are those of the package ``huggingface_hub`` (``superscale[hub]``).
+``empirical.unembeddings.checkpoints`` calls ``list_hub("hf://owner/name")``. The package
+``huggingface_hub`` (``superscale[hub]``) fetches and caches the files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class HubFolder:
     ----------
     repository : str
         "owner/name".
-    files : list of str
+    files : tuple of str
         Names of the files in the folder.
     file : str
         The one that the source named, or "".
@@ -32,7 +32,7 @@ class HubFolder:
     """
 
     repository: str
-    files: list[str]
+    files: tuple[str, ...]
     file: str
     fetch: Callable[[str], Path]
 
@@ -95,12 +95,12 @@ def list_hub(source: str) -> HubFolder:
     files = [name for name in inner if "/" not in name]
     if file and file not in files:
         raise ValueError(f"{source}: there is no such file in {repository}")
-    return HubFolder(repository, files, file, fetch)
+    return HubFolder(repository, tuple(files), file, fetch)
 
 
 @contextmanager
 def _in_one_line(source: str) -> Iterator[None]:
-    """Turn whatever the hub or the network says into one line."""
+    """Turn any error of the hub or the network into a ValueError of one line."""
     try:
         yield
     except Exception as error:  # the errors of huggingface_hub's transport change with its version

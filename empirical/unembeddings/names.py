@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Endings of names, with / read as a dot. Sources: the modelling code of transformers, llama.cpp,
-# CTranslate2, openai/whisper, nanoGPT, OLMo, Megatron-LM and RWKV.
+# Endings of names, with / replaced by a dot. Sources: the modelling code of transformers,
+# llama.cpp, CTranslate2, openai/whisper, nanoGPT, OLMo, Megatron-LM and RWKV.
 _HEADS = (
     "lm_head.weight",  # Llama, Mistral, Qwen, Gemma, GPT-2, Falcon, T5, BART, ...
     "lm_head.linear.weight",  # Phi
@@ -99,9 +99,9 @@ class Matches:
 def match_names(names: Iterable[str]) -> Matches:
     """Find the names of heads and embeddings.
 
-    A name matches by its ending; what stands before it is a wrapper ("model.", "_orig_mod."),
-    unless it holds a number of its own, which is that of a layer. The embedding of an encoder does
-    not count where a decoder has one.
+    A name matches by its ending. A prefix may be that of a wrapper ("model.", "_orig_mod."), but
+    not one with a number, which is that of a layer. Embeddings of an encoder are left out where a
+    decoder has one.
 
     Parameters
     ----------

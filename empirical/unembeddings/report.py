@@ -1,8 +1,8 @@
-"""What the unembedding of a language model looks like: norms, overlaps, spectrum, and their cost.
+"""Statistics of the unembedding of a language model: norms, overlaps, spectrum, cross entropy.
 
-Use ``analyze(source)`` on a model's file, an array or a ``RowMatrix`` for an ``UnembeddingReport``;
-``empirical.unembeddings.family.analyze_many`` for several models side by side. A report holds small
-derived statistics only, nothing as long as the vocabulary.
+``analyze(source)`` takes a model's file, an array or a ``RowMatrix`` and returns an
+``UnembeddingReport``; ``empirical.unembeddings.family.analyze_many`` compares several models. A
+report holds summary statistics only, no array as long as the vocabulary.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from theory.checks import check_finite, check_integer, read_only
 _ALL_PAIRS = 10_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class UnembeddingReport:
-    """What one unembedding looks like.
+    """Statistics of one unembedding.
 
     Attributes
     ----------
     name, path, tensor, format : str
-        Where it is from; empty for an array, but for the name.
+        Its source; all but the name are empty for an array.
     tied : bool
         Whether it is the input embedding, too.
     n, m : int
@@ -50,7 +50,7 @@ class UnembeddingReport:
     spectra : tuple of Spectrum
         Of the raw and of the centred second moments.
     cross_entropies : tuple of CrossEntropy
-        What the overlaps cost, raw and centred.
+        Cross entropy that the overlaps cause, raw and centred.
     weighted_overlaps : Treatments or None
         Means and mean squares with pairs weighted by the product of their counts; None without
         counts. Centring and directions are those of the unweighted rows.
@@ -82,12 +82,12 @@ class UnembeddingReport:
 
     @property
     def weak_share(self) -> float:
-        """What φ_1/2 is in weak superposition, m/n (at most 1); strong superposition has 1."""
+        """The value of φ_1/2 in weak superposition, m/n (at most 1); in strong it is 1."""
         return min(1.0, self.m / self.n)
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """What to know before the numbers are used, beginning with treatments left out."""
+        """Restrictions on the use of the numbers, beginning with treatments left out."""
         every = (*self.cross_entropies, *self.weighted_cross_entropies)
         notes = [
             f"{one.treatment}{', weighted' * one.weighted}: {reason}"
@@ -191,6 +191,12 @@ class UnembeddingReport:
             lines.append(str(cost).split("\n")[0])
         return "\n".join([*lines, *(f"note: {caveat}" for caveat in self.caveats)])
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
+
 
 def _overlap_record(one: Overlaps) -> dict[str, Any]:
     return {**one.to_dict(), "pairs": one.pairs, "rows_of_zeros": int(one.rows_of_zeros.size)}
@@ -208,13 +214,13 @@ def analyze(
     rows: int = 2048,
     name: str | None = None,
 ) -> UnembeddingReport:
-    """Look at an unembedding: norms, overlaps, spectrum, and the cross entropy that they cost.
+    """Measure an unembedding: norms, overlaps, spectrum, and the cross entropy of the overlaps.
 
     Parameters
     ----------
     source : path, array_like, RowMatrix or Unembedding
         A file or address that ``open_unembedding`` takes; or a matrix, tokens in rows. It is read
-        in blocks of rows: what is held at once does not grow with n m.
+        in blocks of rows: the memory does not grow with n m.
     tensor : str, optional
         Name of the tensor, for a file.
     counts : array_like, shape (n,), optional
@@ -227,9 +233,9 @@ def analyze(
         As in ``overlaps``; all pairs up to 10 000 rows by default, a sample of them above. Mean
         and mean square are exact anyway.
     rows : int
-        As in ``estimate_cross_entropy``: how many tokens' cross entropy is computed in full.
+        As in ``estimate_cross_entropy``: number of tokens whose cross entropy is computed in full.
     name : str, optional
-        What to call it; the name of the source by default.
+        Name in the report; by default that of the source.
 
     Returns
     -------
@@ -319,12 +325,12 @@ def _check_counts(counts: ArrayLike, n: int) -> NDArray[np.float64]:
 def _both(measure: Any, matrix: RowMatrix, **options: Any) -> tuple[Any, ...]:
     """Measure raw and, where rows are left, centred."""
     results = [measure(matrix, center=False, **options)]
-    with suppress(TooFewRowsError):  # compare_treatments has said so
+    with suppress(TooFewRowsError):  # compare_treatments has recorded it
         results.append(measure(matrix, center=True, **options))
     return tuple(results)
 
 
 def _strip(found: Treatments) -> Treatments:
-    """Leave out what is as long as the vocabulary."""
+    """Leave out the norms, which are as long as the vocabulary."""
     none = read_only(np.empty(0))
     return replace(found, results=tuple(replace(one, norms=none) for one in found.results))

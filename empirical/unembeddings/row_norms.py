@@ -1,7 +1,7 @@
-"""The norms of the rows of a matrix, and what they say of weak and strong superposition.
+"""The norms of the rows of a matrix, an indicator of weak or strong superposition.
 
-Use ``summarise_norms(norms)`` where norms have a scale of their own, as in language models;
-``empirical.training.diagnostics.measure`` knows those of a toy model.
+``summarise_norms(norms)`` is for norms of any scale, as in language models; for a toy model, whose
+norms are near 0 or 1, see ``empirical.training.diagnostics.measure``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class RowNorms:
     quantiles : mapping of float to float
         Norm by the share of rows that lie below it.
     phi_half : float
-        φ_1/2, the share of rows with norm above 1/2 once all are divided by the mean norm. In weak
-        superposition m rows have one norm and the others none: m/n. In strong superposition all
-        rows have about the same: 1. (The toy model needs no dividing: its norms are near 1 or 0.)
+        φ_1/2, the share of rows with a norm above half the mean norm: m/n in weak superposition,
+        where m rows have equal norms and the others 0; 1 in strong superposition, where all norms
+        are about equal.
     phi_half_median : float
         The same, divided by the median norm; NaN if that is 0.
     """

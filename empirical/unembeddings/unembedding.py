@@ -17,7 +17,7 @@ from numerics.tensors.row_matrix import RowMatrix
 from numerics.tensors.stored import StoredTensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Unembedding:
     """The unembedding matrix of a model; rows are read from its file as they are needed.
 
@@ -48,6 +48,9 @@ class Unembedding:
         tensor = f"{self.tensor}, " if self.tensor else ""
         tied = ", tied" if self.tied else ""
         return f"{self.name}: {self.matrix.n} x {self.matrix.m} ({tensor}{self.format}{tied})"
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def open_unembedding(source: str | Path, tensor: str | None = None) -> Unembedding:

@@ -1,7 +1,7 @@
-"""Statistics of overlaps as a result: a table beside chance and the bounds, and a picture.
+"""Statistics of overlaps: a table beside random directions and the bounds, and a plot.
 
-Use ``numerics.overlaps.statistics.overlaps(W)`` to get one; ``random_values(n, m, names)`` for the
-closed forms of the same statistics for random directions.
+``numerics.overlaps.statistics.overlaps(W)`` returns an ``Overlaps``; ``random_values(n, m, names)``
+the closed forms of the same statistics for random directions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from theory.directions import RandomOverlap, frame_capacity
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Overlaps:
     """Statistics of the overlaps of rows, over pairs of different rows.
 
@@ -44,10 +44,10 @@ class Overlaps:
     closest, most_opposed : tuple of int
         Rows of the largest and of the smallest t.
     histogram, edges : ndarray
-        How many pairs fall between consecutive edges.
+        Number of pairs between consecutive edges.
     pairs : str
-        "all"; "sample" (which bounds largest, smallest and coherence from inside); or "none" (only
-        mean and mean_square, which need no pairs).
+        "all"; "sample" (largest, smallest and coherence are those of the sample, no larger than
+        the true ones); or "none" (only mean and mean_square, which need no pairs).
     treatment : str
         "raw", "centred", or "top k removed" (which centres, too).
     """
@@ -92,11 +92,10 @@ class Overlaps:
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row for each statistic, beside random directions and the bounds.
 
-        "random" is the expectation for independent uniform directions in m dimensions (its mean
-        square is 1/m), as many pairs of them as were compared; they are free, so centred rows come
-        near it only for n ≫ m (their mean is about -1/(n - 1)). "welch" is the least possible value
-        of mean square and coherence, "equiangular" the value if all |t| were equal to that, where n
-        allows it.
+        "random" is the expectation for independent uniform directions in m dimensions (mean square
+        1/m) and as many pairs as were compared. Centred rows are not independent: their mean is
+        about -1/(n - 1), and they come near it only for n ≫ m. "welch" is the least possible mean
+        square and coherence, "equiangular" the value if all |t| were equal, where n allows that.
         """
         random = random_values(self.n, self.m, self.values, self.pair_count) if self.m > 1 else {}
         welch = {"mean_square": self.welch, "coherence": math.sqrt(self.welch)}
@@ -117,7 +116,7 @@ class Overlaps:
 
     @property
     def span(self) -> float:
-        """Size of the largest |t| in the histogram, with a margin, at most 1."""
+        """Largest |t| in the histogram, with a margin, at most 1."""
         filled = np.flatnonzero(self.histogram)
         if filled.size == 0:
             return 1.0
@@ -125,7 +124,7 @@ class Overlaps:
         return float(min(1.0, 1.1 * np.abs(outer).max()))
 
     def plot(self, ax: Any = None, *, random: bool = True) -> Any:
-        """Draw the density of t, beside that of random directions; return the axes.
+        """Draw the density of t beside that of random directions; return the axes.
 
         Raises
         ------
@@ -139,7 +138,7 @@ class Overlaps:
 
             _, ax = plt.subplots()
         total = max(self.histogram.sum(), 1)
-        # As many bins as so many pairs can fill.
+        # Bins by the cube root of the number of pairs (the Rice rule, times 1.5).
         wanted = max(20.0, 3 * total ** (1 / 3)) / self.span
         group = max(1, int(self.histogram.size / wanted))
         starts = np.arange(0, self.histogram.size, group)
@@ -164,13 +163,19 @@ class Overlaps:
         head = f"overlaps of n = {self.n} rows in m = {self.m} dimensions, {self.treatment}{zeros}"
         return f"{head}\n{table.to_string(index=False, float_format=lambda x: f'{x:.5g}')}"
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
+
 
 def random_values(
     n: int, m: int, names: Mapping[str, float] | Sequence[str], pairs: float | None = None
 ) -> dict[str, float]:
     """Return the closed forms of the named statistics for n random directions in R^m.
 
-    ``pairs`` is how many pairs are compared, if not all.
+    ``pairs`` is the number of pairs that are compared, if not all.
 
     Examples
     --------

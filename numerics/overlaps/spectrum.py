@@ -1,7 +1,7 @@
-"""How many directions the rows of a matrix fill: its singular values and participation ratio.
+"""Singular values and participation ratio of a matrix: how many directions its rows fill.
 
-Use ``spectrum(W)`` beside ``numerics.overlaps.statistics``: a common mean or a few strong
-directions show as a few large values. Rows are read block by block; the work is n m².
+A common mean or a few strong directions show as a few large values of ``spectrum(W)``. Rows are
+read block by block, in n m² operations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numerics.tensors.row_matrix import RowMatrix
 from theory.checks import check_integer, read_only
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     """The spectrum of the second moments of n rows in m dimensions.
 
@@ -49,22 +49,21 @@ class Spectrum:
     def participation(self) -> float:
         """Participation ratio (Σλ)²/Σλ²: how many directions share the variance, from 1 to m.
 
-        For rows of equal norm it holds the same as the mean squared overlap, which is
-        (n/participation - 1)/(n - 1).
+        For rows of equal norm the mean squared overlap is (n/participation - 1)/(n - 1).
         """
         return float(1 / np.sum(self.shares**2))
 
     @property
     def largest_participation(self) -> int:
-        """The most it can be: the rank (a tight frame, the Welch bound with equality)."""
+        """Its upper bound, the largest rank: a tight frame, where the Welch bound is attained."""
         return min(self.m, self.n - (self.treatment == "centred"))
 
     @property
     def random_participation(self) -> float:
-        """The ratio that n uniform random directions have, n m/(n + m - 1).
+        """Participation ratio of n uniform random directions, n m/(n + m - 1).
 
-        Exact for the mean of its inverse, as ⟨Σλ²⟩ = n + n(n - 1)/m and Σλ = n; for centred rows it
-        is that of the rows before centring, and good for n ≫ m.
+        It is the inverse of the exact mean of 1/participation, as ⟨Σλ²⟩ = n + n(n - 1)/m and
+        Σλ = n. Centring is not taken into account, which is accurate for n ≫ m.
         """
         return self.n * self.m / (self.n + self.m - 1)
 
@@ -102,6 +101,12 @@ class Spectrum:
             f"{self.share():.1%} in the first direction"
         )
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
+
 
 def spectrum(W: Any, *, center: bool = False) -> Spectrum:
     """Find the spectrum of the second moments of the rows.
@@ -117,7 +122,7 @@ def spectrum(W: Any, *, center: bool = False) -> Spectrum:
     Returns
     -------
     Spectrum
-        All m eigenvalues, and what they say.
+        All m singular values, and the participation ratio.
 
     Raises
     ------

@@ -57,8 +57,8 @@ def overlaps(
     Parameters
     ----------
     W : array_like or RowMatrix, shape (n, m)
-        Any float type; a memory map is read block by block. float32 arithmetic with float64 sums
-        for float16, bfloat16 and float32, float64 throughout for float64.
+        Any float type; a memory map is read block by block. float16, bfloat16 and float32 are
+        computed in float32 with sums in float64, float64 in float64.
     center : bool
         Subtract the mean row (of all rows that are not zero) first.
     remove : int
@@ -69,8 +69,8 @@ def overlaps(
         Only pairs among these rows; with ``against``, only pairs of one of ``rows`` (default all)
         and one of ``against`` (a pair that can be read both ways counts twice in the means).
     pairs : {"all", "sample", "none"}
-        Stream all pairs; draw ``samples`` of them and give standard errors; or only mean and mean
-        square, which need none.
+        Visit all pairs; draw ``samples`` of them, with standard errors; or only compute the mean
+        and the mean square, which need no pairs.
     samples : int
         Pairs to draw, for pairs="sample".
     seed : int or Generator
@@ -180,7 +180,7 @@ def _check_weights(weights: Frequencies | ArrayLike | None, n: int) -> NDArray[n
 
 
 def _check_rows(name: str, rows: ArrayLike | None, n: int, unit: UnitRows) -> NDArray[np.int64]:
-    """Return the places of the chosen rows that have a direction."""
+    """Return the places of the chosen rows among those with a direction."""
     if rows is None:
         return np.arange(unit.ids.size)
     ids = np.unique(np.asarray(rows))
@@ -238,7 +238,7 @@ def _draw(
     right = left if right is None else right
     ends_of = np.cumsum(w[right])
     total = ends_of[-1]
-    # Where each row of the left group stands in the right one, and its weight there.
+    # Position of each row of the left group in the right one, and its weight there.
     place = np.searchsorted(right, left)
     inside = (place < right.size) & (right[np.minimum(place, right.size - 1)] == left)
     own = np.where(inside, w[left], 0.0)
@@ -249,7 +249,7 @@ def _draw(
         size = min(_SAMPLES, count - start)
         k = np.searchsorted(share, rng.random(size) * share[-1], side="right")
         k = np.minimum(k, left.size - 1)
-        # The partner: a point on the others' weights, with a jump over the row itself.
+        # The partner, by inverting the cumulative weights of all rows but the row itself.
         u = rng.random(size) * (total - own[k])
         u += np.where(u >= before[k], own[k], 0.0)
         partner = np.minimum(np.searchsorted(ends_of, u, side="right"), right.size - 1)
@@ -301,7 +301,7 @@ def _statistics(
     absolute, d, d_square, d_cube, e, e_square = sums[1:MOMENTS] / sums[0]
     variance = d_square - d**2
     third = d_cube - 3 * d * d_square + 2 * d**3
-    # Rounding takes equal directions beyond 1.
+    # Overlaps of equal directions exceed 1 by rounding.
     largest, smallest = min(float(found[0]), 1.0), max(float(found[3]), -1.0)
     return {
         "mean_absolute": absolute,
@@ -324,7 +324,7 @@ def random_overlaps(
 ) -> pd.DataFrame:
     """Measure the overlaps of n random directions in R^m, repeatedly.
 
-    For statistics without a closed form, and to check those that have one (``random_values``).
+    It covers statistics without a closed form, and checks those with one (``random_values``).
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The overlaps of a matrix raw, centred, and without its leading directions, side by side.
 
-Use ``compare_treatments(W)`` where rows may share a mean or a few strong directions, as those of
-language models do: the raw overlaps then tell of these, and not of the packing.
+``compare_treatments(W)`` is for rows that may share a mean or a few strong directions, as those of
+language models do: these, not the packing, then determine the raw overlaps.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numerics.overlaps.statistics import TooFewRowsError, overlaps
 from numerics.tensors.row_matrix import RowMatrix
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Treatments:
     """The overlaps of one matrix after each treatment.
 
@@ -51,6 +51,12 @@ class Treatments:
     def __str__(self) -> str:
         return "\n\n".join(str(one) for one in self.results)
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))
+
 
 def compare_treatments(W: Any, *, remove: int | None = None, **options: Any) -> Treatments:
     """Measure the overlaps raw, centred, and centred with leading directions removed.
@@ -60,11 +66,10 @@ def compare_treatments(W: Any, *, remove: int | None = None, **options: Any) -> 
     W : array_like or RowMatrix, shape (n, m)
         As in ``overlaps``.
     remove : int, optional
-        Principal directions to remove; m/100, at least 1, by default, the number that Mu and
-        Viswanath, "All-but-the-Top" (ICLR 2018, section 2), found to serve word vectors; 0 leaves
-        that treatment out.
+        Principal directions to remove; 0 leaves that treatment out. By default m/100, at least 1,
+        as Mu and Viswanath, "All-but-the-Top" (ICLR 2018, section 2), recommend for word vectors.
     **options
-        All else that ``overlaps`` takes.
+        Other arguments of ``overlaps``.
 
     Returns
     -------

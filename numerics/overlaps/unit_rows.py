@@ -1,8 +1,8 @@
 """The directions of the rows of a matrix, block by block, and their second moments.
 
-Use ``mean_square_overlap(W)`` for ⟨t²⟩ alone: m x m work, never n². ``UnitRows`` serves
-``numerics.overlaps.statistics``: it normalises, centres, removes principal directions, and leaves
-out rows of zeros.
+``mean_square_overlap(W)`` computes ⟨t²⟩ from the m x m second moments, without n² pairs.
+``UnitRows`` normalises rows, centres them, removes principal directions, and leaves out rows of
+zeros, for ``numerics.overlaps.statistics``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _BLOCK = 4096
 
 
 class UnitRows:
-    """Unit rows of a matrix, centred and projected as asked, by block; rows of zeros left out.
+    """Unit rows of a matrix by block, centred and projected on request, without rows of zeros.
 
-    Places count the rows that are left; ``ids`` are their numbers in the matrix.
+    Places are the positions among the rows that are kept; ``ids`` are their indices in the matrix.
     """
 
     def __init__(self, source: RowMatrix, center: bool, remove: int) -> None:
@@ -40,14 +40,14 @@ class UnitRows:
         if norms.max() > 0:
             # A power of 2 changes no digit, and keeps second moments in range.
             self.scale = 2.0 ** min(math.floor(math.log2(norms.max())), limits.maxexp - 1)
-        # A row that scaling leaves without digits has no direction, like one of zeros.
+        # A row that is subnormal after scaling has too few digits for a direction.
         found = norms / self.scale >= limits.tiny
         self.zeros = self.ids[~found]
         self.ids, self.norms = self.ids[found], norms[found] / self.scale
         if self.ids.size and (center or remove):
             self._fit(remove)
             norms = self._norms()
-            # A row that was the mean keeps rounding instead of a direction.
+            # Of a row that equals the mean only rounding errors are left.
             scale = 1e-6 if source.dtype == np.float32 else 1e-14
             left = norms > scale * np.sqrt(np.mean(self.norms**2))
             self.zeros = np.sort(np.concatenate([self.zeros, self.ids[~left]]))
@@ -74,7 +74,7 @@ class UnitRows:
     def _norms(self) -> NDArray[np.float64]:
         out: list[NDArray[np.float64]] = []
         for block in self._blocks():
-            # float32 squares overflow beyond 1e19; a scale of its own keeps each row in range.
+            # Squares of float32 overflow beyond 1e19: each row is scaled by its largest entry.
             peak = np.abs(block).max(axis=1)
             bad = np.flatnonzero(~np.isfinite(peak))
             if bad.size:
@@ -102,7 +102,7 @@ class UnitRows:
 
 
 def _second_moments(block: Block) -> NDArray[np.float64]:
-    """Return blockᵀ block as a full float64 matrix, by half the work."""
+    """Return blockᵀ block as a full float64 matrix; BLAS computes one triangle."""
     syrk = ssyrk if block.dtype == np.float32 else dsyrk
     half = syrk(1.0, block.T, lower=0)  # block.T is Fortran-ordered: nothing is copied
     full: NDArray[np.float64] = half.astype(np.float64)
@@ -128,7 +128,7 @@ def moments(
 def mean_square_overlap(W: Any) -> float:
     """Return the mean over i ≠ j of (cos angle between rows i and j)², through the m x m moments.
 
-    With U the normalised rows it is (‖UᵀU‖_F² - n)/(n(n - 1)): m x m work, never n².
+    With U the normalised rows it is (‖UᵀU‖_F² - n)/(n(n - 1)), in n m² operations.
 
     Parameters
     ----------

@@ -1,7 +1,6 @@
-"""A packing as a result: vectors, how far from the proven bound, which overlaps occur.
+"""A packing: its vectors, its overlaps, and its distance from the proved bound.
 
-Use ``numerics.packings.search.pack(n, m)`` to find one, ``Packing.load`` to read one that ``save``
-wrote.
+``numerics.packings.search.pack(n, m)`` returns one; ``Packing.load`` reads one that ``save`` wrote.
 """
 
 from __future__ import annotations
@@ -22,12 +21,13 @@ from numpy.typing import NDArray
 from theory.bounds.packing_bounds import bounds
 from theory.checks import read_only
 
+# Largest difference of overlaps that count as equal, and of a value from a bound that it meets.
 _TIGHT, _MET = 1e-9, 1e-12
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Packing:
-    """n unit vectors in R^m that make some objective small.
+    """n unit vectors in R^m with a small value of an objective.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Packing:
     value : float
         The objective reached.
     method : str
-        The construction, or how many starts from which seed.
+        The construction, or the number of starts.
     exact : str
         The value as an exact expression, for a construction; else empty.
     interrupted : bool
@@ -53,7 +53,13 @@ class Packing:
     interrupted: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "vectors", read_only(np.array(self.vectors, dtype=np.float64)))
+        vectors = np.array(self.vectors, dtype=np.float64)
+        if vectors.ndim != 2 or min(vectors.shape) < 2 or not np.all(np.isfinite(vectors)):
+            raise ValueError(
+                f"vectors of shape {vectors.shape} are no packing: give an n x m matrix of finite "
+                "numbers, n >= 2 and m >= 2"
+            )
+        object.__setattr__(self, "vectors", read_only(vectors))
 
     @property
     def n(self) -> int:
@@ -78,12 +84,12 @@ class Packing:
     @property
     def coherence(self) -> float:
         """Largest |t|."""
-        return float(np.abs(self.overlaps).max()) if self.n > 1 else 0.0
+        return float(np.abs(self.overlaps).max())
 
     @property
     def cosine(self) -> float:
         """Largest t."""
-        return float(self.overlaps[-1]) if self.n > 1 else -1.0
+        return float(self.overlaps[-1])
 
     @property
     def _lines(self) -> bool:
@@ -91,9 +97,9 @@ class Packing:
 
     @property
     def tight_pairs(self) -> int:
-        """Pairs at the largest |t| (t for a code), to 1e-9: the contacts that hold it in place."""
+        """Pairs at the largest |t| (t for a code), to 1e-9: the contacts of the packing."""
         t = np.abs(self.overlaps) if self._lines else self.overlaps
-        return int(np.sum(t > t.max() - _TIGHT)) if t.size else 0
+        return int(np.sum(t > t.max() - _TIGHT))
 
     @property
     def is_rigid(self) -> bool:
@@ -105,8 +111,6 @@ class Packing:
     def angles(self) -> NDArray[np.float64]:
         """The different values of |t| (t for a code), those within 1e-9 taken as one."""
         t = np.sort(np.abs(self.overlaps) if self._lines else self.overlaps)
-        if t.size == 0:
-            return t
         first = np.r_[True, np.diff(t) > _TIGHT]
         return t[first]
 
@@ -117,13 +121,13 @@ class Packing:
 
     @property
     def gap(self) -> float:
-        """How far the largest overlap lies above that bound; 0 (to 1e-12): none is better."""
+        """Largest overlap less that bound; 0 (to 1e-12) where no packing is better."""
         reached = self.coherence if self._lines else self.cosine
         gap = reached - self.bound.value
         return gap if gap > _MET else 0.0
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return one row for each different overlap: its value, and how many pairs have it."""
+        """Return one row for each different overlap: its value, and the number of pairs with it."""
         t = np.abs(self.overlaps) if self._lines else self.overlaps
         angles = self.angles
         place = np.clip(np.searchsorted(angles, t + _TIGHT) - 1, 0, None)
@@ -131,7 +135,7 @@ class Packing:
         return pd.DataFrame({"overlap": angles, "pairs": counts})
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw how many pairs have which overlap, with the bound; return the axes."""
+        """Draw a histogram of the overlaps, with the bound; return the axes."""
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -199,6 +203,12 @@ class Packing:
         exact = f" = {self.exact}" if self.exact else ""
         return (
             f"{self.n} vectors in R^{self.m}: {self.objective} {self.value:.12g}{exact} "
-            f"({self.method}); largest |t| {self.coherence:.12g}, largest t {self.cosine:.12g}; "
+            f"({self.method})\nlargest |t| {self.coherence:.12g}, largest t {self.cosine:.12g}; "
             f"{self.bound.name} bound {self.bound.value:.12g}; {self.tight_pairs} pairs touch"
         )
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.to_dataframe().to_html(index=False))

@@ -1,9 +1,9 @@
-"""Equiangular tight frames, exactly: signs of their overlaps as integer (Seidel) matrices.
+"""Equiangular tight frames from Seidel matrices, the signs of their overlaps.
 
-Use ``equiangular_frame(n, m)`` for the frame of n lines in R^m where a construction here gives one.
+``equiangular_frame(n, m)`` returns the frame of n lines in R^m where a construction here gives one.
 A Seidel matrix S (0 on the diagonal, ±1 off it) with S² = (n - 1) I + a S has two eigenvalues
 λ_1 > 0 > λ_2; I - S/λ_2 and I - S/λ_1 are the Gram matrices of frames with |t| = 1/|λ_2| and 1/λ_1.
-The equation is checked in whole numbers.
+The equation is checked in integers.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ Source = tuple[int, str, str, Callable[..., NDArray[np.int64]], tuple[int, ...]]
 
 
 def _sources() -> Iterator[Source]:
-    """Order, name, source, maker and its arguments of the Seidel matrices that are known here."""
+    """Yield order, name, source, function and arguments of each Seidel matrix known here."""
     for k in range(2, 6):
         half = 2 ** (k - 1)
         quadratic = f"quadratic form over F_2^{2 * k}"

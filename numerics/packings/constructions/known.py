@@ -1,8 +1,8 @@
-"""Explicit systems of lines with exact overlaps: whatever is known here for n and m.
+"""Explicit systems of lines with exact overlaps, by n and m.
 
-Use ``construct(n, m)``; it knows orthonormal bases, equiangular tight frames (simplices and those
-of ``numerics.packings.constructions.equiangular_frames``), root systems, mutually unbiased bases,
-the 600-cell and the Leech lattice.
+``construct(n, m)`` builds orthonormal bases, equiangular tight frames (simplices and those of
+``numerics.packings.constructions.equiangular_frames``), root systems, mutually unbiased bases, the
+600-cell and the Leech lattice.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ Mixon, arXiv 1504.00253)
 
 
 def _lines(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keep one of each pair of opposite points, as unit vectors of the space that they span."""
-    # The first entry that is not 0 decides which of the two.
+    """Return one of each pair of opposite points, as unit vectors of the space that they span."""
+    # The one whose first non-zero entry is positive.
     lead = np.argmax(np.abs(points) > 1e-9, axis=1)
     points = points[points[np.arange(len(points)), lead] > 0]
     _, size, axes = np.linalg.svd(points, full_matrices=False)
@@ -101,7 +101,7 @@ def _root_lines(name: str, roots: NDArray[np.float64]) -> LineSystem:
 
 
 def _cell_600() -> LineSystem:
-    """Take the 120 unit icosians, up to sign."""
+    """Return the 120 unit icosians, up to sign."""
     golden = (1 + 5**0.5) / 2
     points: list[Any] = [*np.eye(4), *-np.eye(4), *(_signs(4) / 2)]
     even = [p for p in itertools.permutations(range(4)) if _is_even(p)]

@@ -1,8 +1,4 @@
-"""Lines with exactly known overlaps.
-
-Use ``numerics.packings.constructions.known.construct(n, m)`` to get a ``LineSystem``; here is what
-one holds.
-"""
+"""Lines with exactly known overlaps: ``LineSystem``, which ``construct(n, m)`` returns."""
 
 from __future__ import annotations
 
@@ -15,10 +11,11 @@ from numpy.typing import NDArray
 
 from theory.checks import read_only
 
+# Largest difference of a computed overlap from its exact value.
 _CLOSE = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LineSystem:
     """n lines through the origin of R^m, built explicitly.
 
@@ -75,3 +72,6 @@ class LineSystem:
     def __str__(self) -> str:
         values = ", ".join(map(str, self.angles))
         return f"{self.n} lines in R^{self.m}, |t| of {values}: {self.name} ({self.source})"
+
+    def __repr__(self) -> str:
+        return str(self)
