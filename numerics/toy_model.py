@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from theory.checks import read_only
 from theory.features import Features
+from theory.results import result
 
 
 @dataclass(frozen=True, eq=False)
+@result
 class ToyModel:
     """y = ReLU(W Wᵀ x + b): row i of W represents feature i (arXiv 2505.10465, eq. 1).
 

@@ -12,10 +12,10 @@ from empirical.training.run import TrainingRun as TrainingRun
 from empirical.training.train import DivergenceError as DivergenceError
 from empirical.training.train import train as train
 from empirical.training.train_many import train_many as train_many
-from numerics.loss.exact import LossReport as LossReport
 from numerics.loss.exact import population_loss as population_loss
 from numerics.loss.monte_carlo import LossEstimate as LossEstimate
 from numerics.loss.monte_carlo import monte_carlo_loss as monte_carlo_loss
+from numerics.loss.report import LossReport as LossReport
 from numerics.overlaps.result import Overlaps as Overlaps
 from numerics.overlaps.spectrum import Spectrum as Spectrum
 from numerics.overlaps.spectrum import spectrum as spectrum

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 Entry = TypeVar("Entry", bound=np.generic)
 # Which features are active together: each independently, or exactly one (or none).
 Sampling = Literal["bernoulli", "one_hot"]
+# A float for scalar input, an array for arrays.
+Numbers = float | NDArray[np.float64]
 
 
 def check_sampling(sampling: str, density: float) -> bool:
@@ -157,6 +159,17 @@ def check_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
             "every entry must be a finite number"
         )
     return array
+
+
+def scalar_like(values: NDArray[np.float64], *inputs: ArrayLike) -> Numbers:
+    """Return a float if every input was a scalar, the array otherwise.
+
+    Examples
+    --------
+    >>> scalar_like(np.array(2.0), 1), scalar_like(np.array([2.0]), [1])
+    (2.0, array([2.]))
+    """
+    return values if any(map(np.ndim, inputs)) else float(values.item())
 
 
 def read_only(array: NDArray[Entry]) -> NDArray[Entry]:

@@ -16,7 +16,7 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import beta, betainc, betaincinv, betaln
 
-from theory.checks import check_integer, check_real
+from theory.checks import Numbers, check_integer, check_real, scalar_like
 from theory.derivation import Derivation, Step, m, n
 
 _t, _k, _s = sp.symbols("t k s", positive=True)
@@ -104,21 +104,19 @@ class RandomOverlap:
         """⟨|t|⟩ = Γ(m/2)/(√π Γ((m+1)/2)), ≈ √(2/(πm))."""
         return float(beta(self.m / 2, 0.5)) / math.pi
 
-    def pdf(self, t: ArrayLike) -> NDArray[np.float64]:
+    def pdf(self, t: ArrayLike) -> Numbers:
         """Return the density of t, ∝ (1-t²)^((m-3)/2) on (-1, 1)."""
-        t = np.asarray(t, dtype=np.float64)
+        x = np.asarray(t, dtype=np.float64)
         log_norm = -betaln((self.m - 1) / 2, 0.5)
         with np.errstate(divide="ignore"):
-            inside = np.exp(log_norm + (self.m - 3) / 2 * np.log1p(-np.minimum(t * t, 1.0)))
-        density: NDArray[np.float64] = np.where(np.abs(t) < 1, inside, 0.0)[()]
-        return density
+            inside = np.exp(log_norm + (self.m - 3) / 2 * np.log1p(-np.minimum(x * x, 1.0)))
+        return scalar_like(np.where(np.abs(x) < 1, inside, 0.0), t)
 
-    def survival(self, t: ArrayLike) -> NDArray[np.float64]:
+    def survival(self, t: ArrayLike) -> Numbers:
         """Return P(overlap > t), accurate in the tail."""
-        t = np.clip(np.asarray(t, dtype=np.float64), -1.0, 1.0)
-        two_sided = betainc((self.m - 1) / 2, 0.5, 1 - t * t)
-        above: NDArray[np.float64] = np.where(t >= 0, two_sided / 2, 1 - two_sided / 2)[()]
-        return above
+        x = np.clip(np.asarray(t, dtype=np.float64), -1.0, 1.0)
+        two_sided = betainc((self.m - 1) / 2, 0.5, 1 - x * x)
+        return scalar_like(np.where(x >= 0, two_sided / 2, 1 - two_sided / 2), t)
 
     def one_sided_moment(self, h: float) -> float:
         """Return ⟨ReLU(t - h)²⟩, accurate also where it is tiny.
@@ -193,7 +191,7 @@ class RandomOverlap:
         return size if absolute else np.where(tail < 0.5, size, -size)
 
 
-def welch_mean_square(n: ArrayLike, m: ArrayLike) -> NDArray[np.float64]:
+def welch_mean_square(n: ArrayLike, m: ArrayLike) -> Numbers:
     """Return κ² = (n-m)/(m(n-1)), the least mean squared overlap of n directions in R^m.
 
     Equality holds for tight frames with unit rows; if all |t| equal κ they form an equiangular
@@ -201,12 +199,12 @@ def welch_mean_square(n: ArrayLike, m: ArrayLike) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    n, m : array_like
+    n, m : float or array_like
         Number of directions, >= 2, and dimension, >= 1.
 
     Returns
     -------
-    ndarray
+    float or ndarray
         κ² for each pair.
 
     Raises
@@ -216,39 +214,37 @@ def welch_mean_square(n: ArrayLike, m: ArrayLike) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> float(welch_mean_square(7, 3)), float(welch_mean_square(2, 3))
-    (0.2222222222222222, 0.0)
+    >>> welch_mean_square(7, 3), welch_mean_square(2, [1, 3])
+    (0.2222222222222222, array([1., 0.]))
     """
-    n, m = np.asarray(n, dtype=np.float64), np.asarray(m, dtype=np.float64)
-    if not (np.all(n >= 2) and np.all(m >= 1) and np.all(np.isfinite(n))):
-        raise ValueError(f"n = {n}, m = {m} is not allowed: give finite n >= 2 and m >= 1")
-    square: NDArray[np.float64] = np.maximum(n - m, 0.0) / (m * (n - 1))
-    return square
+    count, width = np.asarray(n, dtype=np.float64), np.asarray(m, dtype=np.float64)
+    if not (np.all(count >= 2) and np.all(width >= 1) and np.all(np.isfinite(count))):
+        raise ValueError(f"n = {count}, m = {width} is not allowed: give finite n >= 2 and m >= 1")
+    return scalar_like(np.maximum(count - width, 0.0) / (width * (count - 1)), n, m)
 
 
-def frame_capacity(m: ArrayLike) -> NDArray[np.float64]:
+def frame_capacity(m: ArrayLike) -> Numbers:
     """Return m(m+1)/2, the most directions in R^m whose |overlaps| can all be equal (Gerzon).
 
     Parameters
     ----------
-    m : array_like
+    m : float or array_like
         Dimension.
 
     Returns
     -------
-    ndarray
+    float or ndarray
         The number of directions.
 
     Examples
     --------
-    >>> float(frame_capacity(7))
+    >>> frame_capacity(7)
     28.0
     """
-    m = np.asarray(m, dtype=np.float64)
-    if not np.all(m >= 1):
-        raise ValueError(f"m = {m} is not allowed: give dimensions of at least 1")
-    capacity: NDArray[np.float64] = m * (m + 1) / 2
-    return capacity
+    width = np.asarray(m, dtype=np.float64)
+    if not np.all(width >= 1):
+        raise ValueError(f"m = {width} is not allowed: give dimensions of at least 1")
+    return scalar_like(width * (width + 1) / 2, m)
 
 
 welch_expression = (n - m) / (m * (n - 1))

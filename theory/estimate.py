@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from theory.activation import UNIFORM
-from theory.checks import Sampling, read_only
+from theory.checks import Sampling
 from theory.derivation import Derivation
 from theory.features import Features
+from theory.results import result
 
 Cost = Literal["formula", "solver"]
 # A number for one width, an array of shape (k,) for a list of k widths.
@@ -74,7 +74,8 @@ class Request:
     executor: Executor | None = None
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Estimate:
     """The numbers of one theory at each width.
 
@@ -98,12 +99,6 @@ class Estimate:
     assumptions: tuple[str, ...]
     details: tuple[Any, ...] = ()
 
-    def __post_init__(self) -> None:
-        frozen = MappingProxyType({name: _freeze(part) for name, part in self.parts.items()})
-        object.__setattr__(self, "loss", _freeze(self.loss))
-        object.__setattr__(self, "exponent", _freeze(self.exponent))
-        object.__setattr__(self, "parts", frozen)
-
     @property
     def has_loss(self) -> bool:
         """Whether the theory gives a loss, if perhaps not at these widths."""
@@ -122,10 +117,6 @@ class Estimate:
     def __repr__(self) -> str:
         parts = f", parts: {', '.join(self.parts)}" if self.parts else ""
         return f"Estimate(loss {_span(self.loss)}, exponent {_span(self.exponent)}{parts})"
-
-
-def _freeze(values: Values) -> Values:
-    return read_only(values) if isinstance(values, np.ndarray) else values
 
 
 def _span(values: Values) -> str:
@@ -153,6 +144,7 @@ def need_uniform(features: Features) -> str | None:
 
 
 @dataclass(frozen=True, eq=False)
+@result
 class Theory:
     """One theory of the loss: its record in the table ``theory.registry.THEORIES``.
 

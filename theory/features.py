@@ -19,9 +19,11 @@ from numpy.typing import ArrayLike, NDArray
 from theory.activation import UNIFORM, Activation
 from theory.checks import check_finite, read_only
 from theory.frequencies import Frequencies
+from theory.results import result
 
 
-@dataclass(frozen=True, eq=False, init=False, repr=False)
+@dataclass(frozen=True, eq=False, init=False)
+@result
 class Features:
     """Independent features x_i = u_i v_i, u_i ~ Bernoulli(p_i), with importances I_i.
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory.checks import check_finite, check_integer, check_real, read_only
+from theory.results import result
 from theory.sums import arithmetic_sum, geometric_sum, power_sum
 
 Law = Literal["power_law", "exponential", "linear", "table"]
@@ -28,6 +29,7 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
+@result
 class Frequencies:
     """Activation frequencies p_1 >= ... >= p_n in (0, 1] with activation density E = Σ p_i.
 

@@ -17,12 +17,10 @@ import sympy as sp
 from theory.derivation import Derivation, density, plain
 from theory.estimate import Estimate, Theory, Values
 from theory.features import Features
+from theory.results import result, short_table
 
 Of = Literal["loss", "exponent"]
 Limit = Literal["exact", "infinite_n", "leading"]
-
-# Rows of a table that is shown: longer ones are cut in the middle.
-_SHOWN_ROWS = 24
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,7 +49,8 @@ class Explanation:
         return f"{self.derivation.markdown()}\n\nAssumed:\n\n{assumed}"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Prediction:
     """The predictions of several theories at the same widths.
 
@@ -232,13 +231,8 @@ class Prediction:
         return pd.DataFrame(columns)
 
     def __str__(self) -> str:
-        table = self.to_dataframe().to_string(index=False, max_rows=_SHOWN_ROWS)
+        table = short_table(self.to_dataframe())
         return f"{self._heading()}\n{table}"
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False, max_rows=_SHOWN_ROWS))
 
     def _heading(self) -> str:
         features = self.features

@@ -25,6 +25,7 @@ from theory.bounds.loss_bounds import bound_one_active_loss
 from theory.checks import check_integer, check_real, check_widths, read_only
 from theory.frequencies import Frequencies
 from theory.regimes.one_active import self_loss
+from theory.results import result, short_table
 
 Array = NDArray[np.float64]
 
@@ -36,6 +37,7 @@ _ITERATIONS = 40
 
 
 @dataclass(frozen=True)
+@result
 class BracketRow:
     """One width: L/E with one active feature, for a common norm and bias.
 
@@ -68,7 +70,8 @@ class BracketRow:
         return self.certified <= self.optimised <= self.trained <= self.random
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Bracket:
     """Certified, optimised, trained and random losses, width by width.
 
@@ -122,13 +125,10 @@ class Bracket:
 
     def __str__(self) -> str:
         columns = ["m", "certified", "optimised", "trained", "random", "vacuous_from"]
-        return self.to_dataframe()[columns].to_string(index=False, float_format="{:.4g}".format)
+        return short_table(self.to_dataframe()[columns], float_format="{:.4g}".format)
 
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
 
 def bracket_loss(

@@ -18,12 +18,14 @@ import pandas as pd
 from empirical.scaling_laws.exponent_fit import FittedExponent
 from empirical.training.run import TrainingRun
 from theory.registry import line_styles
+from theory.results import result, short_table
 
 # Rows of a table that is shown: longer ones are cut in the middle.
 _SHOWN_ROWS = 24
 
 
 @dataclass(frozen=True, eq=False)
+@result
 class ComparisonRow:
     """One setting: what each theory predicts and what was measured.
 
@@ -63,7 +65,8 @@ class ComparisonRow:
         return self.measured / predicted if predicted else math.nan
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Comparison:
     """Predictions beside measurements.
 
@@ -160,17 +163,11 @@ class Comparison:
 
     def __str__(self) -> str:
         table = self.to_dataframe().dropna(axis=1, how="all")
-        lines = [
-            table.to_string(
-                index=False, float_format=lambda value: f"{value:.4g}", max_rows=_SHOWN_ROWS
-            )
-        ]
+        lines = [short_table(table, float_format=lambda value: f"{value:.4g}")]
         for curve, fits in self.exponents.items():
             shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())
             lines.append(f"exponents, {curve}: {shown}")
         return "\n".join([*lines, *self.failures])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         table = self.to_dataframe().dropna(axis=1, how="all")

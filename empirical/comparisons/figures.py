@@ -20,12 +20,14 @@ from empirical.comparisons.shipped import is_shipped, load_measured, measure_gri
 from empirical.progress import Report
 from empirical.scaling_laws.exponent_fit import try_fit
 from empirical.sweeps.result import SweepRow
+from theory.results import result
 
 _COLUMNS = ["panel", "recipe", "curve", "x", "ours", "published"]
 Tables = dict[str, pd.DataFrame]
 
 
 @dataclass(frozen=True, eq=False)
+@result
 class Panel:
     """One panel of a figure: its name, the quantity on y, the label of x, and its axes."""
 
@@ -35,7 +37,8 @@ class Panel:
     logarithmic: str = ""  # which axes: "", "x", "y", "xy"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Reproduction:
     """Our measurements beside the published ones.
 

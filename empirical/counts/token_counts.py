@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from empirical.files import write_atomically
 from theory.checks import read_only
+from theory.results import result
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class TokenCounts:
     """Occurrences of every token of a vocabulary.
 
@@ -139,5 +141,3 @@ class TokenCounts:
     def __str__(self) -> str:
         top = ", ".join(f"{token!r} {count}" for token, count in self.most_common(5))
         return f"{self.total} tokens of text, {self.seen} of {self.n} in the vocabulary: {top}"
-
-    __repr__ = __str__

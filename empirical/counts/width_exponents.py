@@ -23,6 +23,7 @@ from theory.checks import check_integer, check_widths, read_only
 from theory.frequencies import Frequencies
 from theory.rank_frequency.laws import RankLaw, rank_frequencies
 from theory.registry import predict
+from theory.results import result, short_table
 
 Array = NDArray[np.float64]
 
@@ -31,7 +32,8 @@ COUNTS = "counts"
 _SAMPLES = 200  # resamples of the bootstrap, for a standard error with a spread of 5 %
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class WidthExponents:
     """Local exponents -d ln L / d ln m of the weak theory, for the counts and for each fitted law.
 
@@ -115,13 +117,8 @@ class WidthExponents:
 
     def __str__(self) -> str:
         table = self.to_dataframe().drop(columns=["low", "high"])
-        text = table.to_string(index=False, float_format=lambda value: f"{value:.4g}")
+        text = short_table(table, float_format=lambda value: f"{value:.4g}")
         return "\n".join([text, *(f"note: {note}" for note in self.notes)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
 
 def predict_width_exponents(

@@ -17,13 +17,15 @@ from scipy.stats import t as student
 
 from theory.rank_frequency.fits import RankLawFit
 from theory.rank_frequency.laws import PARAMETERS
+from theory.results import result
 
 Array = NDArray[np.float64]
 
 LEAST_SQUARES = "zipf, log-log least squares (comparison only)"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class ZipfComparison:
     """The laws side by side, each at its maximum of the likelihood.
 
@@ -208,8 +210,3 @@ class ZipfComparison:
         alpha, error = self.least_squares
         lines.append(f"{LEAST_SQUARES}: alpha {alpha:.4g} ± {error:.2g}")
         return "\n".join([*lines, *(f"note: {text}" for text in self.notes)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))

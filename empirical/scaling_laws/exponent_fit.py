@@ -14,9 +14,11 @@ from scipy.stats import linregress
 
 from theory.checks import check_finite
 from theory.prediction import Prediction
+from theory.results import result
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class FittedExponent:
     """Minus the log-log slope of loss against m; ``stderr`` is None for two points or a claim."""
 
@@ -25,8 +27,6 @@ class FittedExponent:
 
     def __str__(self) -> str:
         return f"{self.value:.3f}" + ("" if self.stderr is None else f" ± {self.stderr:.3f}")
-
-    __repr__ = __str__
 
 
 def fit_exponent(m: ArrayLike, loss: ArrayLike) -> FittedExponent:

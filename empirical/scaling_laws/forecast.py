@@ -20,6 +20,7 @@ from empirical.scaling_laws.profile_likelihood import LinearQuantity, check_leve
 from empirical.scaling_laws.resampling import Bootstrap, _percentiles
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_finite, check_integer, check_real
+from theory.results import result, short_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 _WIDEST = 690.0  # largest ln m; exp overflows above 709
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Forecast:
     """The law at new widths.
 
@@ -71,16 +73,12 @@ class Forecast:
         return ax
 
     def __str__(self) -> str:
-        table = self.table.to_string(index=False, float_format=lambda value: f"{value:.5g}")
+        table = short_table(self.table, float_format=lambda value: f"{value:.5g}")
         return "\n".join([f"{self.level:.0%} intervals, {self.method}", table, *self.notes])
 
-    __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False))
-
-
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class WidthForecast:
     """The width at which a law reaches a loss.
 
@@ -115,8 +113,6 @@ class WidthForecast:
             f"loss {self.loss:g} at m = {self.m:.4g} "
             f"({self.low:.4g} … {self.high:.4g}, {self.level:.0%}, {self.method}){why}"
         )
-
-    __repr__ = __str__
 
 
 def forecast_losses(

@@ -16,6 +16,7 @@ import pandas as pd
 
 from empirical.scaling_laws.loss_points import LossPoints
 from empirical.scaling_laws.variable_projection import VariableProjection
+from theory.results import result, short_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,8 @@ _FORMULAS = {
 }
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class LawComparison:
     """Laws side by side, the best first.
 
@@ -64,14 +66,9 @@ class LawComparison:
         return ax
 
     def __str__(self) -> str:
-        return self.table.drop(columns="formula").to_string(
-            index=False, float_format=lambda value: f"{value:.5g}"
+        return short_table(
+            self.table.drop(columns="formula"), float_format=lambda value: f"{value:.5g}"
         )
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return str(self.table.to_html(index=False))
 
 
 def compare_laws(points: LossPoints) -> LawComparison:

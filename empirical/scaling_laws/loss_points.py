@@ -14,12 +14,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from theory.checks import check_finite, read_only
+from theory.results import result
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
+@result
 class LossPoints:
     """Checked points, sorted by group; ``order`` gives their places in the input.
 

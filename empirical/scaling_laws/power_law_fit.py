@@ -7,7 +7,8 @@ The methods of ``PowerLawFit`` give them: ``interval``, ``bootstrap``, ``influen
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -27,6 +28,7 @@ from empirical.scaling_laws.resampling import (
 )
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_finite, check_real
+from theory.results import result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 By = Literal["points", "residuals", "clusters"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class PowerLawFit:
     """L = C m^-alpha + floor at the global optimum.
 
@@ -45,9 +48,9 @@ class PowerLawFit:
     stderr : float
         Standard error of alpha from the curvature at the best law, for independent errors; NaN
         for a robust fit or as many parameters as points. ``interval`` also holds for few points.
-    coefficients : dict
+    coefficients : mapping
         C of each group: the same for all if there are floors.
-    floors : dict
+    floors : mapping
         Floor of each group; empty if there are none.
     rss : float
         Weighted sum of squares; for a robust fit the sum of Huber's losses of the log residuals.
@@ -76,8 +79,8 @@ class PowerLawFit:
 
     alpha: float
     stderr: float
-    coefficients: dict[str, float]
-    floors: dict[str, float]
+    coefficients: Mapping[str, float]
+    floors: Mapping[str, float]
     rss: float
     r_squared: float
     dof: int
@@ -85,10 +88,10 @@ class PowerLawFit:
     floor: bool
     huber: float | None
     warnings: tuple[str, ...]
-    points: LossPoints
-    projection: VariableProjection
-    best: Solution
-    profile: Profile
+    points: LossPoints = field(repr=False)
+    projection: VariableProjection = field(repr=False, compare=False)
+    best: Solution = field(repr=False, compare=False)
+    profile: Profile = field(repr=False, compare=False)
 
     @property
     def coefficient(self) -> float:
@@ -292,11 +295,6 @@ class PowerLawFit:
         except ValueError as error:
             lines.append(f"no interval: {error}")
         return "\n".join(lines + [f"warning: {text}" for text in self.warnings])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the part of the loss above the floor against m, on logarithmic axes."""

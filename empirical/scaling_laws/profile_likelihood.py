@@ -20,6 +20,7 @@ from scipy.stats import f as f_law
 
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_real
+from theory.results import result
 
 Array = NDArray[np.float64]
 
@@ -27,7 +28,8 @@ Array = NDArray[np.float64]
 _EXACT = 1e-26
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class Interval:
     """A confidence interval.
 
@@ -52,8 +54,6 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.low:.4g} … {self.high:.4g} ({self.level:.0%}, {self.method})"
-
-    __repr__ = __str__
 
 
 def check_level(level: float) -> float:

@@ -20,6 +20,7 @@ from empirical.scaling_laws.loss_points import LossPoints
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_integer, read_only
+from theory.results import result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +32,8 @@ _AT_ONCE = 256  # refits in one call, to bound memory
 _AROUND = 8.0
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class ExponentTest:
     """A two-sided test of one value of alpha.
 
@@ -61,10 +63,9 @@ class ExponentTest:
     def __str__(self) -> str:
         return f"alpha = {self.value:g}: p = {self.p_value:.3g} (two-sided, {self.method})"
 
-    __repr__ = __str__
 
-
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Bootstrap:
     """Exponents of laws refitted to resampled data.
 
@@ -122,8 +123,6 @@ class Bootstrap:
     def __str__(self) -> str:
         lost = f"; {self.failed} resamples had too few widths" if self.failed else ""
         return f"alpha {self.interval()}, standard error {self.stderr:.3g}{lost}"
-
-    __repr__ = __str__
 
 
 def _percentiles(values: Array, level: float) -> tuple[float, float]:
@@ -204,7 +203,8 @@ def _is_determined(projection: VariableProjection, weight: Array) -> NDArray[np.
     return determined
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Influence:
     """The change of alpha when a point, or a cluster, is left out.
 
@@ -290,8 +290,6 @@ class Influence:
                 f"furthest from the law: {self.worst_residual}",
             ]
         )
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return str(self.table.head(20).to_html(index=False))

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import exprel
 
+from theory.results import result
+
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -37,6 +39,7 @@ _HUBER_STEPS = 200  # largest number of Gauss-Newton steps of a robust fit
 
 
 @dataclass(frozen=True, eq=False)
+@result
 class Solution:
     """The best linear part at each theta; one entry (row) for each data set."""
 

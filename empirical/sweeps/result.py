@@ -20,12 +20,14 @@ from empirical.training.run import TrainingRun
 from theory.frequencies import Frequencies
 from theory.regimes.weak import lost_loss, tail_loss
 from theory.registry import line_styles, predict
+from theory.results import result
 
 # Runs that agree in these are points of one curve of loss against m (seeds are averaged).
 _CURVE = ("frequencies", "n", "alpha", "density", "weight_decay", "recipe")
 
 
 @dataclass(frozen=True)
+@result
 class SweepRow:
     """One run of a sweep.
 
@@ -101,7 +103,8 @@ class SweepRow:
         return (*place, self.recipe, self.seed, self.m)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class SweepResult:
     """The finished runs of a sweep.
 
@@ -250,6 +253,3 @@ class SweepResult:
         if self.failures:
             text += f"; {len(self.failures)} failed, the first: {self.failures[0]}"
         return text
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False, max_rows=20))

@@ -21,9 +21,11 @@ from theory.directions import welch_mean_square
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.regimes.weak import lost_loss, tail_loss
+from theory.results import result
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Measurement:
     """Represented, lost and dead features of a model, and its loss.
 
@@ -96,9 +98,6 @@ class Measurement:
             f"row norm above 1/2 for {self.phi_half:.1%}, above 1 for {self.phi_one:.1%}; "
             f"dead {self.dead_fraction:.1%}, with {self.dead_loss:.4g} of the loss"
         )
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the row norm of each feature against its rank, dead ones marked; return the axes."""

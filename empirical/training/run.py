@@ -23,11 +23,13 @@ from empirical.training.settings import TrainingSettings
 from numerics.toy_model import ToyModel
 from theory.checks import read_only
 from theory.features import Features
+from theory.results import result
 
 _FORMAT = "superscale.TrainingRun/3"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class TrainingRun:
     """A trained toy model with what was measured on it.
 

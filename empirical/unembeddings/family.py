@@ -22,11 +22,13 @@ from empirical.scaling_laws.exponent_fit import FittedExponent, fit_exponent, tr
 from empirical.unembeddings.report import UnembeddingReport, analyze
 from empirical.unembeddings.unembedding import Unembedding
 from numerics.tensors.row_matrix import RowMatrix
+from theory.results import result, short_table
 
 _TREATMENTS = ("raw", "centred", "removed")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class UnembeddingFamily:
     """Reports of several models.
 
@@ -128,16 +130,13 @@ class UnembeddingFamily:
         columns += [*(f"ratio_{x}" for x in _TREATMENTS), "norm_mean", "phi_half"]
         table = self.to_dataframe()
         table = table[[column for column in columns if column in table]]
-        lines = [table.to_string(index=False, float_format=lambda x: f"{x:.4g}")]
+        lines = [short_table(table, float_format=lambda x: f"{x:.4g}")]
         if self.exponents:
             lines.append(self.describe_exponents())
         return "\n".join([*lines, *(f"did not finish: {failure}" for failure in self.failures)])
 
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
 
 def _record(label: str, one: UnembeddingReport) -> dict[str, Any]:

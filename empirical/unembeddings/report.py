@@ -25,12 +25,14 @@ from numerics.overlaps.statistics import TooFewRowsError
 from numerics.overlaps.treatments import Treatments, compare_treatments
 from numerics.tensors.row_matrix import RowMatrix
 from theory.checks import check_finite, check_integer, read_only
+from theory.results import result
 
 # Rows up to which all pairs are streamed by default.
 _ALL_PAIRS = 10_000
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class UnembeddingReport:
     """Statistics of one unembedding.
 
@@ -193,9 +195,6 @@ class UnembeddingReport:
 
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
 
 def _overlap_record(one: Overlaps) -> dict[str, Any]:

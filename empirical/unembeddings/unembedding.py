@@ -15,9 +15,11 @@ from empirical.unembeddings.checkpoints import open_checkpoint
 from empirical.unembeddings.choice import check_orientation, choose_tensor, serves_both
 from numerics.tensors.row_matrix import RowMatrix
 from numerics.tensors.stored import StoredTensor
+from theory.results import result
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Unembedding:
     """The unembedding matrix of a model; rows are read from its file as they are needed.
 

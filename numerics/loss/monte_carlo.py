@@ -17,12 +17,14 @@ from numerics.toy_model import ToyModel, check_same_n
 from theory.checks import check_integer, read_only
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
+from theory.results import result
 
 # Entries of the batch x n output held at once (float64): 32 MB.
 _BLOCK = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
+@result
 class LossEstimate:
     """A sampled loss.
 

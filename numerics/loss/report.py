@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from theory.results import result
+
 
 @dataclass(frozen=True, eq=False)
+@result
 class LossReport:
     """An exact expected loss.
 

@@ -34,12 +34,14 @@ from numerics.overlaps.unit_rows import UnitRows, moments
 from numerics.sampling import as_generator
 from numerics.tensors.row_matrix import RowMatrix
 from theory.checks import check_finite, check_integer
+from theory.results import result
 
 # Rows of W in memory at once, on either side of a product.
 _BLOCK = 2048
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class CrossEntropy:
     """The representation-limited cross entropy, in nats: means over tokens i with weights w_i.
 
@@ -124,8 +126,6 @@ class CrossEntropy:
             f"(second order {self.second_order:.4g}, published form {self.published:.4g})"
         )
         return "\n".join([head, *(f"  not valid: {reason}" for reason in self.caveats)])
-
-    __repr__ = __str__
 
 
 def estimate_cross_entropy(

@@ -16,9 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from theory.directions import RandomOverlap, frame_capacity
+from theory.results import result, short_table
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Overlaps:
     """Statistics of the overlaps of rows, over pairs of different rows.
 
@@ -161,13 +163,10 @@ class Overlaps:
             self.rows_of_zeros.size
         )
         head = f"overlaps of n = {self.n} rows in m = {self.m} dimensions, {self.treatment}{zeros}"
-        return f"{head}\n{table.to_string(index=False, float_format=lambda x: f'{x:.5g}')}"
+        return f"{head}\n{short_table(table, float_format=lambda x: f'{x:.5g}')}"
 
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
 
 def random_values(

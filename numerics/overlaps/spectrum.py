@@ -17,9 +17,11 @@ from numerics.overlaps.statistics import TooFewRowsError
 from numerics.overlaps.unit_rows import UnitRows, moments
 from numerics.tensors.row_matrix import RowMatrix
 from theory.checks import check_integer, read_only
+from theory.results import result
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Spectrum:
     """The spectrum of the second moments of n rows in m dimensions.
 
@@ -103,9 +105,6 @@ class Spectrum:
 
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
 
 def spectrum(W: Any, *, center: bool = False) -> Spectrum:

@@ -14,9 +14,11 @@ import pandas as pd
 from numerics.overlaps.result import Overlaps
 from numerics.overlaps.statistics import TooFewRowsError, overlaps
 from numerics.tensors.row_matrix import RowMatrix
+from theory.results import result, short_table
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Treatments:
     """The overlaps of one matrix after each treatment.
 
@@ -49,13 +51,15 @@ class Treatments:
         return ax
 
     def __str__(self) -> str:
-        return "\n\n".join(str(one) for one in self.results)
+        first = self.results[0]
+        values = pd.DataFrame({one.treatment: one.values for one in self.results})
+        table = short_table(values.reset_index(names="statistic"), float_format="{:.5g}".format)
+        return "\n".join(
+            [f"overlaps of n = {first.n} rows in m = {first.m} dimensions", table, *self.left_out]
+        )
 
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
 
 def compare_treatments(W: Any, *, remove: int | None = None, **options: Any) -> Treatments:

@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from theory.bounds.packing_bounds import bounds
 from theory.checks import read_only
+from theory.results import result
 
 # Largest difference of overlaps that count as equal, and of a value from a bound that it meets.
 _TIGHT, _MET = 1e-9, 1e-12
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class Packing:
     """n unit vectors in R^m with a small value of an objective.
 
@@ -209,6 +211,3 @@ class Packing:
 
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))

@@ -17,11 +17,12 @@ from fractions import Fraction
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from theory.bounds.gegenbauer import combine, is_nonpositive
-from theory.checks import check_integer, check_real
+from theory.checks import Numbers, check_integer, check_real, scalar_like
 from theory.regimes.one_active import interference_loss
+from theory.results import result
 
 Kind = Literal["lines", "code"]
 Piece = tuple[list[Fraction], Fraction, Fraction]
@@ -38,7 +39,8 @@ def _exact(coefficients: Iterable[Fraction]) -> tuple[Fraction, ...]:
 _BASIS = "in Gegenbauer polynomials P_k of the sphere in R^{m}, P_k(1) = 1"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class PackingCertificate:
     """A proof that n points in R^m cannot all have cosines up to ``cosine``.
 
@@ -111,7 +113,7 @@ class Potential(Protocol):
 
     even: bool
 
-    def __call__(self, t: ArrayLike) -> NDArray[np.float64]:
+    def __call__(self, t: ArrayLike) -> Numbers:
         """Return f(t)."""
         ...
 
@@ -145,9 +147,9 @@ class PowerPotential:
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", check_integer("k", self.k, 1, 60))
 
-    def __call__(self, t: ArrayLike) -> NDArray[np.float64]:
+    def __call__(self, t: ArrayLike) -> Numbers:
         """Return |t|^k."""
-        return np.abs(np.asarray(t, dtype=np.float64)) ** self.k
+        return scalar_like(np.abs(np.asarray(t, dtype=np.float64)) ** self.k, t)
 
     def conditions(self, h: list[Fraction]) -> list[Piece]:
         """Return h - t^k on [0, 1] (h is even, as a polynomial for lines)."""
@@ -193,11 +195,9 @@ class ReluPotential:
     def __repr__(self) -> str:
         return f"ReluPotential(g={float(self.g):.6g}, b={float(self.b):.6g})"
 
-    def __call__(self, t: ArrayLike) -> NDArray[np.float64]:
+    def __call__(self, t: ArrayLike) -> Numbers:
         """Return f(t), the closed form of ``theory.regimes.one_active``."""
-        return np.asarray(
-            interference_loss(float(self.g) * np.asarray(t, dtype=np.float64), float(self.b))
-        )
+        return interference_loss(float(self.g) * np.asarray(t, dtype=np.float64), float(self.b))
 
     @property
     def _edge(self) -> Fraction:
@@ -232,7 +232,8 @@ def _subtract(p: list[Fraction], q: list[Fraction]) -> list[Fraction]:
     return [x - y for x, y in zip(p, q, strict=True)]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class EnergyCertificate:
     """A proof that Σ_{i≠j} f(t_ij) is at least ``value`` for any n unit vectors in R^m.
 

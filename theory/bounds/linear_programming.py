@@ -232,7 +232,8 @@ def certify_energy(n: int, m: int, potential: Potential, degree: int = 16) -> En
     t = np.unique(np.concatenate([_nodes(a, b, _FIRST) for a, b in pairs]))
     fine = np.unique(np.concatenate([_nodes(a, b, _FINE) for a, b in pairs]))
     with np.errstate(all="ignore"):
-        f_fine, fine_values = potential(fine), evaluate_gegenbauer(m, degree, fine)
+        f_fine = np.asarray(potential(fine))
+        fine_values = evaluate_gegenbauer(m, degree, fine)
     if not np.all(np.isfinite(f_fine)):
         raise ValueError(f"{potential} is not finite on [-1, 1] in float64: give smaller numbers")
     scale = float(f_fine.max())
@@ -243,7 +244,7 @@ def certify_energy(n: int, m: int, potential: Potential, degree: int = 16) -> En
     for _ in range(_PROGRAMS):
         values = evaluate_gegenbauer(m, degree, t)[::step]
         gain = np.r_[float(n - 1), -np.ones(len(values) - 1)]
-        a = _solve(gain, values.T, potential(t) / scale, free=True)
+        a = _solve(gain, values.T, np.asarray(potential(t)) / scale, free=True)
         if a is None:
             break
         coefficients[::step] = np.r_[a[0], np.maximum(a[1:], 0.0)] * scale

@@ -37,6 +37,7 @@ import pandas as pd
 from theory.bounds.certificates import EnergyCertificate, ReluPotential
 from theory.bounds.linear_programming import MAX_DEGREE, certify_energy
 from theory.checks import check_integer, check_real
+from theory.results import result
 
 # Intervals of the wall to begin with.
 _FIRST_CELLS = 8
@@ -44,7 +45,8 @@ _FIRST_CELLS = 8
 _VACUOUS_WIDTH = 0.01
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class LossBound:
     """A lower bound of the one-active-feature loss, in units of the activation density E.
 

@@ -19,11 +19,13 @@ import sympy as sp
 from theory.bounds.certificates import Kind, PackingCertificate
 from theory.bounds.linear_programming import MAX_DEGREE, certify_packing
 from theory.checks import check_integer
+from theory.results import result
 
 _WELCH_ORDERS = 12
 
 
 @dataclass(frozen=True)
+@result
 class Bound:
     """One lower bound of the largest overlap.
 
@@ -51,7 +53,8 @@ class Bound:
         return float(self.exact)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class Bounds:
     """Lower bounds of the largest |t| (lines) or t (code) of n unit vectors in R^m.
 
@@ -110,9 +113,6 @@ class Bounds:
 
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
 
 def _welch(n: Any, m: Any, k: int) -> Any:

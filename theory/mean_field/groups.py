@@ -19,6 +19,7 @@ from theory.activation import Activation
 from theory.checks import check_integer, read_only
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
+from theory.results import result
 
 Array = NDArray[np.float64]
 # Default numbers of groups beside the first feature. Steep frequencies (the first feature holds a
@@ -110,6 +111,7 @@ def rank_features(features: Features | Frequencies) -> RankedFeatures:
 
 
 @dataclass(frozen=True, eq=False)
+@result
 class FeatureGroups:
     """K groups of features, the most important first.
 

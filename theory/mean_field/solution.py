@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from theory.mean_field.groups import FeatureGroups
+from theory.results import result
 
 Array = NDArray[np.float64]
 
@@ -36,7 +37,8 @@ class NumericalErrors(NamedTuple):
     convergence: float
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class MeanField:
     """A minimum of the mean-field loss at one width.
 

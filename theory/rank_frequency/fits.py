@@ -32,6 +32,7 @@ from theory.rank_frequency.laws import (
     rank_frequencies,
 )
 from theory.rank_frequency.zipf_exponent import select_ranks
+from theory.results import result
 
 # Step of ln(first + q) in the scan; the profile likelihood changes over steps of order 1.
 _STEP = 0.2
@@ -41,7 +42,8 @@ _RATIO = 1.05
 _FARTHEST = 1e3
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class RankLawFit:
     """One law at its maximum of the likelihood.
 
@@ -167,11 +169,6 @@ class RankLawFit:
             f"{name} {value:.4g} ± {errors[name]:.2g}" for name, value in self.values.items()
         )
         return f"{self.law}, ranks {self.first} to {self.last}: {shown}"
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
     def score(self, counts: Array) -> Array:
         """Return the gradient of the log likelihood of other counts at the same ranks.

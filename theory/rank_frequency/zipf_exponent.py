@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from theory.checks import check_finite, check_integer
+from theory.results import result
 
 _STEEPEST = 60.0  # largest exponent that is searched
 
@@ -27,7 +28,8 @@ SMALLEST_COUNT = 10
 NOISE_WIDTHS = 2.0
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class ZipfFit:
     """Maximum-likelihood exponent of p_i ∝ i^-alpha over ranks first..last.
 
@@ -72,8 +74,6 @@ class ZipfFit:
             f"Zipf exponent {self.alpha:.4f} ± {self.stderr:.2g} "
             f"(maximum likelihood, {used}, dispersion {self.dispersion:.3g})"
         )
-
-    __repr__ = __str__
 
 
 def fit_zipf(

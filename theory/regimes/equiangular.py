@@ -15,7 +15,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import check_widths
+from theory.checks import Numbers, check_widths, scalar_like
 from theory.derivation import Derivation, Step, b, density, m, n
 from theory.directions import welch_expression
 from theory.estimate import Estimate, Request
@@ -122,7 +122,7 @@ def equiangular_parts(
         }
 
 
-def equiangular_loss(frequencies: Frequencies, widths: ArrayLike) -> NDArray[np.float64]:
+def equiangular_loss(frequencies: Frequencies, m: ArrayLike) -> Numbers:
     """Return L = E κ² (1 + κ/3): n equiangular directions, one active, interference silenced.
 
     The bias is where all interference just stops, the norm the best for that; a higher bias would
@@ -135,12 +135,12 @@ def equiangular_loss(frequencies: Frequencies, widths: ArrayLike) -> NDArray[np.
     ----------
     frequencies : Frequencies
         n and E are used.
-    widths : array_like of int
-        Widths m, 1 <= m <= n.
+    m : int or array_like of int
+        Widths, 1 <= m <= n.
 
     Returns
     -------
-    ndarray
+    float or ndarray
         Loss per sample; NaN where n > m(m+1)/2 (no such frame) or n = m (no overlap at all).
 
     Raises
@@ -153,7 +153,7 @@ def equiangular_loss(frequencies: Frequencies, widths: ArrayLike) -> NDArray[np.
     >>> equiangular_loss(Frequencies.power_law(1000, alpha=0), [63, 100]).round(5)
     array([0.01549, 0.00929])
     """
-    return equiangular_parts(frequencies, widths)["loss"]
+    return scalar_like(equiangular_parts(frequencies, m)["loss"], m)
 
 
 def estimate_equiangular(request: Request) -> Estimate:

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from theory.activation import UNIFORM, Activation
+from theory.checks import Numbers
 from theory.derivation import Derivation, Step, b
 
 # Quantities with symbols of their own, since in terms of g and b they would round or overflow.
@@ -127,9 +128,7 @@ def _compile(which: str) -> Callable[..., Any]:
     return sp.lambdify(_ARGUMENTS, interference if which == "interference" else own, "numpy")
 
 
-def _evaluate(
-    which: str, g: ArrayLike, bias: ArrayLike, activation: Activation
-) -> float | NDArray[np.float64]:
+def _evaluate(which: str, g: ArrayLike, bias: ArrayLike, activation: Activation) -> Numbers:
     scalar = np.ndim(g) == 0 and np.ndim(bias) == 0
     g, bias = np.broadcast_arrays(
         np.asarray(g, dtype=np.float64), np.asarray(bias, dtype=np.float64)
@@ -149,9 +148,7 @@ def _evaluate(
     return float(total) if scalar else total
 
 
-def interference_loss(
-    g: ArrayLike, b: ArrayLike, activation: Activation = UNIFORM
-) -> float | NDArray[np.float64]:
+def interference_loss(g: ArrayLike, b: ArrayLike, activation: Activation = UNIFORM) -> Numbers:
     """Return A(g, b) = ⟨ReLU(g v + b)²⟩ over v, elementwise.
 
     Parameters
@@ -181,9 +178,7 @@ def interference_loss(
     return _evaluate("interference", g, b, activation)
 
 
-def self_loss(
-    g: ArrayLike, b: ArrayLike, activation: Activation = UNIFORM
-) -> float | NDArray[np.float64]:
+def self_loss(g: ArrayLike, b: ArrayLike, activation: Activation = UNIFORM) -> Numbers:
     """Return B(g, b) = ⟨(ReLU(g v + b) - v)²⟩ over v, elementwise.
 
     Parameters

@@ -18,7 +18,7 @@ from theory.derivation import Derivation, Step, alpha, m, n
 from theory.directions import capacity_expression, derive_overlap_law, welch_expression
 from theory.estimate import Estimate, Request, need_equal_importance
 from theory.features import Features
-from theory.tails import derive_tail
+from theory.regimes.tails import derive_tail
 
 
 @dataclass(frozen=True)

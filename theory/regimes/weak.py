@@ -19,14 +19,13 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
 from theory.activation import Activation
+from theory.checks import Numbers, scalar_like
 from theory.derivation import alpha, density, m, n, scale
 from theory.estimate import Estimate, Request
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
+from theory.regimes.tails import case_of
 from theory.regimes.weak_derivation import derive_weak
-from theory.tails import case_of
-
-Numbers = float | NDArray[np.float64]
 
 _PARTS = ("lost activations", "constant outputs")
 _ARGUMENTS = (m, n, density, alpha, scale)
@@ -83,13 +82,13 @@ def weak_parts(features: Features | Frequencies, r: ArrayLike) -> dict[str, Numb
     kept = _check_kept(features.n, r)
     if features.importance is not None:
         sums = _sorted_parts(features)
-        return {name: _numbers(sums[name][kept], r) for name in _PARTS}
+        return {name: scalar_like(sums[name][kept], r) for name in _PARTS}
     skipped = _skipped(features, kept)
     tails = _tail_parts(features, kept + skipped)
     if np.any(skipped):
         whole, start = (_tail_parts(features, some) for some in (np.zeros_like(kept), skipped))
         tails = {name: tails[name] + (whole[name] - start[name]) for name in _PARTS}
-    return {name: _numbers(tails[name], r) for name in _PARTS}
+    return {name: scalar_like(tails[name], r) for name in _PARTS}
 
 
 def weak_exponent(features: Features | Frequencies, r: ArrayLike) -> Numbers:
@@ -126,14 +125,14 @@ def weak_exponent(features: Features | Frequencies, r: ArrayLike) -> Numbers:
     kept = _check_kept(features.n, r)
     by_list = features.importance is not None or features.frequencies.law == "table"
     if not by_list and not np.any(_skipped(features, kept)):
-        return _numbers(_evaluate("exponent", features, kept), r)
+        return scalar_like(_evaluate("exponent", features, kept), r)
     # At r = n the loss is 0: the slope into it says nothing about r = n - 1.
     low, high = np.maximum(kept - 1, 1), np.minimum(kept + 1, max(features.n - 1, 1))
     low = np.minimum(low, high)
     with np.errstate(divide="ignore", invalid="ignore"):
         fall = np.log(weak_loss(features, low)) - np.log(weak_loss(features, high))
         slope = fall / np.log(high / low)
-    return _numbers(np.where(kept == features.n, np.inf, np.where(kept == 0, 0.0, slope)), r)
+    return scalar_like(np.where(kept == features.n, np.inf, np.where(kept == 0, 0.0, slope)), r)
 
 
 def tail_loss(features: Features | Frequencies, r: ArrayLike) -> Numbers:
@@ -151,8 +150,8 @@ def tail_loss(features: Features | Frequencies, r: ArrayLike) -> Numbers:
     features = as_features(features)
     kept = _check_kept(features.n, r)
     if features.importance is None:
-        return _numbers(np.add(*_tail_parts(features, kept).values()), r)
-    return _numbers(_suffix_sums(features.lost_losses)[kept], r)
+        return scalar_like(np.add(*_tail_parts(features, kept).values()), r)
+    return scalar_like(_suffix_sums(features.lost_losses)[kept], r)
 
 
 def lost_loss(features: Features | Frequencies, lost: ArrayLike) -> float:
@@ -298,11 +297,6 @@ def _evaluate(name: str, features: Features, r: NDArray[np.int64]) -> NDArray[np
             frequencies.parameter,
         )
     return np.array(np.broadcast_to(value, widths.shape), dtype=np.float64)
-
-
-def _numbers(values: NDArray[np.float64], r: ArrayLike) -> Numbers:
-    """Return a float for a scalar r, the array otherwise."""
-    return float(values) if np.ndim(r) == 0 else values
 
 
 def _check_kept(n_features: int, r: ArrayLike) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ import sympy as sp
 from theory.activation import UNIFORM, Activation
 from theory.derivation import Derivation, Step, m, p, v
 from theory.features import Features
-from theory.tails import case_of, derive_tail
+from theory.regimes.tails import case_of, derive_tail
 
 _c = sp.Symbol("c", nonnegative=True)
 

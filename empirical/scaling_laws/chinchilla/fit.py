@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings as messages
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from scipy.stats import f as f_law
 from empirical.scaling_laws.chinchilla.surface import Surface
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
 from theory.checks import check_finite, check_integer, check_real
+from theory.results import result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +33,8 @@ _FEWEST = 6  # points, for five parameters and a residual
 _NAMES = ("E", "A", "B", "alpha_N", "alpha_D")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class ChinchillaFit:
     """L = E + A/N^alpha_N + B/D^alpha_D.
 
@@ -60,7 +63,7 @@ class ChinchillaFit:
     B: float
     alpha_N: float
     alpha_D: float
-    stderr: dict[str, float]
+    stderr: Mapping[str, float]
     objective: float
     r_squared: float
     dof: int
@@ -155,11 +158,6 @@ class ChinchillaFit:
             for name in _NAMES
         )
         return f"L = E + A/N^alpha_N + B/D^alpha_D: {shown} ({self.loss.size} points)"
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return str(self.to_dataframe().to_html(index=False))
 
 
 def fit_chinchilla(

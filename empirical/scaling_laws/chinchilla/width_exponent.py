@@ -16,9 +16,11 @@ from scipy.stats import linregress
 
 from empirical.scaling_laws.chinchilla.fit import ChinchillaFit
 from theory.checks import check_finite, check_real
+from theory.results import result
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
+@result
 class WidthExponent:
     """alpha_m = k alpha_N, where N ∝ m^k.
 
@@ -53,8 +55,6 @@ class WidthExponent:
             f"N ∝ m^k, k = {self.k:.3f} ± {self.k_stderr:.3f}; "
             f"alpha_m = {self.alpha_m:.3f} ± {self.stderr:.3f}"
         )
-
-    __repr__ = __str__
 
 
 def width_exponent(

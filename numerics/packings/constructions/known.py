@@ -46,9 +46,8 @@ def construct(n: int, m: int) -> LineSystem | None:
 
     Examples
     --------
-    >>> print(construct(28, 7))
-    28 lines in R^7, |t| of 1/3: quadratic form over F_2^6, non-zeros (Seidel 1976; Fickus and \
-Mixon, arXiv 1504.00253)
+    >>> print(construct(28, 7))  # doctest: +ELLIPSIS
+    28 lines in R^7, |t| of 1/3: quadratic form over F_2^6, non-zeros (Seidel 1976; ...
     >>> construct(36, 6).angles
     (0, 1/2)
     """

@@ -10,12 +10,14 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from theory.checks import read_only
+from theory.results import result
 
 # Largest difference of a computed overlap from its exact value.
 _CLOSE = 1e-9
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
+@result
 class LineSystem:
     """n lines through the origin of R^m, built explicitly.
 

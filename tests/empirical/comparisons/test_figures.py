@@ -145,7 +145,9 @@ def test_what_is_not_shipped_is_left_out_and_named(monkeypatch):
     del made["density"]
     use(monkeypatch, made)
     result = reproduce("fig7")
-    assert result.missing == ("density",) and "without density (not shipped)" in str(result)
+    assert result.missing == ("density",) and "without density (not shipped)" in " ".join(
+        str(result).split()
+    )
     assert [panel.name for panel in result.panels] == ["7b: weight_decay = -0.56"]
     for name in ("density_widths", "density_widths_paper", "seeds"):
         del made[name]

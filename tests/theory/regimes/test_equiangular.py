@@ -27,7 +27,7 @@ def test_equiangular_loss_is_the_least_at_the_wall(n, m):
         return others + float(self_loss(g, bias))
 
     best = minimize_scalar(loss, bounds=(0.2, 5), method="bounded", options={"xatol": 1e-10})
-    assert float(equiangular_loss(even(n), m)[0]) == pytest.approx(best.fun, rel=1e-9)
+    assert equiangular_loss(even(n), m) == pytest.approx(best.fun, rel=1e-9)
     # Negative control: the loss of random overlaps, κ² = 1/m without the κ/3, is not it.
     assert 1 / m != pytest.approx(best.fun, rel=1e-2)
 
@@ -43,7 +43,7 @@ def test_a_bias_above_the_wall_loses_less_by_the_factor_stated(n, m, factor):
         return (n - 1) * others + float(self_loss(abs(g), bias))
 
     best = minimize(loss, [1.2, 0.9], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
-    assert float(equiangular_loss(even(n), m)[0]) / best.fun == pytest.approx(factor, abs=0.006)
+    assert equiangular_loss(even(n), m) / best.fun == pytest.approx(factor, abs=0.006)
 
 
 def test_the_named_parts_are_what_they_say():
@@ -76,7 +76,7 @@ def test_equiangular_loss_of_a_real_frame_by_sampling():
     x[np.arange(active.size), active] = v
     each = np.sum((np.maximum(x @ W @ W.T + bias, 0) - x) ** 2, axis=1)
     error = each.std() / np.sqrt(each.size)
-    predicted = float(equiangular_loss(even(6, density=0.5), 3)[0]) / 0.5
+    predicted = equiangular_loss(even(6, density=0.5), 3) / 0.5
     assert abs(each.mean() - predicted) < 4 * error
     assert abs(each.mean() - 1.05 * predicted) > 4 * error
 
@@ -98,7 +98,7 @@ def test_equiangular_exists_where_a_frame_can():
     assert np.isnan(loss).tolist() == [True, False, False, True]
     # 1/m to leading order: m L → 1 as n ≫ m ≫ 1.
     n = 10**9
-    assert float(equiangular_loss(even(n), 10**6)[0]) * 10**6 == pytest.approx(1, rel=2e-3)
+    assert equiangular_loss(even(n), 10**6) * 10**6 == pytest.approx(1, rel=2e-3)
 
 
 @given(st.floats(0.01, 1), st.floats(0, 2))

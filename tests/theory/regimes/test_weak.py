@@ -11,6 +11,7 @@ from scipy.optimize import minimize_scalar
 from theory.activation import UNIFORM, Activation
 from theory.features import Features
 from theory.frequencies import Frequencies
+from theory.regimes.tails import case_of, derive_tail
 from theory.regimes.weak import (
     lost_loss,
     tail_loss,
@@ -20,7 +21,6 @@ from theory.regimes.weak import (
 )
 from theory.regimes.weak_derivation import derive_feature_loss, derive_weak
 from theory.registry import predict
-from theory.tails import case_of, derive_tail
 
 LAWS = [
     Frequencies.power_law(500, 0.0),
