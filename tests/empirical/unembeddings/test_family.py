@@ -117,3 +117,12 @@ def test_what_is_no_list():
         analyze_many([])
     with pytest.raises(TypeError, match="unexpected keyword"):
         analyze_many([frame(8)], pears="all")
+    with pytest.raises(TypeError, match="sources = 3 is not a list"):
+        analyze_many(3)
+
+
+def test_results_show_themselves_as_their_text():
+    family = analyze_many({"a": frame(8), "b": frame(16)})
+    for one in (family, family.reports[0]):
+        assert repr(one) == str(one) and "array(" not in repr(one)
+        assert "<table" in one._repr_html_()

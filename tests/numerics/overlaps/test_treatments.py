@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from numerics.overlaps.statistics import overlaps
+from numerics.overlaps.spectrum import spectrum
+from numerics.overlaps.statistics import overlaps, random_overlaps
 from numerics.overlaps.treatments import compare_treatments
 from numerics.tensors.row_matrix import RowMatrix
 
@@ -43,3 +44,27 @@ def test_table_and_picture():
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == [*(f"{x}, n = 150" for x in table["treatment"].unique()), "random directions"]
     assert "top 1 removed" in str(found)
+
+
+def test_results_show_themselves_as_their_text():
+    found = compare_treatments(W)
+    for one in (found, found.results[0], spectrum(W)):
+        assert repr(one) == str(one) and "array(" not in repr(one)
+        assert max(map(len, repr(one).splitlines())) <= 120
+        assert "<table" in one._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: compare_treatments(W, center=True), TypeError, "center is one of the treatments"),
+        (lambda: spectrum(W).share(-1), ValueError, "k = -1"),
+        (lambda: spectrum(W).share(13), ValueError, "k = 13"),
+        (lambda: overlaps(W, thresholds="high"), TypeError, "thresholds must be an array"),
+        (lambda: overlaps(W, pairs="sample", seed="x"), TypeError, "seed = 'x'"),
+        (lambda: random_overlaps(9, 3, seed=-1), ValueError, "seed = -1"),
+    ],
+)
+def test_bad_input(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

@@ -18,9 +18,11 @@ from numerics.packings.kernels import descend_soft_maximum
 from numerics.packings.packing import Packing
 from numerics.packings.search import pack
 from numerics.packings.symmetric import SymmetricSearch
+from theory.activation import Activation
 from theory.bounds.certificates import PowerPotential, ReluPotential
 from theory.bounds.linear_programming import certify_energy
 from theory.bounds.packing_bounds import bounds, frame_potential
+from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.one_active import interference_loss
 
@@ -258,7 +260,15 @@ def test_what_a_packing_says():
     loose = Packing(random_vectors(6, 3, 0), "coherence", 0.0, "random")
     assert loose.tight_pairs == 1 and not loose.is_rigid and loose.gap > 0.1
     assert len(loose.to_dataframe()) == 15
+    assert repr(icosahedron) == str(icosahedron) and "<table" in icosahedron._repr_html_()
+    assert max(map(len, str(icosahedron).splitlines())) <= 120
     assert "bound 0.4472135955" in str(icosahedron) and "sqrt(5)/5" in str(icosahedron)
+
+
+@pytest.mark.parametrize("vectors", [np.ones(3), np.ones((1, 3)), [[1.0, 0.0], [np.nan, 1.0]]])
+def test_what_is_no_packing(vectors):
+    with pytest.raises(ValueError, match=r"vectors of shape .* are no packing"):
+        Packing(vectors, "coherence", 0.0, "")
 
 
 def test_pictures():
@@ -294,6 +304,21 @@ def test_files(tmp_path):
         ({"seconds": -1}, "seconds = -1"),
         ({"objective": "area"}, "objective = 'area'"),
         ({"objective": "p_frame", "p": 1.0}, "p = 1"),
+        ({"objective": "p_frame", "p": 1e6}, "p = 1000000"),
+        (
+            {
+                "objective": "relu_energy",
+                "features": Features(Frequencies.power_law(9, 1.0), importance=np.arange(9)),
+            },
+            "equal importances and v ~ U",
+        ),
+        (
+            {
+                "objective": "relu_energy",
+                "features": Features(Frequencies.power_law(9, 1.0), Activation(0.5, 1.0)),
+            },
+            "equal importances and v ~ U",
+        ),
         ({"objective": "relu_energy"}, "needs the frequencies of n = 9"),
         ({"objective": "relu_energy", "features": Frequencies.power_law(8, 1.0)}, "n = 9"),
         (
@@ -309,6 +334,15 @@ def test_files(tmp_path):
 def test_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         pack(**({"n": 9, "m": 4} | arguments))
+
+
+def test_bad_kinds_of_input():
+    for arguments, message in (
+        ({"objective": "relu_energy", "features": [0.1] * 9}, "neither a Features"),
+        ({"progress": 3}, "progress = 3 is not callable"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            pack(9, 4, **arguments)
 
 
 def test_descent_lowers():
