@@ -177,7 +177,7 @@ def bracket_loss(
 
     Examples
     --------
-    >>> bracket = bracket_loss(20, 5, steps=500)
+    >>> bracket = bracket_loss(20, 5, r=1.0, b=-0.1, steps=500)
     >>> bracket.rows[0].ordered
     True
     """

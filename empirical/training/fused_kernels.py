@@ -206,7 +206,7 @@ def gradients(  # type: ignore[no-untyped-def]
             loss += importance[feature[a]] * weight[sample[a]] * value[a] * value[a]
         for k in range(m):
             hidden[sample[a], k] += value[a] * W[feature[a], k]
-    most = min(batch, max(_SAMPLES, _BLOCK // n))
+    most = max(min(batch, max(_SAMPLES, _BLOCK // n)), 1)  # a batch may be all empty
     output, peaks = np.empty((most, n), np.float32), np.empty((most, n), np.float32)
     columns = np.ascontiguousarray(W.T)
     sample_of = np.empty(output.size + sample.size, np.int32)

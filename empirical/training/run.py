@@ -58,6 +58,7 @@ class TrainingRun:
     Examples
     --------
     >>> from empirical.training.train import train
+    >>> from theory.frequencies import Frequencies
     >>> run = train(Frequencies.power_law(20, alpha=1.0), m=5, batch=32, steps=100)
     >>> run.model.W.shape, run.settings.seed
     ((20, 5), 0)

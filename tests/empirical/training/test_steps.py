@@ -119,3 +119,13 @@ def test_state_and_back(method):
     for name, array in first.state().items():
         assert np.array_equal(array, second.state()[name])
         assert not np.array_equal(array, state[name])
+
+
+def test_batches_in_which_nothing_is_active():
+    """Of these batches of one sample four in five are empty; both ways take them."""
+    f = Frequencies.power_law(20, 0.0, density=0.2)
+    runs = [
+        train(f, 3, steps=40, batch=1, bias_start="zero", backend=backend, rare_share=0.0)
+        for backend in ("fused", "torch")
+    ]
+    assert runs[0].model.W == pytest.approx(runs[1].model.W, abs=1e-4)
