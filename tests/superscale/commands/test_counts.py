@@ -8,14 +8,6 @@ import sys
 import numpy as np
 import pytest
 
-from superscale.commands.app import run
-
-
-def call(capsys, *arguments):
-    code = run([str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
-
 
 @pytest.fixture
 def table(tmp_path):
@@ -46,63 +38,63 @@ def text(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["count", "zipf"])
-def test_help_shows_an_example(capsys, command):
-    code, out, _ = call(capsys, command, "--help")
+def test_help_shows_an_example(call, command):
+    code, out, _ = call(command, "--help")
     assert code == 0 and f"Example: superscale {command} " in " ".join(out.split())
 
 
-def test_zipf_for_people_and_machines(capsys, table, tmp_path):
+def test_zipf_for_people_and_machines(call, table, tmp_path):
     import superscale as ss
 
     options = ["--column", "count", "--last", 200, "--m", "20,100"]
-    code, out, err = call(capsys, "zipf", table, *options)
+    code, out, err = call("zipf", table, *options)
     assert code == 0 and err == ""
     assert "preferred: zipf_mandelbrot" in out and "least squares (comparison)" in out
     assert "m = 20" in out and "note: " in out
     found = ss.counts.compare_zipf(ss.counts.read_counts(table, "count"), (1, 200))
-    code, out, _ = call(capsys, "zipf", table, *options, "--json")
+    code, out, _ = call("zipf", table, *options, "--json")
     record = json.loads(out)
     assert record["preferred"] == "zipf_mandelbrot" and record["settings"]["last"] == 200
     assert record["rows"][1]["q"] == found["zipf_mandelbrot"].values["q"]
     widths = ss.counts.predict_width_exponents(found, [20, 100]).to_dataframe()
     assert [row["exponent"] for row in record["width_exponents"]] == list(widths["exponent"])
-    code, out, _ = call(capsys, "zipf", table, *options, "--csv")
+    code, out, _ = call("zipf", table, *options, "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert len(rows) == 4 and float(rows[0]["alpha"]) == found["zipf"].values["alpha"]
     assert float(rows[0]["weak_exponent_m100"]) == pytest.approx(widths["exponent"][3])
     assert rows[3]["method"] == "least squares" and rows[3]["log_likelihood"] == ""
     for name in ("fig.png", "table.csv", "table.json"):
-        code, _, err = call(capsys, "zipf", table, *options, "--output", tmp_path / name)
+        code, _, err = call("zipf", table, *options, "--output", tmp_path / name)
         assert code == 0 and (tmp_path / name).stat().st_size > 500 and "wrote" in err
 
 
-def test_count_and_then_zipf(capsys, text, tokenizer, tmp_path):
+def test_count_and_then_zipf(call, text, tokenizer, tmp_path):
     import superscale as ss
 
     out_path = tmp_path / "counts.csv"
     arguments = ["count", text, text, "--tokenizer", tokenizer, "--blocks"]
-    code, out, err = call(capsys, *arguments, "--output", out_path, "-o", tmp_path / "fig.png")
+    code, out, err = call(*arguments, "--output", out_path, "-o", tmp_path / "fig.png")
     assert code == 0 and "160000 tokens" in out and "'w0'" in out and "wrote" in err
     assert (tmp_path / "fig.png").read_bytes().startswith(b"\x89PNG")
     counts = ss.counts.read_counts(out_path, column="count")
     assert counts.size == 201 and counts.sum() == 160_000 and counts[0] == 0
-    _, out, _ = call(capsys, *arguments, "--json")
+    _, out, _ = call(*arguments, "--json")
     record = json.loads(out)
     assert record["total"] == sum(record["block_totals"]) == 160_000
     assert {row["id"]: row["count"] for row in record["rows"]}[1] == counts[1]
-    _, out, _ = call(capsys, *arguments, "--csv")
+    _, out, _ = call(*arguments, "--csv")
     assert out == out_path.read_text()
     # zipf reads the blocks of that table, with --column count too.
     for more in ([], ["--column", "count"]):
-        code, out, _ = call(capsys, "zipf", out_path, *more, "--last", 100, "--json")
+        code, out, _ = call("zipf", out_path, *more, "--last", 100, "--json")
         record = json.loads(out)
         assert code == 0 and record["errors_from"] == "blocks" and record["blocks"] >= 16
         assert abs(record["rows"][0]["alpha"] - 1) < 5 * record["rows"][0]["alpha_stderr"]
-    code, out, _ = call(capsys, "zipf", out_path, "--last", 100)
+    code, out, _ = call("zipf", out_path, "--last", 100)
     assert code == 0 and "errors from blocks of text" in out
 
 
-def test_bad_input_is_one_line_and_exit_2(capsys, table, tokenizer, text, tmp_path):
+def test_bad_input_is_one_line_and_exit_2(call, table, tokenizer, text, tmp_path):
     latin = tmp_path / "latin.txt"
     latin.write_bytes(b"\xe9")
     for arguments, message in [
@@ -123,12 +115,12 @@ def test_bad_input_is_one_line_and_exit_2(capsys, table, tokenizer, text, tmp_pa
         (["count", text, "--tokenizer", tmp_path / "no.json"], "does not exist"),
         (["count", text, "--tokenizer", tokenizer, "-o", "/no/such/a.csv"], "cannot write"),
     ]:
-        code, out, err = call(capsys, *arguments)
+        code, out, err = call(*arguments)
         assert code == 2 and out == "" and message in err, (arguments, err)
         assert err.count("\n") == 1
 
 
-def test_without_the_package(capsys, text, tokenizer, monkeypatch):
+def test_without_the_package(call, text, tokenizer, monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    code, _, err = call(capsys, "count", text, "--tokenizer", tokenizer)
+    code, _, err = call("count", text, "--tokenizer", tokenizer)
     assert code == 2 and 'pip install "superscale[tokenizers]"' in err

@@ -7,16 +7,8 @@ from importlib.resources import files
 
 import pytest
 
-from superscale.commands.app import run
-
 PUBLISHED = files("empirical") / "data" / "fig8_llm_loss.csv"
 MODELS = ["--y", "loss_total", "--group", "family,dataset", "--label", "model,dataset"]
-
-
-def call(capsys, *arguments):
-    code = run(["fit", *[str(a) for a in arguments]])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 @pytest.fixture
@@ -28,14 +20,14 @@ def curve(tmp_path):
     return file
 
 
-def test_help_shows_an_example(capsys):
-    code, out, _ = call(capsys, "--help")
+def test_help_shows_an_example(call):
+    code, out, _ = call("fit", "--help")
     assert code == 0 and "Example: superscale fit " in " ".join(out.split())
 
 
-def test_published_losses_for_people(capsys):
+def test_published_losses_for_people(call):
     code, out, err = call(
-        capsys, PUBLISHED, *MODELS, "--cluster", "model", "--samples", 49, "--only", "Qwen/pile",
+        "fit", PUBLISHED, *MODELS, "--cluster", "model", "--samples", 49, "--only", "Qwen/pile",
         "--forecast", 16384, "--reach", "1.6,1.4", "--n", 151936,
     )  # fmt: skip
     assert code == 0 and err == ""
@@ -48,10 +40,8 @@ def test_published_losses_for_people(capsys):
     assert "cannot hold at m >= n = 151936" in shown and "no width reaches it" in shown
 
 
-def test_published_losses_for_machines(capsys):
-    code, out, _ = call(
-        capsys, PUBLISHED, *MODELS, "--json", "--alpha-test", 1, "--alpha-test", 0.5
-    )
+def test_published_losses_for_machines(call):
+    code, out, _ = call("fit", PUBLISHED, *MODELS, "--json", "--alpha-test", 1, "--alpha-test", 0.5)
     assert code == 0
     record = json.loads(out)
     assert record["alpha"] == pytest.approx(0.9101, abs=1e-4) and len(record["floors"]) == 16
@@ -61,14 +51,14 @@ def test_published_losses_for_machines(capsys):
     assert rows["Qwen2.5-72B/wikitext"]["alpha_without"] == pytest.approx(0.944, abs=5e-4)
     assert record["compare"][0]["law"] == "power law"
     assert record["settings"]["group"] == "family,dataset"
-    _, out, _ = call(capsys, PUBLISHED, *MODELS, "--csv")
+    _, out, _ = call("fit", PUBLISHED, *MODELS, "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert len(rows) == 18 and rows[0]["parameter"] == "alpha"
 
 
-def test_forecast_and_width(capsys, curve):
+def test_forecast_and_width(call, curve):
     options = ["--forecast", "1024,2048", "--reach", "0.51", "--reach", "0.4", "--json"]
-    code, out, _ = call(capsys, curve, *options)
+    code, out, _ = call("fit", curve, *options)
     record = json.loads(out)
     assert code == 0
     first = record["forecast"]["rows"][0]
@@ -78,26 +68,26 @@ def test_forecast_and_width(capsys, curve):
     assert below["m"] is None and "not above the floor" in below["reason"]
 
 
-def test_without_floor_and_robust(capsys, curve):
-    _, out, _ = call(capsys, curve, "--no-floor", "--json")
+def test_without_floor_and_robust(call, curve):
+    _, out, _ = call("fit", curve, "--no-floor", "--json")
     assert json.loads(out)["floors"] == {} and json.loads(out)["alpha"] < 0.8
-    code, out, _ = call(capsys, curve, "--huber", 0.001, "--samples", 19)
+    code, out, _ = call("fit", curve, "--huber", 0.001, "--samples", 19)
     assert code == 0 and "Huber 0.001" in out and "bootstrap over points" in out
 
 
-def test_writes_what_it_is_asked_for(capsys, curve, tmp_path):
+def test_writes_what_it_is_asked_for(call, curve, tmp_path):
     names = ["a.png", "a.svg", "a.csv", "a.json"]
     outputs = [x for name in names for x in ("-o", tmp_path / name)]
-    code, _, err = call(capsys, curve, *outputs)
+    code, _, err = call("fit", curve, *outputs)
     assert code == 0 and err.count("wrote") == 4
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "a.json").read_text())["points"] == 7
 
 
-def test_warnings_go_to_stderr(capsys, tmp_path):
+def test_warnings_go_to_stderr(call, tmp_path):
     file = tmp_path / "short.csv"
     file.write_text("m,loss\n100,1.3\n120,1.28\n140,1.25\n160,1.24\n180,1.22\n200,1.215\n")
-    code, out, err = call(capsys, file, "--json")
+    code, out, err = call("fit", file, "--json")
     assert code == 0 and json.loads(out)["warnings"]
     assert "superscale: warning: floor and exponent cannot be told apart" in err
 
@@ -118,12 +108,12 @@ def test_warnings_go_to_stderr(capsys, tmp_path):
         (["--output", "x.docx"], "cannot write x.docx"),
     ],
 )
-def test_bad_input_is_one_line(capsys, curve, options, message):
-    code, out, err = call(capsys, curve, *options)
+def test_bad_input_is_one_line(call, curve, options, message):
+    code, out, err = call("fit", curve, *options)
     assert code == 2 and out == ""
     assert message in err and err.count("\n") == 1 and err.startswith("superscale: ")
 
 
-def test_a_table_that_is_none(capsys, tmp_path):
-    code, _, err = call(capsys, tmp_path / "nothing.csv")
+def test_a_table_that_is_none(call, tmp_path):
+    code, _, err = call("fit", tmp_path / "nothing.csv")
     assert code == 2 and "does not exist" in err

@@ -8,15 +8,7 @@ import pandas as pd
 import pytest
 
 import superscale as ss
-from superscale.commands.app import run
 from superscale.commands.output import to_json
-
-
-def call(capsys, *arguments):
-    code = run([str(a) for a in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
-
 
 # In no order, so that they do not look like ranks.
 COUNTS = np.arange(90) * 37 % 90
@@ -39,39 +31,39 @@ def files(tmp_path):
     return tmp_path
 
 
-def test_one_model(capsys, files):
+def test_one_model(call, files):
     path = files / "width12.npy"
     report = ss.unembeddings.analyze(path, seed=3)
-    code, out, err = call(capsys, "analyze", path, "--seed", 3)
+    code, out, err = call("analyze", path, "--seed", 3)
     assert code == 0 and err == "" and "width12: 90 tokens in 12 dimensions" in out
     assert f"{report['centred'].mean_square:.5g}" in out and "top 1 removed" in out
     assert "weak superposition has m/n = 0.133" in out and "note: raw: the published form" in out
-    code, out, _ = call(capsys, "analyze", path, "--json", "--seed", 3)
+    code, out, _ = call("analyze", path, "--json", "--seed", 3)
     record = json.loads(out)
     assert record["rows"] == [json.loads(to_json(report.to_dict()))] and record["failures"] == []
     assert record["settings"]["seed"] == 3 and record["exponents"] == {}
-    code, out, _ = call(capsys, "analyze", path, "--csv", "--remove", 4)
+    code, out, _ = call("analyze", path, "--csv", "--remove", 4)
     table = pd.read_csv(io.StringIO(out))
     assert {"mean_square", "participation", "size_part", "norm_mean"} <= set(table["quantity"])
     assert "top 4 removed" in set(table["treatment"])
 
 
-def test_counts(capsys, files):
+def test_counts(call, files):
     path = files / "width6.npy"
     report = ss.unembeddings.analyze(path, counts=COUNTS)
-    code, out, _ = call(capsys, "analyze", path, "--counts", files / "counts.csv")
+    code, out, _ = call("analyze", path, "--counts", files / "counts.csv")
     weighted = report.weighted_overlaps.results[0].mean_square
     assert code == 0 and f"{weighted:.5g}" in out and "mean square, weighted" in out
     options = ["--counts", files / "two.csv", "--column", "b", "--json"]
-    record = json.loads(call(capsys, "analyze", path, *options)[1])
+    record = json.loads(call("analyze", path, *options)[1])
     squared = ss.unembeddings.analyze(path, counts=np.arange(90) ** 2).weighted_cross_entropies[1]
     assert record["rows"][0]["weighted_cross_entropy"][1]["size_part"] == squared.size_part
 
 
-def test_several_models(capsys, files):
+def test_several_models(call, files):
     paths = [files / "width6.npy", files / "width12.npy"]
     outputs = [x for name in ("f.png", "f.svg", "f.csv", "f.json") for x in ("-o", files / name)]
-    code, out, err = call(capsys, "analyze", *paths, *outputs)
+    code, out, err = call("analyze", *paths, *outputs)
     family = ss.unembeddings.analyze_many(paths)
     assert code == 0 and err.count("wrote ") == 4
     assert f"centred {family.exponents['centred']}" in out and "published models" in out
@@ -86,14 +78,14 @@ def test_several_models(capsys, files):
     assert [row["m"] for row in record["rows"]] == [6, 12]
 
 
-def test_a_bad_source_among_several(capsys, files):
+def test_a_bad_source_among_several(call, files):
     paths = [files / "width6.npy", files / "bad.npy", files / "width12.npy", files / "nan.npy"]
-    code, out, err = call(capsys, "analyze", *paths, "-o", files / "f.png")
+    code, out, err = call("analyze", *paths, "-o", files / "f.png")
     assert code == 2 and "width6" in out and "width12" in out and (files / "f.png").exists()
     lines = [line for line in err.splitlines() if not line.startswith("wrote")]
     assert len(lines) == 2 and all(x.startswith("superscale: did not finish: ") for x in lines)
     assert "bad.npy" in lines[0] and "nan.npy: row 2 " in lines[1]
-    code, out, _ = call(capsys, "analyze", *paths, "--json")
+    code, out, _ = call("analyze", *paths, "--json")
     assert code == 2 and len(json.loads(out)["failures"]) == 2
 
 
@@ -119,14 +111,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_wrong_input_is_one_line_and_code_2(capsys, files, monkeypatch, case):
+def test_wrong_input_is_one_line_and_code_2(call, files, monkeypatch, case):
     monkeypatch.chdir(files)
     arguments, message = BAD[case]
-    code, out, err = call(capsys, "analyze", *arguments)
+    code, out, err = call("analyze", *arguments)
     assert code == 2 and out == "" and message in err
     assert len(err.splitlines()) == 1 and err.startswith("superscale: ")
 
 
-def test_help_shows_an_example(capsys):
-    code, out, _ = call(capsys, "analyze", "--help")
+def test_help_shows_an_example(call):
+    code, out, _ = call("analyze", "--help")
     assert code == 0 and "Example: superscale analyze " in " ".join(out.split())

@@ -1,0 +1,59 @@
+"""superscale bounds and superscale pack as a user meets them."""
+
+import io
+import json
+from fractions import Fraction
+
+import pandas as pd
+import pytest
+
+import superscale as ss
+
+
+def test_bounds(call, tmp_path):
+    code, out, _ = call("bounds", "--n", 28, "--m", 7)
+    assert code == 0 and "1/3" in out and "no known condition rules it out" in out
+    code, out, _ = call("bounds", "--n", 20, "--m", 4, "--json", "-o", tmp_path / "b.csv")
+    record = json.loads(out)
+    a = tuple(Fraction(c) for c in record["certificate"]["coefficients"])
+    cosine = Fraction(record["certificate"]["cosine"])
+    assert ss.packings.PackingCertificate(20, 4, "lines", cosine, a).verify()
+    assert len(pd.read_csv(tmp_path / "b.csv")) == len(record["rows"]) > 4
+    _, out, _ = call("bounds", "--n", 27, "--m", 6, "--kind", "code", "--degree", 0)
+    assert "1/4" in out and "equiangular" not in out
+    _, out, _ = call("bounds", "--n", 22, "--m", 11, "--degree", 0, "--csv")
+    assert out.startswith("bound,value,exact,holds for")
+
+
+def test_pack(call, tmp_path):
+    code, out, _ = call("pack", "--n", 28, "--m", 7)
+    assert code == 0 and "= 1/3" in out and "welch_1" in out and "gap 0" in out
+    options = ["--n", 9, "--m", 3, "--starts", 2, "--seed", 4, "--save", tmp_path / "x.npz"]
+    code, out, _ = call("pack", *options, "--json", "-o", tmp_path / "x.png")
+    record = json.loads(out)
+    saved = ss.packings.Packing.load(tmp_path / "x.npz")
+    assert record["coherence"] == saved.coherence and (tmp_path / "x.png").exists()
+    assert record["gap"] == pytest.approx(saved.coherence - record["bound"]["value"])
+    _, out, _ = call("pack", "--n", 6, "--m", 3, "--search", "--json")
+    assert json.loads(out)["coherence"] == pytest.approx(5**-0.5) and "starts" in out
+    relu = ["--objective", "relu_energy", "--b", -0.2, "--starts", 1]
+    code, out, _ = call("pack", "--n", 20, "--m", 4, *relu)
+    assert code == 0 and "relu_energy" in out
+    _, out, _ = call("pack", "--n", 10, "--m", 4, "--objective", "cosine", "--csv")
+    assert out.startswith("overlap,pairs")
+
+
+def test_pack_relu(call, tmp_path):
+    options = ["--n", 30, "--m", "4,6", "--objective", "relu", "--steps", 300]
+    at = ["--r", 1, "--b", 0]  # without them the bound takes seconds a width
+    code, out, _ = call("pack", *options, *at, "-o", tmp_path / "x.png", "-o", tmp_path / "x.json")
+    assert code == 0 and "certified" in out and "optimised" in out
+    rows = json.loads((tmp_path / "x.json").read_text())["rows"]
+    assert [row["m"] for row in rows] == [4, 6] and (tmp_path / "x.png").exists()
+    assert all(r["certified"] < r["optimised"] <= r["trained"] < r["random"] for r in rows)
+    code, out, _ = call("pack", "--n", 12, "--m", 3, *options[4:], "--csv")
+    assert code == 0 and out.startswith("n,m,certified,optimised,trained,random")
+    (best,) = pd.read_csv(io.StringIO(out)).to_dict("records")
+    assert (
+        best["certified"] < best["optimised"] and best["r_certified"] > 1 > 0 > best["b_certified"]
+    )
