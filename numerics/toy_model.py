@@ -67,7 +67,8 @@ class ToyModel:
     @property
     def norms(self) -> NDArray[np.float64]:
         """Row norms |W_i|, shape (n,)."""
-        return np.sqrt(np.einsum("ij,ij->i", self.W, self.W))
+        norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", self.W, self.W))
+        return norms
 
     def __repr__(self) -> str:
         norms = self.norms

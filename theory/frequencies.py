@@ -288,14 +288,14 @@ the largest density possible here is 7.48547
 
         Parameters
         ----------
-        r : array_like of int
+        r : int or array_like of int
             How many of the most frequent features to leave out, 0 <= r <= n.
         power : {1, 2}
             1 for the lost frequency, 2 for the sum of squares.
 
         Returns
         -------
-        ndarray
+        float or ndarray
             One sum for each r.
 
         Examples

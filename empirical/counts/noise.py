@@ -120,7 +120,7 @@ def find_excess(c: Array, first: int, last: int, n: int, noise: tuple[float, flo
     """Return by how much counts exceed the expectations of their ranks; 0 where not known."""
     laws: tuple[RankLaw, ...] = ("zipf_mandelbrot", "broken_power_law")
     best = max((maximise(law, c, first) for law in laws), key=lambda fit: fit.log_likelihood)
-    slope, spread = best.exponent(best.ranks), noise_at(c, noise)
+    slope, spread = np.asarray(best.exponent(best.ranks)), noise_at(c, noise)
     known = ranks_continue(float(c[-1]), float(slope[-1]), last, n, float(spread[-1]))
     if not known or np.any(c * slope**2 < spread):
         return np.zeros(c.size)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from empirical.scaling_laws.forecast import Forecast, WidthForecast, forecast_losses, forecast_width
 from empirical.scaling_laws.law_comparison import LawComparison, compare_laws
@@ -27,7 +27,7 @@ from empirical.scaling_laws.resampling import (
     resample,
 )
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
-from theory.checks import check_finite, check_real
+from theory.checks import Numbers, check_finite, check_real, scalar_like
 from theory.results import result
 
 if TYPE_CHECKING:
@@ -101,15 +101,14 @@ class PowerLawFit:
             raise ValueError("each group has a C of its own without floors: see coefficients")
         return values.pop()
 
-    def predict(self, m: ArrayLike, group: object = None) -> NDArray[np.float64]:
+    def predict(self, m: ArrayLike, group: object = None) -> Numbers:
         """Return the loss of the law at widths m > 0, in one group."""
         number = self.points.find_group(group)
         widths = check_finite("m", np.atleast_1d(np.asarray(m, dtype=np.float64)))
         if np.any(widths <= 0):
             raise ValueError(f"m = {widths.min():g} is not allowed: give widths above 0")
-        return np.array(
-            [self.projection.predict(self.best, math.log(x), number)[0] for x in widths]
-        )
+        losses = [self.projection.predict(self.best, math.log(x), number)[0] for x in widths]
+        return scalar_like(np.array(losses), m)
 
     def interval(self, level: float = 0.95) -> Interval:
         """Return the profile-likelihood interval of alpha, for independent errors.

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
-from theory.checks import check_integer, read_only
+from theory.checks import Numbers, check_integer, read_only, scalar_like
 from theory.frequencies import Frequencies
 from theory.rank_frequency.laws import (
     PARAMETERS,
@@ -119,7 +119,7 @@ class RankLawFit:
             error = error * [1, 1, np.exp(self.theta[2])]
         return dict(zip(PARAMETERS[self.law], map(float, error), strict=True))
 
-    def exponent(self, ranks: ArrayLike) -> Array:
+    def exponent(self, ranks: ArrayLike) -> Numbers:
         """Return the local exponent -d ln p / d ln i at these ranks.
 
         Examples
@@ -130,12 +130,12 @@ class RankLawFit:
         """
         i = np.asarray(ranks, dtype=np.float64)
         alpha = self.theta[0]
-        local: Array = np.full(i.shape, alpha)
+        local = np.full(i.shape, alpha)
         if self.law == "zipf_mandelbrot":
             local = alpha * i / (i - self.first + np.exp(self.theta[1]))
         elif self.law == "broken_power_law":
             local = np.where(np.log(i) > self.theta[2], self.theta[1], alpha)
-        return local
+        return scalar_like(local, ranks)
 
     def frequencies(self, n: int | None = None) -> Frequencies:
         """Return this law over ranks 1..n (default: 1..last), with Σ p_i = 1.

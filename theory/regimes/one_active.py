@@ -125,7 +125,10 @@ _ARGUMENTS = (_h, _start, _e, _k, _l, _t, b, _low, _high)
 @lru_cache(maxsize=2)
 def _compile(which: str) -> Callable[..., Any]:
     _, interference, own = _derive_cell()
-    return sp.lambdify(_ARGUMENTS, interference if which == "interference" else own, "numpy")
+    compiled: Callable[..., Any] = sp.lambdify(
+        _ARGUMENTS, interference if which == "interference" else own, "numpy"
+    )
+    return compiled
 
 
 def _evaluate(which: str, g: ArrayLike, bias: ArrayLike, activation: Activation) -> Numbers:

@@ -21,7 +21,7 @@ from scipy.stats import f as f_law
 
 from empirical.scaling_laws.chinchilla.surface import Surface
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from theory.checks import check_finite, check_integer, check_real
+from theory.checks import Numbers, check_finite, check_integer, check_real, scalar_like
 from theory.results import result
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ class ChinchillaFit:
     D: Array
     loss: Array
 
-    def predict(self, N: ArrayLike, D: ArrayLike) -> Array:
+    def predict(self, N: ArrayLike, D: ArrayLike) -> Numbers:
         """Return the loss at N parameters and D tokens (they broadcast)."""
         n, d = np.asarray(N, dtype=np.float64), np.asarray(D, dtype=np.float64)
         if np.any(~(n > 0)) or np.any(~(d > 0)):
             raise ValueError("N and D must be above 0")
-        loss: Array = self.E + self.A * n**-self.alpha_N + self.B * d**-self.alpha_D
-        return loss
+        loss = self.E + self.A * n**-self.alpha_N + self.B * d**-self.alpha_D
+        return scalar_like(np.asarray(loss), N, D)
 
     def interval(self, name: str = "alpha_N", level: float = 0.95) -> Interval:
         """Return the profile-likelihood interval of alpha_N or alpha_D, for independent errors."""
@@ -144,7 +144,7 @@ class ChinchillaFit:
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots()
-        fitted = self.predict(self.N, self.D)
+        fitted = np.asarray(self.predict(self.N, self.D))
         shown = ax.scatter(fitted, self.loss, c=np.log10(self.N), s=12)
         ax.axline((float(fitted.min()),) * 2, slope=1, color="k", lw=1)
         ax.figure.colorbar(shown, ax=ax, label="log10 N")

@@ -263,7 +263,7 @@ def test_tables_and_prediction(published):
     assert table["loss"].tolist() == data["loss_total"].tolist()
     assert table["residual"].to_numpy() @ table["residual"] == pytest.approx(fit.rss)
     row = table.iloc[3]
-    assert fit.predict(row["m"], row["group"])[0] == pytest.approx(row["fitted"], rel=1e-12)
+    assert fit.predict(row["m"], row["group"]) == pytest.approx(row["fitted"], rel=1e-12)
     c, base = fit.coefficient, fit.floors["gpt2/pile"]
     assert fit.predict([500], "gpt2/pile")[0] == pytest.approx(c * 500**-fit.alpha + base)
     parameters = fit.to_dataframe()
