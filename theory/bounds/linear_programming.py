@@ -33,6 +33,8 @@ _OFFSETS = np.r_[0.0, [sign * 4.0**-k for k in range(1, 7) for sign in (-1, 1)]]
 _ROUGH = 1e-3
 # Programs solved one after another, and the violation (relative to the size) that ends it sooner.
 _PROGRAMS, _FEASIBLE = 8, 1e-11
+# Relative loss of a proved energy that ends it, too.
+_NEGLIGIBLE = 1e-7
 # Polynomials are kept this far below what they only touch, relative to their size, so that an
 # exact proof exists: the least margin that succeeds is kept.
 _MARGINS = (0.0, 1e-13, 1e-11, 1e-9, 1e-7)
@@ -249,7 +251,9 @@ def certify_energy(n: int, m: int, potential: Potential, degree: int = 16) -> En
             break
         coefficients[::step] = np.r_[a[0], np.maximum(a[1:], 0.0)] * scale
         excess = coefficients @ fine_values - f_fine
-        if excess.max() <= _FEASIBLE * scale:
+        proved = n * (n * coefficients[0] - coefficients.sum())
+        loss = n * (n - 1) * max(float(excess.max()), 0.0)  # of lowering h by the violation
+        if loss <= max(_NEGLIGIBLE * proved, _FEASIBLE * n * (n - 1) * scale):
             break
         t = _refine(t, excess / scale, fine)
 

@@ -61,7 +61,7 @@ def test_no_good_model_beats_it_and_it_is_not_far():
         minimize(lambda x: loss(U, math.exp(x[0]), -abs(x[1])), [0.3, b], method="Nelder-Mead").fun
         for b in (0.1, 1.0, 2.0)
     )
-    bound = bound_one_active_loss(12, 3, tolerance=0.01).value
+    bound = bound_one_active_loss(12, 3, tolerance=0.03).value
     assert 0.9 * best < bound <= best
 
 
@@ -91,7 +91,7 @@ def self_error(g, wall):
 
 
 @pytest.mark.parametrize(
-    ("n", "m"), [pytest.param(12, 3, marks=pytest.mark.slow), (30, 5), (100, 10)]
+    ("n", "m"), [*(pytest.param(*s, marks=pytest.mark.slow) for s in ((12, 3), (30, 5))), (100, 10)]
 )
 def test_the_minimum_is_that_of_a_fine_grid_over_norm_and_wall(n, m):
     found = bound_one_active_loss(n, m)
@@ -127,7 +127,7 @@ def test_the_whole_proof_is_repeated_and_wrong_ones_are_refused():
 def test_every_certificate_holds_and_the_bound_grows_with_n():
     table = coarse_bound(30, 5).to_dataframe()
     assert table["verified"].all() and table["interference"].is_monotonic_decreasing
-    values = [bound_one_active_loss(n, 5, tolerance=0.05, degree=8).value for n in (12, 20, 40)]
+    values = [bound_one_active_loss(n, 5, tolerance=0.1, degree=8).value for n in (12, 20, 40)]
     assert values[0] < values[1] < values[2]
 
 
