@@ -1,7 +1,11 @@
 """docs/architecture.md says in how many places a thing is added: each is added there, and used."""
 
+import os
 import re
+import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated
@@ -187,6 +191,60 @@ def test_a_command(edits, capsys):
     assert "How often to say it." in run(capsys, "toy", "--help")
     assert app.run(["toy", "--times", "0"]) == 2
     assert "--times 0 is not allowed" in capsys.readouterr().err
+
+
+TRAIN = """
+import sys
+import numpy as np
+from empirical.training.run import TrainingRun
+from empirical.training.train import train
+from theory.frequencies import Frequencies
+
+def start(**changes):
+    words = Frequencies.power_law(6, 1.0)
+    held = {"weight_decay": 0.0, "learning_rate": 1e-9, "evaluation_samples": 8}
+    return train(words, 2, steps=1, batch=4, backend="torch", **held, **changes)
+
+usual, half = start(), start(start_scale=0.5)
+assert np.allclose(half.model.W, 0.5 * usual.model.W, rtol=1e-5)
+half.save(sys.argv[1])
+print(TrainingRun.load(sys.argv[1]).settings)
+try:
+    start(start_scale=-1)
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_a_training_setting(tmp_path):
+    for room in ("theory", "numerics", "empirical"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    changes = {
+        # A field.
+        "empirical/training/settings.py": (
+            "    loss_scale: float = _real(",
+            "    start_scale: float = _real(0.0, 1e3, default=1.0)\n",
+        ),
+        # The step that reads it.
+        "empirical/training/train.py": (
+            "    b = first.standard_normal(n)",
+            "    W *= np.float32(settings.start_scale)\n",
+        ),
+    }
+    row = rows()["a training setting"]
+    assert len(changes) == row.places and row.files[0] in changes
+    for name, (before, line) in changes.items():
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert text.count(before) == 1, (name, before)
+        (tmp_path / name).write_text(text.replace(before, line + before), encoding="utf-8")
+    shown = subprocess.run(
+        [sys.executable, "-c", TRAIN, str(tmp_path / "run.safetensors")],
+        # Nothing is compiled for so little.
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_DISABLE_JIT": "1"},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    assert "start_scale=0.5" in shown.stdout and "start_scale = -1" in shown.stdout
 
 
 def test_a_law_of_v_and_importances():

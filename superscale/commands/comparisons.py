@@ -49,6 +49,7 @@ def compare(
     learning_rate: opt.LearningRate = None,
     bias_start: opt.BiasStart = None,
     device: opt.Device = None,
+    store: opt.Store = None,
     workers: opt.Workers = None,
     reference: Annotated[
         str | None,
@@ -65,7 +66,8 @@ def compare(
     """Compare theory with trained toy models, or with the published measurements.
 
     Without arguments: 1000 features, p_i ∝ 1/i, six widths, two seeds, strong superposition; a
-    table, and the figure superscale-compare.png.
+    table, and the figure superscale-compare.png. With --store, the same command again goes on
+    where it was stopped.
 
     Example: superscale compare --alpha 2 --n 200 --m 4,8,16,32 --weight-decay 0.5556
     """
@@ -78,7 +80,7 @@ def compare(
             law=law, n=n, alpha=alpha, scale=scale, density=density, counts=counts, top=top,
             column=column, m=m, theory=theory, seeds=seeds, weight_decay=weight_decay,
             recipe=recipe, batch=batch, steps=steps, learning_rate=learning_rate,
-            bias_start=bias_start, device=device, workers=workers,
+            bias_start=bias_start, device=device, store=store, workers=workers,
         )  # fmt: skip
         if needless:
             name = next(iter(needless)).replace("_", "-")
@@ -108,6 +110,7 @@ def compare(
         learning_rate=learning_rate,
         bias_start=bias_start,
         device=device,
+        store=store,
         workers=count_cores() if workers is None else workers,
     )
     partial = False

@@ -54,6 +54,10 @@ Recipe = Annotated[
     str | None, typer.Option(help="Training: fast (default), or paper (minutes a model).")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of whatever is drawn at random.")]
+Store = Annotated[
+    Path | None,
+    typer.Option(help="Folder of finished runs: what is there is not trained again."),
+]
 Workers = Annotated[
     int | None, typer.Option(help="Processes that train at once (default: all cores).")
 ]

@@ -103,10 +103,7 @@ def train(
 
 def sweep(
     m: Annotated[list[str], typer.Option("--m", help="Widths: --m 10,25,63.")],
-    store: Annotated[
-        Path | None,
-        typer.Option(help="Folder of finished runs: what is there is not trained again."),
-    ] = None,
+    store: opt.Store = None,
     law: Annotated[
         str | None,
         typer.Option(

@@ -28,6 +28,17 @@ def test_compare_for_machines(call):
     assert record["settings"]["steps"] == 40 and record["settings"]["weight_decay"] == -1
 
 
+def test_compare_goes_on_from_its_store(call, tmp_path):
+    words = ["compare", *QUICK, "--m", "6,12", "--workers", 1, "--json", "--store", tmp_path]
+    first = json.loads(call(*words, "--seeds", 1)[1])["rows"]
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
+    second = json.loads(call(*words, "--seeds", 2)[1])["rows"]
+    assert len(stamps) == 2 and len(list(tmp_path.glob("*.safetensors"))) == 4
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert [row["seeds"] for row in second] == [[0, 1], [0, 1]]
+    assert all(a["measured"] != b["measured"] for a, b in zip(first, second, strict=True))
+
+
 def test_compare_for_people_draws_a_figure(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = call("compare", *QUICK, "--m", "6,12", "--seeds", 1, "--workers", 1)
