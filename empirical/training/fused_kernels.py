@@ -33,7 +33,30 @@ def draw_active(tables, batch, law, rng):  # type: ignore[no-untyped-def]
     ``law`` is that of v: low, high, and the cumulative shares of its equal steps. Returns sample,
     feature and value of each entry, sorted by sample, then feature, and the weight of each sample.
     """
-    head, cumulative, share, rare, odds = tables
+    head, cumulative, share, _, odds = tables
+    n = head.size + cumulative.size
+    cells = np.sort(_draw_cells(tables, batch, rng))
+    kept = 0
+    for a in range(cells.size):  # each cell once
+        if a == 0 or cells[a] != cells[a - 1]:
+            cells[kept] = cells[a]
+            kept += 1
+    cells = cells[:kept]
+    sample, value = cells // n, _draw_values(kept, law[0], law[1], law[2], rng)
+    feature, weight = cells - sample * n, np.ones(batch, np.float32)
+    if share > 0:
+        seen = np.zeros(batch)
+        for a in range(kept):
+            seen[sample[a]] += odds[feature[a]]
+        for s in range(batch):
+            weight[s] = 1 / (1 - share + share * seen[s])
+    return sample, feature, value, weight
+
+
+@nb.njit(cache=True)
+def _draw_cells(tables, batch, rng):  # type: ignore[no-untyped-def]
+    """Draw the active cells (sample n + feature) in any order, some of them repeatedly."""
+    head, cumulative, share, rare, _ = tables
     n = head.size + cumulative.size
     events = 0
     if cumulative.size:
@@ -59,22 +82,7 @@ def draw_active(tables, batch, law, rng):  # type: ignore[no-untyped-def]
                 count += 1
         for a in range(first, count):
             cells[a] += np.searchsorted(rare, rng.random(), side="right")
-    cells = np.sort(cells[:count])
-    kept = 0
-    for a in range(count):  # each cell once
-        if a == 0 or cells[a] != cells[a - 1]:
-            cells[kept] = cells[a]
-            kept += 1
-    cells = cells[:kept]
-    sample, value = cells // n, _draw_values(kept, law[0], law[1], law[2], rng)
-    feature, weight = cells - sample * n, np.ones(batch, np.float32)
-    if share > 0:
-        seen = np.zeros(batch)
-        for a in range(kept):
-            seen[sample[a]] += odds[feature[a]]
-        for s in range(batch):
-            weight[s] = 1 / (1 - share + share * seen[s])
-    return sample, feature, value, weight
+    return cells[:count]
 
 
 @nb.njit(cache=True)
@@ -186,6 +194,47 @@ def _leave_out_empty(sample, weight, b, importance, grad_b):  # type: ignore[no-
 
 
 @nb.njit(cache=True, fastmath=True, error_model="numpy")
+def _encode(W, sample, feature, value, weight, importance, hidden, loss):  # type: ignore[no-untyped-def]
+    """Add Wᵀx to ``hidden``; return the loss plus Σ I w x²."""
+    for a in range(sample.size):
+        if importance is None:
+            loss += weight[sample[a]] * value[a] * value[a]
+        else:
+            loss += importance[feature[a]] * weight[sample[a]] * value[a] * value[a]
+        for k in range(W.shape[1]):
+            hidden[sample[a], k] += value[a] * W[feature[a], k]
+    return loss
+
+
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
+def _subtract_inputs(  # type: ignore[no-untyped-def]
+    part, dense, b, low, high, sample, feature, value, weight, importance, first,
+    grad_b, sample_of, feature_of, error_of, count, loss,
+):  # fmt: skip
+    """Subtract I w x from the outputs above 0 of the samples low..high, dense or listed.
+
+    Begins at the active entry ``first``; returns the entry after the last, the length of the list,
+    and the loss less 2 Σ I w x y.
+    """
+    while first < sample.size and sample[first] < high:
+        s, i, wx = sample[first] - low, feature[first], weight[sample[first]] * value[first]
+        if importance is not None:
+            wx *= importance[i]
+        y = part[s, i] if dense else part[s, i] + b[i]
+        if y > 0:
+            if dense:  # part holds the weights already
+                loss -= 2 * value[first] * y
+                part[s, i] -= wx
+                grad_b[i] -= wx
+            else:
+                loss -= 2 * wx * y
+                sample_of[count], feature_of[count], error_of[count] = s, i, -wx
+                count += 1
+        first += 1
+    return first, count, loss
+
+
+@nb.njit(cache=True, fastmath=True, error_model="numpy")
 def gradients(  # type: ignore[no-untyped-def]
     W, b, sample, feature, value, weight, importance, grad_W, grad_b
 ):
@@ -199,14 +248,8 @@ def gradients(  # type: ignore[no-untyped-def]
     loss = _leave_out_empty(sample, weight, b, importance, grad_b)
     batch = sample[-1] + 1 if sample.size else 0
     hidden, grad_hidden = np.zeros((batch, m), np.float32), np.zeros((batch, m), np.float32)
-    for a in range(sample.size):
-        if importance is None:
-            loss += weight[sample[a]] * value[a] * value[a]
-        else:
-            loss += importance[feature[a]] * weight[sample[a]] * value[a] * value[a]
-        for k in range(m):
-            hidden[sample[a], k] += value[a] * W[feature[a], k]
-    most = max(min(batch, max(_SAMPLES, _BLOCK // n)), 1)  # a batch may be all empty
+    loss = _encode(W, sample, feature, value, weight, importance, hidden, loss)
+    most = max(min(batch, max(_SAMPLES, _BLOCK // n)), 1)  # every sample may be empty
     output, peaks = np.empty((most, n), np.float32), np.empty((most, n), np.float32)
     columns = np.ascontiguousarray(W.T)
     sample_of = np.empty(output.size + sample.size, np.int32)
@@ -226,21 +269,10 @@ def gradients(  # type: ignore[no-untyped-def]
                 part, b, weight[low:high], importance, peaks, sample_of, feature_of, error_of
             )
             loss += square
-        while first < sample.size and sample[first] < high:
-            s, i, wx = sample[first] - low, feature[first], weight[sample[first]] * value[first]
-            if importance is not None:
-                wx *= importance[i]
-            y = part[s, i] if dense else part[s, i] + b[i]
-            if y > 0:
-                if dense:  # part holds the weights already
-                    loss -= 2 * value[first] * y
-                    part[s, i] -= wx
-                    grad_b[i] -= wx
-                else:
-                    loss -= 2 * wx * y
-                    sample_of[count], feature_of[count], error_of[count] = s, i, -wx
-                    count += 1
-            first += 1
+        first, count, loss = _subtract_inputs(
+            part, dense, b, low, high, sample, feature, value, weight, importance, first,
+            grad_b, sample_of, feature_of, error_of, count, loss,
+        )  # fmt: skip
         for a in range(count):
             grad_b[feature_of[a]] += error_of[a]
         if dense:

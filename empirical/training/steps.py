@@ -193,7 +193,7 @@ class FusedSteps:
         self._tables, self._rng = make_sampler(features, settings).tables, rng
         self._decay = settings.weight_decay
         self._scale = settings.loss_scale / len(b)
-        self._law = _law_of_v(features.activation)
+        self._law = law_for_kernels(features.activation)
         self._importance = None
         if features.importance is not None:
             self._importance = features.importance.astype(np.float32)
@@ -226,7 +226,7 @@ def make_sampler(features: Features, settings: TrainingSettings) -> FeatureSampl
     return FeatureSampler(features, settings.rare_share)
 
 
-def _law_of_v(activation: Activation) -> tuple[float, float, NDArray[np.float64] | None]:
+def law_for_kernels(activation: Activation) -> tuple[float, float, NDArray[np.float64] | None]:
     """Return low, high and the cumulative shares (None for a uniform law) for the kernels."""
     if activation.is_uniform:
         return activation.low, activation.high, None

@@ -11,10 +11,25 @@ from theory.features import Features
 from theory.frequencies import Frequencies
 
 LAWS = [Frequencies.power_law(60, alpha, density=1.5) for alpha in (0.5, 1.0, 1.5)]
-SETTINGS = {"recipe": "fast", "steps": 200, "evaluation_samples": 500}
+SETTINGS = {"recipe": "fast", "steps": 100, "evaluation_samples": 500}
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a GPU"
 ))]  # fmt: skip
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_importances_of_each_model(device):
+    """With a law of v in steps; the second model has equal importances."""
+    v, weights = Activation(0.5, 1.5, (1, 3)), np.linspace(3, 0, 60)
+    shown = [Features(LAWS[1], v, weights), Features(LAWS[1], v)]
+    quick = SETTINGS | {"steps": 60, "batch": 16}
+    runs = train_many(shown, 6, seeds=[1, 1], device=device, **quick)
+    for run, features in zip(runs, shown, strict=True):
+        alone = train(features, 6, seed=1, **quick)
+        assert run.features == features
+        assert run.model.W == pytest.approx(alone.model.W, abs=1e-4)
+        assert run.losses == pytest.approx(alone.losses, rel=1e-4)
+    assert np.abs(runs[0].model.W - runs[1].model.W).max() > 0.1
 
 
 @pytest.mark.parametrize("device", DEVICES)
