@@ -105,8 +105,11 @@ class FeatureSampler:
 
     def __init__(self, features: Features | Frequencies, rare_share: float = 0.0) -> None:
         features = as_features(features)
+        ranks = features.frequencies
+        # Places of the ranks in a list that was not given by rank; tables go by rank.
+        self._places = None if ranks.ranked is ranks else ranks.by_rank(np.arange(ranks.n))
         rare_share = check_real("rare_share", rare_share, 0.0, float(np.nextafter(1, 0)))
-        p = features.p
+        p = features.ranked.p
         self.n = features.n
         self._activation = features.activation
         # p falls with rank: the common features are a head of the list.
@@ -146,4 +149,7 @@ class FeatureSampler:
         if share:
             weight = 1 / (1 - share + share * np.bincount(sample, odds[feature], batch))
         value = self._activation.sample(cells.size, rng)
+        if self._places is not None:
+            feature = self._places[feature]
+            feature = feature[np.lexsort((feature, sample))]
         return FeatureBatch(sample, feature, value, batch, self.n, weight)

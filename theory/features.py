@@ -37,8 +37,8 @@ class Features:
     activation : Activation
         The law of v, the size of an active feature; U(0, 2) by default.
     importance : array_like, shape (n,), optional
-        I_i >= 0, the weight of feature i's squared error, in the order of ``frequencies.p``; 1 each
-        by default.
+        I_i >= 0, the weight of feature i's squared error, in the order in which frequencies were
+        given (``p``); 1 each by default.
 
     Attributes
     ----------
@@ -52,8 +52,7 @@ class Features:
     TypeError
         If ``frequencies`` is not a ``Frequencies`` or ``activation`` not an ``Activation``.
     ValueError
-        If an importance is negative or not finite, all are 0, their number is not n, or the
-        frequencies were given as a list that is not sorted (importances go by rank).
+        If an importance is negative or not finite, all are 0, or their number is not n.
 
     Examples
     --------
@@ -95,8 +94,16 @@ class Features:
 
     @property
     def p(self) -> NDArray[np.float64]:
-        """Frequencies p_1 >= ... >= p_n, shape (n,)."""
-        return self.frequencies.p
+        """Frequencies p_i in the order in which they were given, that of W's rows; shape (n,)."""
+        return self.frequencies.p_as_given
+
+    @cached_property
+    def ranked(self) -> Features:
+        """The same features by rank, p_1 >= ... >= p_n."""
+        if self.frequencies.ranked is self.frequencies:
+            return self
+        importance = None if self.importance is None else self.frequencies.by_rank(self.importance)
+        return Features(self.frequencies.ranked, self.activation, importance)
 
     @property
     def density(self) -> float:
@@ -210,11 +217,6 @@ def _check_importance(
         raise ValueError(
             f"importance has shape {values.shape}: give one number for each of the "
             f"{frequencies.n} features"
-        )
-    if not np.array_equal(frequencies.p, frequencies.p_as_given):
-        raise ValueError(
-            "importances go by rank, and the list of frequencies was not sorted: sort both by "
-            "falling frequency first"
         )
     negative = np.flatnonzero(values < 0)
     if negative.size:

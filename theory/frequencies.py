@@ -8,7 +8,7 @@ the list unless ``p`` is read, so n may be 10^9.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -230,6 +230,11 @@ the largest density possible here is 7.48547
         Row i of a matrix W belongs to feature i of this list.
         """
         return self.p if self._order is None else read_only(self.as_given(self.p))
+
+    @cached_property
+    def ranked(self) -> Frequencies:
+        """The same frequencies as a list that was given by rank."""
+        return self if self._order is None else replace(self, _order=None)
 
     def as_given(self, ranked: NDArray[Any]) -> NDArray[Any]:
         """Return values by rank, shape (n, …), in the order in which the list was given.

@@ -146,9 +146,12 @@ def train_by(
     """Train by settings that are made already; all else as in ``train``."""
     m = check_width(m, features.n)
     checkpoint_every = check_integer("checkpoint_every", checkpoint_every)
+    by_rank = features.frequencies.by_rank
+    if model is not None and model.n == features.n:
+        model = ToyModel(by_rank(model.W), by_rank(model.b))
     begin = start(features.n, m, settings, model)
     method = FusedSteps if settings.backend == "fused" else TorchSteps
-    stepper: Steps = method(begin.W, begin.b, features, begin.batches, settings)
+    stepper: Steps = method(begin.W, begin.b, features.ranked, begin.batches, settings)
     done = Progress()
     save = None
     if checkpoint is not None:
@@ -215,7 +218,7 @@ def finish(
     b: NDArray[np.float32],
     done: Progress,
 ) -> TrainingRun:
-    """Evaluate a trained model on fresh samples, in float64.
+    """Evaluate a trained model, whose rows go by rank, on fresh samples, in float64.
 
     Raises
     ------
@@ -225,7 +228,8 @@ def finish(
     # No training loss has seen what the last step made of the model.
     finite = bool(np.isfinite(W).all() and np.isfinite(b).all())
     check_loss(0.0 if finite else math.nan, settings.steps, features, settings)
-    model = ToyModel(W.astype(np.float64), b.astype(np.float64))
+    as_given = features.frequencies.as_given
+    model = ToyModel(as_given(W.astype(np.float64)), as_given(b.astype(np.float64)))
     estimate = monte_carlo_loss(model, features, settings.evaluation_samples, begin.evaluation)
     check_loss(estimate.loss, settings.steps, features, settings)
     return TrainingRun(

@@ -111,10 +111,10 @@ def train_many(
         torch.from_numpy(np.stack(arrays)).to(device)
         for arrays in ([one.W for one in starts], [one.b for one in starts])
     )
-    samplers = [make_sampler(one, settings[0]) for one in shown]
+    samplers = [make_sampler(one.ranked, settings[0]) for one in shown]
     importance = None
     if any(one.importance is not None for one in shown):
-        weights = np.stack([one.weights for one in shown])
+        weights = np.stack([one.ranked.weights for one in shown])
         importance = torch.from_numpy(weights).to(device, W.dtype)
     state = [torch.zeros_like(x) for x in (W, W, b, b)]
     take = torch.compile(_step) if compiled else _step

@@ -173,7 +173,7 @@ def overlaps(
 def _check_weights(weights: Frequencies | ArrayLike | None, n: int) -> NDArray[np.float64]:
     if weights is None:
         return np.ones(n)
-    w = weights.p if isinstance(weights, Frequencies) else check_finite("weights", weights)
+    w = weights.p_as_given if isinstance(weights, Frequencies) else check_finite("weights", weights)
     if w.size != n or np.any(w < 0):
         raise ValueError(f"weights: give one number of at least 0 for each of the {n} rows")
     return np.asarray(w, dtype=np.float64)

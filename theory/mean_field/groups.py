@@ -96,7 +96,7 @@ def rank_features(features: Features | Frequencies) -> RankedFeatures:
     >>> ranked.importance, ranked.loss_unit
     (array([1.  , 0.25]), 4.0)
     """
-    features = as_features(features)
+    features = as_features(features).ranked
     activation, v_unit = features.activation, features.activation.high / 2
     if v_unit != 1:
         activation = Activation(activation.low / v_unit, 2.0, activation.shares)

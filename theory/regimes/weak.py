@@ -147,7 +147,7 @@ def tail_loss(features: Features | Frequencies, r: ArrayLike) -> Numbers:
     >>> round(tail_loss(dense, 1), 4), round(weak_loss(dense, 1), 4)
     (0.8567, 0.7808)
     """
-    features = as_features(features)
+    features = as_features(features).ranked
     kept = _check_kept(features.n, r)
     if features.importance is None:
         return scalar_like(np.add(*_tail_parts(features, kept).values()), r)
