@@ -48,7 +48,7 @@ _ITERATIONS = 3000
 # more, and threads of several searches at once would wait for each other.
 _ONE_THREAD = 1000
 # Evaluations of the energy that must fit in the time limit for a descent to be worthwhile.
-_WORTHWHILE = 4
+_WORTHWHILE = 8
 # Arrays of n x n and of n x m that a search holds at once, in float64.
 _SQUARE_ARRAYS, _VECTOR_ARRAYS = 5, 30
 
@@ -196,7 +196,8 @@ def _descend_start(
         single = descend(U.astype(np.float32), energy, _ITERATIONS, deadline)
         U = single.astype(np.float64)
         U /= np.linalg.norm(U, axis=1, keepdims=True)
-    U = descend(U, energy, _ITERATIONS, deadline)
+    if not deadline.passed:
+        U = descend(U, energy, _ITERATIONS, deadline)
     return U, energy(U)[0]
 
 
