@@ -70,9 +70,9 @@ def test_errors_of_laws_by_steps_along_a_root_of_the_covariance(bursts):
 
 
 def test_errors_of_the_counts_by_all_draws_of_blocks(bursts, monkeypatch):
-    """Four blocks: all 256 draws, against as many random ones as tell a spread to 1.1 %."""
+    """Four blocks: all 256 draws, against 2500 random ones, which tell a spread to 1.4 %."""
     widths = [30, 300]
-    monkeypatch.setattr(module, "_SAMPLES", 4000)
+    monkeypatch.setattr(module, "_SAMPLES", 2500)
     few = dataclasses.replace(bursts, blocks=bursts.blocks[::5])
     found = predict_width_exponents(few, widths, seed=1)
     table = {}
@@ -82,7 +82,7 @@ def test_errors_of_the_counts_by_all_draws_of_blocks(bursts, monkeypatch):
             f = Frequencies.from_counts(few.blocks[list(key)].sum(axis=0))
             table[key] = weak_exponent(f, widths)
     values = [table[tuple(sorted(draw))] for draw in itertools.product(range(4), repeat=4)]
-    assert found.stderr[COUNTS] == pytest.approx(np.std(values, axis=0), rel=0.045)
+    assert found.stderr[COUNTS] == pytest.approx(np.std(values, axis=0), rel=0.05)
 
 
 def test_errors_of_the_counts_hold_in_repetition(bursts):
