@@ -118,19 +118,16 @@ def _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, inverse, law, start, out):  #
 
 
 @nb.njit(cache=True, fastmath=True)
-def _products(g, p, law, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-def]
-    """M(s_k) in (pr, pi) and Σ_j p_j/(1-p_j) M_v(s_k G_j) in (qr, qi), s_k = c + i k step.
+def _plain_products(g, p, width, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-def]
+    """``_products`` for v ~ U(0, width).
 
     y = e^{hsg} - 1 is carried instead of e^{hsg}, so that small g lose nothing. Ordinates come in
     blocks of 64: within one, y = Y t + (t - 1) with a table of t = e^{i l step h g}.
     """
-    count, low, width = pr.size, law[0, _END], law[1, _END] - law[0, _END]
-    plain = _is_plain(law)
+    count = pr.size
     tr, ti = np.empty(LANES), np.empty(LANES)  # t - 1
-    ar, ai, out = np.zeros(LANES), np.zeros(LANES), np.empty((4, LANES))
     ir, ii = np.empty(count), np.empty(count)  # 1/(h s)
     _inverses(c, step, width, ir, ii)
-    pr[:], pi[:], qr[:], qi[:] = 1.0, 0.0, 0.0, 0.0
     for j in range(g.size):
         if p[j] == 0:
             continue
@@ -138,32 +135,53 @@ def _products(g, p, law, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-de
         yr, yi = math.expm1(width * c * g[j]), 0.0
         base, weight = 1 - p[j], p[j] / g[j]
         light = 1 / (1 - p[j]) if p[j] < 1 else 0.0
-        lr, li = math.expm1(low * c * g[j]), 0.0
-        br, bi = (0.0, 0.0) if plain else _turns(low * step * g[j], ar, ai)
         for start in range(0, count, LANES):
-            if plain:
-                for q in range(LANES):
-                    k = start + q
-                    zr = yr + tr[q] + yr * tr[q] - yi * ti[q]
-                    zi = yi + ti[q] + yr * ti[q] + yi * tr[q]
-                    vr = weight * (zr * ir[k] - zi * ii[k])
-                    vi = weight * (zr * ii[k] + zi * ir[k])
-                    qr[k] += light * vr
-                    qi[k] += light * vi
-                    fr, fi = pr[k], pi[k]
-                    pr[k] = fr * (base + vr) - fi * vi
-                    pi[k] = fr * vi + fi * (base + vr)
-            else:
-                _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, 1 / g[j], law, start, out)
-                for q in range(LANES):
-                    k = start + q
-                    vr, vi = p[j] * out[0, q], p[j] * out[1, q]
-                    qr[k] += light * vr
-                    qi[k] += light * vi
-                    fr, fi = pr[k], pi[k]
-                    pr[k] = fr * (base + vr) - fi * vi
-                    pi[k] = fr * vi + fi * (base + vr)
-                lr, li = lr + br + lr * br - li * bi, li + bi + lr * bi + li * br
+            for q in range(LANES):
+                k = start + q
+                zr = yr + tr[q] + yr * tr[q] - yi * ti[q]
+                zi = yi + ti[q] + yr * ti[q] + yi * tr[q]
+                vr = weight * (zr * ir[k] - zi * ii[k])
+                vi = weight * (zr * ii[k] + zi * ir[k])
+                qr[k] += light * vr
+                qi[k] += light * vi
+                ar, ai = pr[k], pi[k]
+                pr[k] = ar * (base + vr) - ai * vi
+                pi[k] = ar * vi + ai * (base + vr)
+            wr = yr + ur + yr * ur - yi * ui
+            yi = yi + ui + yr * ui + yi * ur
+            yr = wr
+
+
+@nb.njit(cache=True, fastmath=True)
+def _products(g, p, law, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-def]
+    """M(s_k) in (pr, pi) and Σ_j p_j/(1-p_j) M_v(s_k G_j) in (qr, qi), s_k = c + i k step."""
+    count, low, width = pr.size, law[0, _END], law[1, _END] - law[0, _END]
+    pr[:], pi[:], qr[:], qi[:] = 1.0, 0.0, 0.0, 0.0
+    if _is_plain(law):
+        _plain_products(g, p, width, c, step, pr, pi, qr, qi)
+        return
+    tr, ti, ar, ai = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    ir, ii, out = np.empty(count), np.empty(count), np.empty((4, LANES))
+    _inverses(c, step, width, ir, ii)
+    for j in range(g.size):
+        if p[j] == 0:
+            continue
+        ur, ui = _turns(width * step * g[j], tr, ti)
+        br, bi = _turns(low * step * g[j], ar, ai)
+        yr, yi = math.expm1(width * c * g[j]), 0.0
+        lr, li = math.expm1(low * c * g[j]), 0.0
+        light = 1 / (1 - p[j]) if p[j] < 1 else 0.0
+        for start in range(0, count, LANES):
+            _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, 1 / g[j], law, start, out)
+            for q in range(LANES):
+                k = start + q
+                vr, vi = p[j] * out[0, q], p[j] * out[1, q]
+                qr[k] += light * vr
+                qi[k] += light * vi
+                fr, fi = pr[k], pi[k]
+                pr[k] = fr * (1 - p[j] + vr) - fi * vi
+                pi[k] = fr * vi + fi * (1 - p[j] + vr)
+            lr, li = lr + br + lr * br - li * bi, li + bi + lr * bi + li * br
             yr, yi = yr + ur + yr * ur - yi * ui, yi + ui + yr * ui + yi * ur
 
 

@@ -25,16 +25,20 @@ _END, _SHARE, _FALL = 0, 1, 2
 
 
 @nb.njit(cache=True, fastmath=True)
+def _unit_mgf(u):  # type: ignore[no-untyped-def]
+    """(e^u - 1)/u, the mean of e^{us} over s ~ U(0, 1)."""
+    return 1.0 + u / 2 if abs(u) < 2e-9 else math.expm1(u) / u
+
+
+@nb.njit(cache=True, fastmath=True)
 def _mgf_v(x, law):  # type: ignore[no-untyped-def]
     """M_v(x) = ⟨e^{xv}⟩ for real x: e^{x low} (e^u - 1)/u Σ_l P_l e^{lu}, u = x times a width."""
     u = (law[1, _END] - law[0, _END]) * x
-    step = math.expm1(u)
-    mgf = 1.0 + u / 2 if abs(u) < 2e-9 else step / u
-    cells = law.shape[0] - 1
+    mgf, cells = _unit_mgf(u), law.shape[0] - 1
     if cells > 1:
-        total = 0.0
+        total, turn = 0.0, math.exp(u)
         for cell in range(cells - 1, -1, -1):
-            total = total * (1 + step) + law[cell, _SHARE]
+            total = total * turn + law[cell, _SHARE]
         mgf *= total
     return mgf if law[0, _END] == 0 else mgf * math.exp(law[0, _END] * x)
 
@@ -95,7 +99,8 @@ def _log_bounds(g, p, b, own, law, theta):  # type: ignore[no-untyped-def]
     ReLU(z)² <= 4/(e²θ²) e^{θz}, ReLU(z) <= e^{θz}/(eθ), v <= high.
     """
     out = np.empty(theta.size)
-    high = law[law.shape[0] - 1, _END]
+    cells, low, high = law.shape[0] - 1, law[0, _END], law[law.shape[0] - 1, _END]
+    plain, width = cells == 1 and low == 0, law[1, _END] - low
     for a in range(theta.size):
         t = theta[a]
         total = t * b + _log_mgf_v(t * own, law)
@@ -104,7 +109,8 @@ def _log_bounds(g, p, b, own, law, theta):  # type: ignore[no-untyped-def]
             if p[j] > 0:
                 x = t * g[j]
                 if x * high < 600:
-                    total += math.log1p(p[j] * (_mgf_v(x, law) - 1))
+                    mgf = _unit_mgf(width * x) if plain else _mgf_v(x, law)
+                    total += math.log1p(p[j] * (mgf - 1))
                 else:
                     total += math.log(p[j]) + _log_mgf_v(x, law)
         out[a] = total

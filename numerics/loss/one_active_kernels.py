@@ -40,31 +40,50 @@ def _square_part(mass, mean, variance, h, b):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def interference(g, b, law):  # type: ignore[no-untyped-def]
-    """⟨ReLU(g v + b)²⟩ over v, and its derivatives by g and b."""
-    cells = law.shape[0] - 1
-    at_low, at_high = g * law[0, _END] + b, g * law[cells, _END] + b
-    if at_low <= 0 and at_high <= 0:
-        return 0.0, 0.0, 0.0
-    if at_low >= 0 and at_high >= 0:
-        return _square_part(1.0, law[0, _ABOVE + 1], law[0, _ABOVE + 2], g, b)
-    # Part of one cell, where the argument goes from 0 to ``end`` over a length t of v.
-    cell = _cell(-b / g, law)
+def _kinked(g, b, law):  # type: ignore[no-untyped-def]
+    """``interference`` where g v + b changes sign inside the support, for several cells."""
     width = law[1, _END] - law[0, _END]
-    if g > 0:
-        near, far, column = cell + 1, 3 * law[cell + 1, _END], _ABOVE
-    else:
-        near, far, column = cell, 3 * law[cell, _END], _BELOW
+    cell = _cell(-b / g, law)
+    near, column = (cell + 1, _ABOVE) if g > 0 else (cell, _BELOW)
+    # Part of the cell, in which the argument goes from 0 to ``end`` over a length of v.
     end = max(g * law[near, _END] + b, 0.0)
     length = end / g  # negative below the kink
     mass = law[cell, _SHARE] * abs(length) / width
-    value, by_g, by_b = mass * end * end / 3, mass * end * (far - length) / 3, mass * end
-    if cells > 1:  # the whole cells beyond it
-        more, more_g, more_b = _square_part(
-            law[near, column], law[near, column + 1], law[near, column + 2], g, b
-        )
-        value, by_g, by_b = value + more, by_g + more_g, by_b + more_b
-    return value, by_g, by_b
+    # The whole cells beyond it.
+    value, by_g, by_b = _square_part(
+        law[near, column], law[near, column + 1], law[near, column + 2], g, b
+    )
+    value, by_b = value + mass * end * end / 3, by_b + mass * end
+    return value, by_g + mass * end * (3 * law[near, _END] - length) / 3, by_b
+
+
+@nb.njit(cache=True, inline="always")
+def _interference(g, b, low, high, mean, variance, law):  # type: ignore[no-untyped-def]
+    """``interference``, with the support, mean and variance of v in registers."""
+    at_low, at_high = g * low + b, g * high + b
+    if at_low <= 0 and at_high <= 0:
+        return 0.0, 0.0, 0.0
+    if at_low >= 0 and at_high >= 0:
+        return _square_part(1.0, mean, variance, g, b)
+    if law.shape[0] > 2:
+        return _kinked(g, b, law)
+    near, end = (high, at_high) if g > 0 else (low, at_low)
+    length = end / g  # of v between the kink and the end where the output is positive
+    mass = abs(length) / (high - low)
+    return mass * end * end / 3, mass * end * (3 * near - length) / 3, mass * end
+
+
+@nb.njit(cache=True)
+def _support(law):  # type: ignore[no-untyped-def]
+    """Return the ends of the support of v, its mean and its variance."""
+    return law[0, _END], law[law.shape[0] - 1, _END], law[0, _ABOVE + 1], law[0, _ABOVE + 2]
+
+
+@nb.njit(cache=True)
+def interference(g, b, law):  # type: ignore[no-untyped-def]
+    """⟨ReLU(g v + b)²⟩ over v, and its derivatives by g and b."""
+    low, high, mean, variance = _support(law)
+    return _interference(g, b, low, high, mean, variance, law)
 
 
 @nb.njit(cache=True)
@@ -143,18 +162,22 @@ def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def
     rows, n = gram.shape
     silent, own, by_b = np.zeros(rows), np.zeros(rows), np.zeros(rows)
     keep = slopes.shape[0] == rows
+    low, high, mean, variance = _support(law)
     for r in nb.prange(rows):
         i = first + r
+        bias, total, slope = b[i], 0.0, 0.0
         for j in range(n):
             if j == i:
                 continue
-            value, slope_g, slope_b = interference(gram[r, j], b[i], law)
-            silent[r] += p[j] * value
-            by_b[r] += p[j] * slope_b
+            value, slope_g, slope_b = _interference(
+                gram[r, j], bias, low, high, mean, variance, law
+            )
+            total += p[j] * value
+            slope += p[j] * slope_b
             if keep:
                 slopes[r, j] = p[j] * slope_g
-        own[r], slope_g, slope_b = self_term(gram[r, i], b[i], law)
-        by_b[r] += p[i] * slope_b
+        own[r], slope_g, slope_b = self_term(gram[r, i], bias, law)
+        silent[r], by_b[r] = total, slope + p[i] * slope_b
         if keep:
             slopes[r, i] = p[i] * slope_g
     return silent, own, by_b
@@ -260,7 +283,7 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
     rows, n = gram.shape
     out = np.zeros((rows, 7))
     keep = slopes.shape[0] == rows
-    v_mean, v_variance = law[0, _ABOVE + 1], law[0, _ABOVE + 2]
+    v_low, v_high, v_mean, v_variance = _support(law)
     v_square = v_mean * v_mean + v_variance
     for r in nb.prange(rows):
         i = first + r
@@ -290,7 +313,9 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
                     slopes[r, j] = 0.0
                 continue
             weight = atom * p[j] / (1 - p[j]) if p[j] < 1 else 0.0
-            single, single_g, single_b = interference(g, bias, law)
+            single, single_g, single_b = _interference(
+                g, bias, v_low, v_high, v_mean, v_variance, law
+            )
             mixed, mixed_own, mixed_g, mixed_b = mean_self_term(own, g, bias, law)
             few_off += weight * single
             few_on += weight * mixed
