@@ -16,7 +16,7 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
 from theory.checks import Numbers, check_widths, scalar_like
-from theory.derivation import Derivation, Step, b, density, m, n
+from theory.derivation import Derivation, Step, b, density, m, n, v
 from theory.directions import welch_expression
 from theory.estimate import Estimate, Request
 from theory.features import Features
@@ -58,12 +58,15 @@ def derive_equiangular() -> EquiangularForm:
     slope = sp.diff(at_wall, g)
     (best,) = sp.solve(slope, g)
     least = sp.factor(sp.simplify(at_wall.subs(g, best)))
+    # On either side of the kink, by integration over v with density 1/2.
     kink = sp.simplify(-wall / g)
-    silent = kink**3 / 6  # ⟨v²; v < kink⟩ with density 1/2
+    silent = sp.integrate(v**2 / 2, (v, 0, kink))
+    miss = (g - 1) * v + wall
+    shrunk = sp.integrate(miss**2 / 2, (v, kink, 2)).subs(g, best)
     root = sp.sqrt(welch_expression)
     parts = {
         "silent below threshold": density * silent.subs(kappa, root),
-        "shrinkage above it": density * sp.expand(least - silent).subs(kappa, root),
+        "shrinkage above it": density * sp.expand(sp.simplify(shrunk)).subs(kappa, root),
     }
     loss = density * least.subs(kappa, root)
     exponent = sp.simplify(-m * sp.diff(loss, m) / loss)
