@@ -55,15 +55,6 @@ class LossEstimate:
     def __repr__(self) -> str:
         return f"loss {self.loss:.6g} ± {self.stderr:.2g} ({self.samples} samples)"
 
-    def _repr_html_(self) -> str:
-        values = {
-            "loss": f"{self.loss:.6g}",
-            "standard error": f"{self.stderr:.2g}",
-            "samples": f"{self.samples}",
-            "fired": f"{self.fired.mean():.1%}",
-        }
-        return str(pd.Series(values, name="sampled loss").to_frame().to_html())
-
 
 def monte_carlo_loss(
     model: ToyModel,

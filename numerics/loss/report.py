@@ -85,8 +85,3 @@ class LossReport:
     def __repr__(self) -> str:
         parts = ", ".join(f"{name} {value:.4g}" for name, value in self.parts.items())
         return f"loss {self.loss:.10g} (error below {self.error_bound:.1g}; {parts})"
-
-    def _repr_html_(self) -> str:
-        rows = {"loss": self.loss, "error bound": self.error_bound, **self.parts}
-        values = {name: f"{value:.6g}" for name, value in rows.items()}
-        return str(pd.Series(values, name="expected loss").to_frame().to_html())

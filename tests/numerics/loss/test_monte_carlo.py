@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -104,6 +106,37 @@ def test_other_activations():
     exact = np.sum(second * f.p - 2 * first * f.p * f.p + f.p**2)  # constant outputs p_i
     assert abs(estimate.loss - exact) < 4 * estimate.stderr
     assert abs(estimate.loss - float(weak_loss(f, 0))) > 4 * estimate.stderr
+
+
+def test_importances_weigh_every_sample():
+    """Loss and standard error against the exact moments of Σ I_i (x_i - p_i)², features alone."""
+    f = Frequencies.power_law(30, 0.7, density=3.0)
+    importance, v = np.linspace(2, 0.1, 30), Activation(0.5, 1.0)
+    features = Features(f, v, importance)
+    model = ToyModel(np.zeros((30, 1)), f.p)
+    samples = 200_000
+    estimate = monte_carlo_loss(model, features, samples, 3)
+    moment = [float(v.moment(k)) for k in range(5)]
+    mean, square = (
+        (1 - f.p) * f.p**power
+        + f.p
+        * sum(math.comb(power, k) * moment[k] * (-f.p) ** (power - k) for k in range(power + 1))
+        for power in (2, 4)
+    )
+    exact = float(importance @ mean)
+    spread = math.sqrt(importance**2 @ (square - mean**2))
+    assert abs(estimate.loss - exact) < 4 * spread / math.sqrt(samples)
+    # The sampled spread is known to about 0.5 %; one 10 % off, or without weights, is refused.
+    assert estimate.stderr == pytest.approx(spread / math.sqrt(samples), rel=0.02)
+    assert 1.1 * estimate.stderr != pytest.approx(spread / math.sqrt(samples), rel=0.02)
+    plain = math.sqrt(np.sum(square - mean**2))
+    assert estimate.stderr != pytest.approx(plain / math.sqrt(samples), rel=0.02)
+    assert estimate.per_feature.sum() == pytest.approx(estimate.loss, rel=1e-12)
+    # The same draws: each feature's error times its importance; reversed ones are noticed.
+    alike = monte_carlo_loss(model, Features(f, v), samples, 3)
+    assert estimate.per_feature == pytest.approx(importance * alike.per_feature, rel=1e-12)
+    wrong = float(importance[::-1] @ mean)
+    assert abs(estimate.loss - wrong) > 20 * estimate.stderr
 
 
 def test_against_the_exact_weak_loss_in_repetition():
