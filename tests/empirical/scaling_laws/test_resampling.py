@@ -117,7 +117,7 @@ def test_leave_one_out_is_a_fit_without_it(published):
         )
         # Residual over its standard error by the others: close to the linear formula.
         sign = np.sign(found.loc[name, "studentized"])
-        assert sign == np.sign(left[0])
+        assert sign == np.sign(left)
     rest = data[data["model"] != "gpt2"]
     again = fit_power_law(rest["m"], rest["loss_total"], rest["family"] + "/" + rest["dataset"])
     assert fit.influence("clusters").without("gpt2") == pytest.approx(again.alpha, rel=1e-7)
