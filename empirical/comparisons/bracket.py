@@ -24,6 +24,7 @@ from numerics.packings.starts import random_start
 from theory.bounds.loss_bounds import bound_one_active_loss
 from theory.checks import check_integer, check_real, check_widths, read_only
 from theory.frequencies import Frequencies
+from theory.one_thread import one_thread
 from theory.regimes.one_active import self_loss
 from theory.results import result, short_table
 
@@ -252,6 +253,7 @@ def _fit(
     return min((_loss(U, *x), x) for x in (at, flat))
 
 
+@one_thread()
 def _optimise(
     U: Array, at: tuple[float, float], given: tuple[float, float] | None
 ) -> tuple[Array, float, tuple[float, float]]:

@@ -20,6 +20,7 @@ from scipy.optimize import brentq, linprog
 from theory.bounds.certificates import EnergyCertificate, Kind, PackingCertificate, Potential
 from theory.bounds.gegenbauer import evaluate_gegenbauer
 from theory.checks import check_integer
+from theory.one_thread import one_thread
 
 Array = NDArray[np.float64]
 
@@ -153,6 +154,7 @@ class _PackingProgram:
         return float(brentq(excess, low, high, args=(4,), xtol=1e-10))
 
 
+@one_thread()
 def certify_packing(
     n: int, m: int, kind: Kind = "lines", degree: int = 16
 ) -> PackingCertificate | None:
@@ -198,6 +200,7 @@ def certify_packing(
     return None
 
 
+@one_thread()
 def certify_energy(n: int, m: int, potential: Potential, degree: int = 16) -> EnergyCertificate:
     """Find the largest energy Σ_{i≠j} f(t_ij) that n unit vectors in R^m are proved to have.
 
