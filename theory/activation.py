@@ -1,12 +1,13 @@
 """The law of v, the size of an active feature: its density and its exact moments.
 
-Use ``Activation()`` for the paper's U(0, 2), ``Activation(low, high)`` for another uniform law,
-``Activation(low, high, shares)`` for a density in equal steps, which may stand for any law of
-bounded support.
+``Activation()`` is the paper's U(0, 2), ``Activation(low, high)`` another uniform law, and
+``Activation(low, high, shares)`` a density that is constant in each of several equal cells, which
+approximates any law of bounded support.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +17,7 @@ import sympy as sp
 from theory.checks import check_real
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Activation:
     """The law of v on [low, high], 0 <= low < high; U(0, 2) by default.
 
@@ -30,6 +31,8 @@ class Activation:
 
     Raises
     ------
+    TypeError
+        If an end or a share is not a number, or ``shares`` not a sequence of numbers.
     ValueError
         If low < 0 (the model's output is a ReLU: it cannot follow negative features),
         high <= low, a share is negative, or all are 0.
@@ -41,6 +44,8 @@ class Activation:
     (1, 4/3)
     >>> Activation(0, 2, shares=(3, 1)).moment(1)       # small ones are three times as likely
     3/4
+    >>> Activation(0.5, 1), Activation(0, 1, shares=range(1, 101))
+    (Activation(0.5, 1), Activation(0, 1, shares of 100 cells))
     """
 
     low: float = 0.0
@@ -50,12 +55,22 @@ class Activation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "low", check_real("low", self.low, 0.0))
         object.__setattr__(self, "high", check_real("high", self.high, self.low, strict=True))
+        if isinstance(self.shares, str) or not isinstance(self.shares, Iterable):
+            raise TypeError(f"shares = {self.shares!r}: give a weight for each cell, as (3, 1)")
         shares = tuple(check_real("a share", share, 0.0) for share in self.shares)
         if not sum(shares) > 0:
             raise ValueError(f"shares = {self.shares}: give at least one above 0")
         if len(shares) == 1:
             shares = (1.0,)
         object.__setattr__(self, "shares", shares)
+
+    def __repr__(self) -> str:
+        text = f"Activation({self.low:.12g}, {self.high:.12g}"
+        if self.is_uniform:
+            return f"{text})"
+        count = len(self.shares)
+        listed = ", ".join(f"{share:.6g}" for share in self.shares)
+        return f"{text}, shares=({listed}))" if count <= 8 else f"{text}, shares of {count} cells)"
 
     @property
     def is_uniform(self) -> bool:
@@ -75,7 +90,9 @@ class Activation:
 
     @property
     def steps(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where the density falls, and by how much: below ``low`` and above ``high`` it is 0.
+        """Places c_l at which the density changes, and by how much it falls there.
+
+        Below ``low`` and above ``high`` it is 0.
 
         Examples
         --------

@@ -354,9 +354,9 @@ def _turn(part, reflected, own):  # type: ignore[no-untyped-def]
 def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ignore[no-untyped-def]
     """Compute the transform parts of rows of outputs.
 
-    Arguments as in ``numerics.loss.laplace_plan.plan_rows``, and its result. Returns the two
-    means of each row (own input silent, active) with at least two other inputs active, to be
-    added to the closed parts, and their rounding errors: shape (rows, 4).
+    Arguments as in ``numerics.loss.laplace_plan.plan_rows``, and its result. Returns the two means
+    of each row (own input silent, active) with at least two other inputs active, to be added to the
+    closed parts, and their rounding errors: shape (rows, 4).
     """
     rows = gram.shape[0]
     out = np.zeros((rows, 4))

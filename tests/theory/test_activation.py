@@ -68,5 +68,18 @@ def test_bad_shares(shares):
         Activation(0, 1, shares)
 
 
+@pytest.mark.parametrize("shares", [3, "31", (1, "2"), (1, True)])
+def test_shares_of_another_kind(shares):
+    with pytest.raises(TypeError, match="share"):
+        Activation(0, 1, shares)
+
+
+def test_text_that_fits_a_line():
+    assert repr(UNIFORM) == "Activation(0, 2)"
+    assert repr(STEPS) == "Activation(0.5, 3, shares=(1, 0, 4))"
+    assert eval(repr(STEPS)) == STEPS
+    assert len(repr(Activation(0, 1, np.ones(1000)))) < 100
+
+
 def test_one_cell_is_uniform_whatever_its_share():
     assert Activation(0, 2, (7,)) == UNIFORM
