@@ -153,7 +153,7 @@ class Comparison:
             "quantity": self.quantity,
             "rows": rows,
             "exponents": next(iter(by_curve.values()), {}),
-            "settings": dict(self.settings),
+            "settings": _plain(self.settings),
         }
         if len(by_curve) > 1:
             record["exponents_by_curve"] = by_curve
@@ -235,6 +235,13 @@ class Comparison:
             line = np.exp(height - exponent * log_m)
             label = f"slope {exponent:g} ({style.label}, height fitted)"
             ax.plot(good["m"], line, label=label, **style.options())
+
+
+def _plain(value: Any) -> Any:
+    """Return read-only mappings and tuples as dictionaries and lists, for JSON."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 def _number(value: float | None) -> float | None:

@@ -26,6 +26,7 @@ WIDTHS = (10, 15, 25, 39, 63, 100)
 
 
 @cache
+@cache
 def grid_of_published(factor):
     """The grid as it would be if it had come out as published, times a factor."""
     exponents = load_reference("fig4_exponents")

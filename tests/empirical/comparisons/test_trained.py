@@ -1,12 +1,15 @@
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
 import empirical.comparisons.trained as module
+import empirical.sweeps.engine as engine
 import empirical.sweeps.store as store_module
 from empirical.comparisons.trained import InterruptedComparison, compare
+from empirical.sweeps.sweep import sweep
 from empirical.training.diagnostics import measure
 from empirical.training.recipes import RECIPES
 from empirical.training.settings import make_settings
@@ -61,12 +64,23 @@ def test_the_law_of_v_reaches_every_part():
     assert row.details["dead_fraction"] == found.dead_fraction
 
 
+def test_importances_reach_theory_training_and_diagnostics():
+    shown = Features(F, importance=np.linspace(2, 0.5, 60))
+    c = compare(shown, [12], seeds=1, weight_decay=0.5, theory="weak", **QUICK)
+    (row,), (run,) = c.rows, c.runs
+    assert run.loss == row.measured == train(shown, 12, weight_decay=0.5, **QUICK).loss
+    assert row.predicted["weak"] == pytest.approx(float(weak_loss(shown, 12)))
+    assert row.predicted["weak"] != pytest.approx(float(weak_loss(F, 12)), rel=0.05)
+    found = measure(run.model, shown)
+    assert row.details["lost_rows_loss"] == pytest.approx(found.lost_rows_loss)
+
+
 def test_recipes():
     run = compare(F, [6], seeds=1, steps=10, evaluation_samples=10)
     assert run.settings["recipe"] == "fast"
     assert run.settings["batch"] == RECIPES["fast"]["batch"]
-    run = compare(F, [6], seeds=1, steps=10, evaluation_samples=10, recipe="paper")
-    expected = make_settings(recipe="paper", steps=10, evaluation_samples=10)
+    run = compare(F, [6], seeds=1, steps=2, evaluation_samples=10, recipe="paper")
+    expected = make_settings(recipe="paper", steps=2, evaluation_samples=10)
     for name in ("recipe", "batch", "late_batch", "bias_start", "learning_rate"):
         assert run.settings[name] == expected[name]
     with pytest.raises(ValueError, match="recipe = 'best' is not allowed"):
@@ -112,16 +126,28 @@ def test_exponents(comparison):
 
 
 def test_settings_repeat_the_comparison(comparison):
-    s = dict(comparison.settings)
+    s = comparison.to_dict()["settings"]
     made = {"frequencies": s.pop("frequencies"), "activation": s.pop("activation")}
     assert made == Features(F).describe()
     again = compare(Features.from_description(made, F.p), s.pop("m"), s.pop("seeds"), **s)
     assert [row.measured for row in again.rows] == [row.measured for row in comparison.rows]
 
 
-def test_processes_give_the_same(comparison):
-    parallel = compare(F, [6, 12, 24], seeds=2, weight_decay=0.5, workers=2, **QUICK)
-    assert [r.measured for r in parallel.rows] == [r.measured for r in comparison.rows]
+def test_workers_and_executors_give_the_same(monkeypatch, comparison):
+    monkeypatch.setattr(engine, "start_processes", ThreadPoolExecutor)  # sweep's tests have others
+    with ThreadPoolExecutor(2) as pool:
+        for given in ({"workers": 2}, {"executor": pool}):
+            parallel = compare(F, [6, 12, 24], seeds=2, weight_decay=0.5, **given, **QUICK)
+            assert [r.measured for r in parallel.rows] == [r.measured for r in comparison.rows]
+
+
+def test_what_a_sweep_trained_is_found_in_its_store(monkeypatch, tmp_path):
+    grid = {"m": [6, 12], "n": 60, "alpha": 1.5, "weight_decay": 0.5, "seed": [0, 1]}
+    swept = sweep(grid, store=tmp_path, workers=1, **QUICK)
+    monkeypatch.setattr(store_module, "train_by", None)  # would fail if called
+    c = compare(F, [6, 12], seeds=2, weight_decay=0.5, store=tmp_path, **QUICK)
+    losses = swept.to_dataframe().groupby("m")["loss"].mean()
+    assert [row.measured for row in c.rows] == pytest.approx(losses.tolist(), rel=1e-12)
 
 
 def test_values_for_people_and_machines(comparison):
