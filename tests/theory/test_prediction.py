@@ -12,7 +12,7 @@ from theory.registry import THEORIES, line_styles, predict
 
 WORDS = Frequencies.power_law(1000, 1.0)
 STEEP = Frequencies.power_law(1000, 1.75)
-WITH_IMPORTANCE = ("weak",)
+WITH_IMPORTANCE = ("weak", "gaussian", "mean_field")
 
 
 def test_every_theory_side_by_side():
@@ -157,6 +157,17 @@ def test_theories_take_importances_or_refuse_them(theory):
     assert not theory.applies(weighted)
     with pytest.raises(ValueError, match=f"'{theory.name}' does not apply here: .*importance"):
         predict(weighted, 10, theory=theory.name)
+
+
+def test_importances_weigh_the_loss_that_is_solved_for():
+    even = Frequencies.power_law(30, 0.0)
+    once, twice = (
+        predict(Features(even, importance=scale * np.linspace(1, 3, 30)), 12, theory="gaussian")
+        for scale in (1, 2)
+    )
+    assert twice.loss["gaussian"] == pytest.approx(2 * once.loss["gaussian"], rel=1e-6)
+    equal = predict(even, 12, theory="gaussian").loss["gaussian"]
+    assert equal < once.loss["gaussian"] < 2 * equal  # the mean importance is 2
 
 
 def test_lines_tell_theories_apart():

@@ -190,7 +190,7 @@ def test_two_dimensions_keep_few():
     assert found.live < 20 and 0.95 * NOTHING < found.loss < NOTHING
     # Each lost feature costs what the best constant costs, at which weak superposition loses it.
     tail = predict(Frequencies.power_law(300, alpha=0.0), found.live, theory="weak").loss["weak"]
-    assert found.lost == pytest.approx(tail[0])
+    assert found.lost == pytest.approx(tail)
 
 
 def test_one_active_feature(even):
