@@ -58,7 +58,8 @@ def overlaps(
     ----------
     W : array_like or RowMatrix, shape (n, m)
         Any float type; a memory map is read block by block. float16, bfloat16 and float32 are
-        computed in float32 with sums in float64, float64 in float64.
+        computed in float32 with sums in float64, float64 in float64. Overlaps that differ by less
+        than rounding (1e-6 in float32) count as equal, with skewness 0.
     center : bool
         Subtract the mean row (of all rows that are not zero) first.
     remove : int
