@@ -124,15 +124,22 @@ def weak_exponent(features: Features | Frequencies, r: ArrayLike) -> Numbers:
     features = as_features(features)
     kept = _check_kept(features.n, r)
     by_list = features.importance is not None or features.frequencies.law == "table"
-    if not by_list and not np.any(_skipped(features, kept)):
-        return scalar_like(_evaluate("exponent", features, kept), r)
+    whole_only = np.full(kept.shape, True) if by_list else _skipped(features, kept) > 0
+    exponent = np.zeros(kept.shape) if by_list else _evaluate("exponent", features, kept)
+    if np.any(whole_only):
+        exponent = np.where(whole_only, _slope(features, kept), exponent)
+    return scalar_like(exponent, r)
+
+
+def _slope(features: Features, r: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return -d ln L / d ln r between r - 1 and r + 1."""
     # At r = n the loss is 0: the slope into it says nothing about r = n - 1.
-    low, high = np.maximum(kept - 1, 1), np.minimum(kept + 1, max(features.n - 1, 1))
+    low, high = np.maximum(r - 1, 1), np.minimum(r + 1, max(features.n - 1, 1))
     low = np.minimum(low, high)
     with np.errstate(divide="ignore", invalid="ignore"):
         fall = np.log(weak_loss(features, low)) - np.log(weak_loss(features, high))
         slope = fall / np.log(high / low)
-    return scalar_like(np.where(kept == features.n, np.inf, np.where(kept == 0, 0.0, slope)), r)
+    return np.where(r == features.n, np.inf, np.where(r == 0, 0.0, slope))
 
 
 def tail_loss(features: Features | Frequencies, r: ArrayLike) -> Numbers:
