@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from numerics.loss.laplace_plan import THETA, plan_rows
 from numerics.loss.law_table import law_table
 from numerics.loss.one_active_kernels import few_active_rows, one_hot_rows
 from numerics.loss.report import LossReport
+from numerics.row_threads import over_rows
 from numerics.toy_model import ToyModel, check_same_n
 from theory.checks import Sampling, check_real, read_only
 from theory.features import Features, as_features
@@ -155,6 +157,33 @@ def _gram(model: ToyModel, some: slice) -> Array:
     return gram
 
 
+def _in_slices(
+    kernel: Any, gram: Array, some: slice, p: Array, b: Array, law: Array, slopes: Array
+) -> Any:
+    """Call a kernel of closed forms on slices of Gram rows, in threads; it fills ``slopes``."""
+    return over_rows(
+        len(gram),
+        lambda s: kernel(gram[s], some.start + s.start, p, b, law, slopes[s]),
+    )
+
+
+def _plan(
+    rows: tuple[Any, ...], share: Array, where: tuple[Any, ...], tolerance: float, law: Array
+) -> Array:
+    """Plan the sums of a block of rows, in threads."""
+    by_row = (*rows, share, *where)
+    plan: Any = plan_rows
+    planned: Array = over_rows(
+        len(share), lambda s: plan(*(x[s] for x in by_row), tolerance, law, THETA)
+    )
+    return planned
+
+
+def _follow(kernel: Any, by_row: tuple[Any, ...], law: Array, plans: Array) -> Any:
+    """Compute the sums that were planned for a block of rows, in threads."""
+    return over_rows(len(plans), lambda s: kernel(*(x[s] for x in by_row), law, plans[s]))
+
+
 def _one_hot(model: ToyModel, features: Features, gradient: bool) -> LossReport:
     W, b, p, weights = model.W, model.b, features.p, features.weights
     law = law_table(features.activation)
@@ -163,7 +192,8 @@ def _one_hot(model: ToyModel, features: Features, gradient: bool) -> LossReport:
     for some in _blocks(model):
         gram = _gram(model, some)
         slopes = np.empty_like(gram) if gradient else _NONE
-        silent[some], own[some], by_b[some] = one_hot_rows(gram, some.start, p, b, law, slopes)
+        closed = _in_slices(one_hot_rows, gram, some, p, b, law, slopes)
+        silent[some], own[some], by_b[some] = closed
         if gradient_W is not None:
             slopes *= weights[some, None]
             _accumulate(gradient_W, W, some, slopes)
@@ -197,7 +227,7 @@ def _bernoulli(model: ToyModel, features: Features, rtol: float, gradient: bool)
     law = law_table(features.activation)
     closed = np.empty((n, 7))
     for some in _blocks(model):
-        closed[some] = few_active_rows(_gram(model, some), some.start, p, b, law, _NONE)
+        closed[some] = _in_slices(few_active_rows, _gram(model, some), some, p, b, law, _NONE)
     if not np.abs(closed).max() < _HUGE:
         raise ArithmeticError("the loss is beyond double precision: W or b is too large")
     # Weights in the loss of the means with the own input silent and active.
@@ -236,8 +266,8 @@ def _sum_terms(
         terms, errors = known.copy(), np.empty((n, 2))
         for some, rows in _rows(model, features.p):
             where = b[some], reflected[some]
-            plans = plan_rows(*rows, share[some], *where, target / n, law, THETA)
-            means = expected_rows(*rows, *where, law, plans)
+            plans = _plan(rows, share[some], where, target / n, law)
+            means = _follow(expected_rows, (*rows, *where), law, plans)
             terms[some] += means[:, :2]
             errors[some] = plans[:, :, 3] + means[:, 2:]
         errors += 1e-15 * math.sqrt(n) * np.abs(closed[:, 2:4]) + 1e-15 * np.abs(terms)
@@ -264,10 +294,10 @@ def _bernoulli_gradient(
     gradient_W, gradient_b = np.zeros_like(model.W), np.empty(model.n)
     for some, rows in _rows(model, p):
         where, gram = (model.b[some], reflected[some]), rows[0]
-        plans = plan_rows(*rows, share[some], *where, tolerance, law, THETA)
-        by_gram, by_own, by_b = expected_slopes(*rows, p[some], *where, law, plans)
+        plans = _plan(rows, share[some], where, tolerance, law)
+        by_gram, by_own, by_b = _follow(expected_slopes, (*rows, p[some], *where), law, plans)
         slopes = np.empty_like(gram)
-        by_b += few_active_rows(gram, some.start, p, model.b, law, slopes)[:, 6]
+        by_b += _in_slices(few_active_rows, gram, some, p, model.b, law, slopes)[:, 6]
         slopes += by_gram
         # An overlap of 0 that grows moves z by the mean of its input, whatever else is active.
         unfelt = gram == 0

@@ -350,7 +350,7 @@ def _turn(part, reflected, own):  # type: ignore[no-untyped-def]
     return sign, -sign, 0.0 if part == 0 else sign * own
 
 
-@nb.njit(cache=True, parallel=True)
+@nb.njit(cache=True, nogil=True)
 def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ignore[no-untyped-def]
     """Compute the transform parts of rows of outputs.
 
@@ -360,7 +360,7 @@ def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ign
     """
     rows = gram.shape[0]
     out = np.zeros((rows, 4))
-    for r in nb.prange(rows):
+    for r in range(rows):
         for part in range(2):
             plan = plans[r, part]
             if plan[2] > 0:
@@ -375,12 +375,12 @@ def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ign
     return out
 
 
-@nb.njit(cache=True, parallel=True)
+@nb.njit(cache=True, nogil=True)
 def expected_slopes(gram, felt, atom, own, p, b, reflected, law, plans):  # type: ignore[no-untyped-def]
     """Slopes of the transform parts, weighted by 1 - p and p: by gram, by own and by b."""
     rows, n = gram.shape
     by_gram, by_own, by_b = np.zeros((rows, n)), np.zeros(rows), np.zeros(rows)
-    for r in nb.prange(rows):
+    for r in range(rows):
         slopes = np.empty(n)
         for part in range(2):
             plan = plans[r, part]

@@ -218,7 +218,7 @@ def _plan(g, p, b, own, tolerance, atom, law, unit_theta):  # type: ignore[no-un
     return 0.0, 0.0, 0, math.inf  # out of reach: the bound says so
 
 
-@nb.njit(cache=True, parallel=True)
+@nb.njit(cache=True, nogil=True)
 def plan_rows(gram, felt, atom, own, weights, b, reflected, tolerance, law, theta):  # type: ignore[no-untyped-def]
     """Plan the sums of rows of outputs, for their own input silent and active.
 
@@ -247,7 +247,7 @@ def plan_rows(gram, felt, atom, own, weights, b, reflected, tolerance, law, thet
     """
     rows = gram.shape[0]
     out = np.zeros((rows, 2, 4))
-    for r in nb.prange(rows):
+    for r in range(rows):
         for part in range(2):
             weight = weights[r, part]
             sign = -1.0 if reflected[r, part] else 1.0

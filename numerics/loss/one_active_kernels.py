@@ -152,7 +152,7 @@ def mean_self_term(own, g, b, law):  # type: ignore[no-untyped-def]
     return value, by_own, by_g, by_b
 
 
-@nb.njit(cache=True, parallel=True)
+@nb.njit(cache=True, nogil=True)
 def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def]
     """Loss of the outputs first, first + 1, … with exactly one active feature.
 
@@ -163,7 +163,7 @@ def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def
     silent, own, by_b = np.zeros(rows), np.zeros(rows), np.zeros(rows)
     keep = slopes.shape[0] == rows
     low, high, mean, variance = _support(law)
-    for r in nb.prange(rows):
+    for r in range(rows):
         i = first + r
         bias, total, slope = b[i], 0.0, 0.0
         for j in range(n):
@@ -268,7 +268,7 @@ def _moments(g, p, i, law):  # type: ignore[no-untyped-def]
     return np.exp(log_atom), mean, variance, odds
 
 
-@nb.njit(cache=True, parallel=True)
+@nb.njit(cache=True, nogil=True)
 def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def]
     """Compute the closed parts of the Bernoulli loss of the outputs first, first + 1, ….
 
@@ -285,7 +285,7 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
     keep = slopes.shape[0] == rows
     v_low, v_high, v_mean, v_variance = _support(law)
     v_square = v_mean * v_mean + v_variance
-    for r in nb.prange(rows):
+    for r in range(rows):
         i = first + r
         bias, own = b[i], gram[r, i]
         atom, mean, variance, odds = _moments(gram[r], p, i, law)

@@ -77,8 +77,8 @@ def _add_stretch(  # type: ignore[no-untyped-def]
         found[3], found[4], found[5] = smallest, row_id, column_ids[np.argmin(t)]
 
 
-@nb.njit(cache=True)
-def _add_rows(  # type: ignore[no-untyped-def]
+@nb.njit(cache=True, nogil=True)
+def add_rows(  # type: ignore[no-untyped-def]
     first,
     step,
     block,
@@ -93,7 +93,12 @@ def _add_rows(  # type: ignore[no-untyped-def]
     counts,
     found,
 ):
-    """Add rows first, first + step, ... of a block."""
+    """Add rows first, first + step, … of a block to ``sums``, ``counts`` and ``found``.
+
+    ``upper``: rows and columns are the same set, and only pairs above the diagonal count.
+    Otherwise a pair of equal identities is left out. ``shifts`` are the means of t and t²;
+    ``found`` are the extremes: (largest t, its row, its column, smallest t, its row, its column).
+    """
     for r in range(first, block.shape[0], step):
         start, stop, restart = 0, block.shape[1], block.shape[1]
         if upper:
@@ -115,59 +120,3 @@ def _add_rows(  # type: ignore[no-untyped-def]
                 counts,
                 found,
             )
-
-
-@nb.njit(cache=True)
-def _merge(part_sums, part_counts, part_found, sums, counts, found):  # type: ignore[no-untyped-def]
-    for part in range(part_found.shape[0]):
-        sums += part_sums[part]
-        counts += part_counts[part]
-        if part_found[part, 0] > found[0]:
-            found[:3] = part_found[part, :3]
-        if part_found[part, 3] < found[3]:
-            found[3:] = part_found[part, 3:]
-
-
-@nb.njit(cache=True, parallel=True)
-def add_block(  # type: ignore[no-untyped-def]
-    block,
-    row_ids,
-    column_ids,
-    row_weights,
-    column_weights,
-    upper,
-    shifts,
-    thresholds,
-    parts,
-    sums,
-    histogram,
-    found,
-):
-    """Add a block of overlaps to ``sums``, ``histogram`` and the extremes ``found``.
-
-    ``upper``: rows and columns are the same set, and only pairs above the diagonal count.
-    Otherwise a pair of equal identities is left out. ``shifts`` are the means of t and t². The rows
-    are dealt out in turn to ``parts``, which run in parallel. ``found`` holds (largest t, its row,
-    its column, smallest t, its row, its column).
-    """
-    part_sums = np.zeros((parts, sums.size))
-    part_counts = np.zeros((parts, histogram.size), dtype=np.int64)
-    part_found = np.empty((parts, 6))
-    for part in nb.prange(parts):
-        part_found[part] = found
-        _add_rows(
-            part,
-            parts,
-            block,
-            row_ids,
-            column_ids,
-            row_weights,
-            column_weights,
-            upper,
-            shifts,
-            thresholds,
-            part_sums[part],
-            part_counts[part],
-            part_found[part],
-        )
-    _merge(part_sums, part_counts, part_found, sums, histogram, found)

@@ -16,12 +16,12 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numba import get_num_threads
 from numpy.typing import ArrayLike, NDArray
 
-from numerics.overlaps.pair_kernels import MOMENTS, add_block
+from numerics.overlaps.pair_kernels import MOMENTS, add_rows
 from numerics.overlaps.result import Overlaps
 from numerics.overlaps.unit_rows import UnitRows, moments
+from numerics.row_threads import in_threads, thread_count
 from numerics.sampling import as_generator
 from numerics.tensors.row_matrix import RowMatrix
 from theory.checks import check_finite, check_integer, read_only
@@ -211,7 +211,7 @@ def _stream(
             diagonal = right is None and other == start
             against = columns[other : other + _BLOCK]
             column_block = row_block if diagonal else unit.unit(against)
-            add_block(
+            overlaps_of_block = (
                 row_block @ column_block.T,
                 unit.ids[some],
                 unit.ids[against],
@@ -220,11 +220,32 @@ def _stream(
                 diagonal,
                 shifts,
                 levels,
-                min(some.size, 4 * get_num_threads()),
-                sums,
-                histogram,
-                found,
             )
+            _add_block(
+                overlaps_of_block, min(some.size, 4 * thread_count()), sums, histogram, found
+            )
+
+
+def _add_block(
+    block: tuple[Any, ...],
+    parts: int,
+    sums: NDArray[np.float64],
+    histogram: NDArray[np.int64],
+    found: NDArray[np.float64],
+) -> None:
+    """Add a block, whose rows are dealt out in turn to ``parts`` that run in threads."""
+    part_sums = np.zeros((parts, sums.size))
+    part_counts = np.zeros((parts, histogram.size), dtype=np.int64)
+    part_found = np.tile(found, (parts, 1))
+    add: Any = add_rows
+    in_threads(parts, lambda k: add(k, parts, *block, part_sums[k], part_counts[k], part_found[k]))
+    for k in range(parts):
+        sums += part_sums[k]
+        histogram += part_counts[k]
+        if part_found[k, 0] > found[0]:
+            found[:3] = part_found[k, :3]
+        if part_found[k, 3] < found[3]:
+            found[3:] = part_found[k, 3:]
 
 
 def _draw(
