@@ -36,7 +36,7 @@ def measure(n, alpha, E, m, groups):
     found = solve_mean_field(f, m, groups=groups)
     seconds = time.process_time() - began
     return {
-        "n": n, "alpha": alpha, "E": E, "m": m, "groups": groups, "seconds": seconds,
+        "n": n, "alpha": alpha, "density": E, "m": m, "groups": groups, "seconds": seconds,
         "loss": found.loss, "uncertainty": found.uncertainty,
     }  # fmt: skip
 

@@ -35,7 +35,7 @@ def lowest_losses(path):
     runs = defaultdict(dict)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            cell = (int(row["n"]), row["law"], float(row["E"]), int(row["m"]))
+            cell = (int(row["n"]), row["law"], float(row["density"]), int(row["m"]))
             key = (row["growth_rate"], row["rate"], row["seed"], int(row["steps"]))
             runs[cell][key] = float(row["loss"])
     for cell, losses in runs.items():
@@ -62,11 +62,12 @@ def compare_exponents(rows):
     """Return the trained slope between neighbouring widths and the mean of the predicted ones."""
     pairs = []
     for one, two in itertools.pairwise(rows):
-        if [one[k] for k in ("n", "law", "E")] == [two[k] for k in ("n", "law", "E")]:
+        if [one[k] for k in ("n", "law", "density")] == [two[k] for k in ("n", "law", "density")]:
             step = np.log(two["m"] / one["m"])
             pairs.append(
                 {
-                    "n": one["n"], "law": one["law"], "E": one["E"], "m": [one["m"], two["m"]],
+                    "n": one["n"], "law": one["law"], "density": one["density"],
+                    "m": [one["m"], two["m"]],
                     "trained": float(np.log(one["trained"] / two["trained"]) / step),
                     "losses": float(np.log(one["predicted"] / two["predicted"]) / step),
                     "local": (one["exponent"] + two["exponent"]) / 2,
@@ -80,17 +81,17 @@ def main():
     with threadpool_limits(limits=1):
         here = Path(__file__)
         for cell, trained, still in lowest_losses(here.with_name("references.csv")):
-            row = dict(zip(("n", "law", "E", "m"), cell, strict=True), trained=trained)
+            row = dict(zip(("n", "law", "density", "m"), cell, strict=True), trained=trained)
             row |= {"gained_by_doubling": still, **predict(cell)}
             row["error"] = row["predicted"] / trained - 1
             rows.append(row)
             print(
-                f"n = {row['n']}, {row['law']}, E = {row['E']:g}, m = {row['m']}: trained "
+                f"n = {row['n']}, {row['law']}, E = {row['density']:g}, m = {row['m']}: trained "
                 f"{trained:.4g}, predicted {row['predicted']:.4g} ({row['error']:+.1%}), "
                 f"{row['seconds']:.1f} s",
                 flush=True,
             )
-    rows.sort(key=lambda row: (row["n"], row["law"], row["E"], row["m"]))
+    rows.sort(key=lambda row: (row["n"], row["law"], row["density"], row["m"]))
     pairs = compare_exponents(rows)
     error = np.abs([row["error"] for row in rows])
     record = {

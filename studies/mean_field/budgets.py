@@ -63,7 +63,7 @@ def main():
             run = ss.train(f, m, recipe="fast", seed=0, model=grown.model, **second)
             found = solve_mean_field(f, m)
             row = {
-                "law": law, "E": E, "m": m,
+                "law": law, "density": E, "m": m,
                 "kept": int((np.linalg.norm(run.model.W, axis=1) > 0.5).sum()),
                 "loss": ss.population_loss(run.model, f).loss,
                 "predicted": found.loss,

@@ -49,7 +49,8 @@ def choose():
             ratio = float(np.exp(rng.uniform(np.log(low * NEIGHBOUR), np.log(100))))
             m = max(4, round(n / ratio))
             cells += [
-                {"n": n, "law": law, "E": E, "m": width} for width in (m, round(NEIGHBOUR * m))
+                {"n": n, "law": law, "density": E, "m": width}
+                for width in (m, round(NEIGHBOUR * m))
             ]
     return cells
 
@@ -57,7 +58,7 @@ def choose():
 if __name__ == "__main__":
     path = Path(__file__).with_suffix(".csv")
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["n", "law", "E", "m"], lineterminator="\n")
+        writer = csv.DictWriter(file, ["n", "law", "density", "m"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(choose())
     print(f"wrote {path.name}")

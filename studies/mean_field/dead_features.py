@@ -29,7 +29,7 @@ import superscale as ss
 from empirical.training.train import start
 
 BATCH, GAMMA = 2048, -0.55555556
-# n, alpha, E, m, seed, learning rate, gamma: the first block is fitted, the second shown beside it.
+# n, alpha, E, m, seed, learning rate, weight decay. The second block is not fitted.
 FITTED = [
     *((1000, 1.0, 1.0, m, 0, 1e-2, GAMMA) for m in (25, 39, 63, 100)),
     *((1000, 1.0, 3.4321, m, 0, 1e-2, GAMMA) for m in (39, 63)),
@@ -44,7 +44,7 @@ SHOWN = [
     *((1000, 1.0, 1.0, m, 0, 1e-2, GAMMA) for m in (10, 15)),
     (1000, 1.0, 3.4321, 25, 0, 1e-2, GAMMA),
 ]
-NAMES = ("n", "alpha", "E", "m", "seed", "rate", "gamma")
+NAMES = ("n", "alpha", "density", "m", "seed", "rate", "weight_decay")
 FIELDS = (*NAMES, "shown", "start", "features", "dead")
 SHOWN_EDGES = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, np.inf)
 STEP = 0.1
@@ -68,8 +68,7 @@ def measure(setting):
     n, alpha, E, m, seed, rate, gamma = setting
     f = ss.Frequencies.power_law(n, alpha, density=E)
     run = ss.train(f, m, recipe="paper", weight_decay=gamma, seed=seed, learning_rate=rate)
-    settings = {"m": m, "seed": seed, "bias_start": "normal"}
-    b_start = start(n, settings).b
+    b_start = start(n, m, run.settings).b
     return count(setting, f, b_start, run.model.b + 2 * run.model.norms**2 <= 0)
 
 
@@ -147,7 +146,7 @@ def main():
         print(
             f"{'fitted' if setting in FITTED else 'beside'} n = {setting[0]}, alpha = "
             f"{setting[1]:g}, E = {setting[2]:.3g}, m = {setting[3]}, seed {setting[4]}, rate "
-            f"{setting[5]:g}, gamma = {setting[6]:.2f}: dead {share:.3f}, by the law {law:.3f}"
+            f"{setting[5]:g}, weight decay {setting[6]:.2f}: dead {share:.3f}, by the law {law:.3f}"
         )
     record = {
         "command": "python studies/mean_field/dead_features.py",

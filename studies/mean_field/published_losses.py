@@ -41,7 +41,7 @@ def dead_share(constants, f, m):
 def check_law(stored):
     """Stop unless the law above gives the shares that dead_features.py stored."""
     for row in stored["models"]:
-        f = ss.Frequencies.power_law(row["n"], row["alpha"], density=row["E"])
+        f = ss.Frequencies.power_law(row["n"], row["alpha"], density=row["density"])
         share = dead_share(stored["constants"], f, row["m"]).mean()
         if not np.isclose(share, row["law"], rtol=1e-6):
             raise SystemExit(f"the law gives {share:.6g}, dead_features.json has {row['law']:.6g}")

@@ -22,7 +22,7 @@ import superscale as ss
 # in as many steps at higher rates; rates that are too high lose rare features.
 PHASES = json.loads(Path(__file__).with_name("two_phases.json").read_text())
 STEPS, LONGEST = PHASES["steps"], 8 * PHASES["steps"]
-CELL = ("n", "law", "E", "m")
+CELL = ("n", "law", "density", "m")
 KEY = (*CELL, "growth_rate", "rate", "seed", "steps")
 FIELDS = (*KEY, "grown", "loss", "dead", "dead_loss", "seconds")
 
@@ -46,7 +46,7 @@ def choose_rates(cell):
 
 def measure(job):
     """Train one model in two phases; return the row that is stored of it."""
-    f = frequencies(job["law"], int(job["n"]), float(job["E"]))
+    f = frequencies(job["law"], int(job["n"]), float(job["density"]))
     m, seed = int(job["m"]), int(job["seed"])
     grown = ss.train(f, m, recipe="fast", seed=seed, learning_rate=float(job["growth_rate"]))
     second = {"steps": int(job["steps"]), "learning_rate": float(job["rate"]), **PHASES["second"]}

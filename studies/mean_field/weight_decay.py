@@ -65,9 +65,9 @@ def main():
         total = interference(found, m, known) * few.sum() + float(
             ss.regimes.weak_loss(FREQUENCIES, found)
         )
-        rows.append({"m": m, "gamma": gamma, "measured": N, "solved": found, "loss": loss,
+        rows.append({"m": m, "weight_decay": gamma, "measured": N, "solved": found, "loss": loss,
                      "predicted": total})  # fmt: skip
-        print(f"m = {m}, gamma = {gamma:.2f}: {N} rows, by the balance {found} "
+        print(f"m = {m}, weight decay {gamma:.2f}: {N} rows, by the balance {found} "
               f"({found / N:.2f}); loss {loss:.4g}, predicted {total:.4g}", flush=True)  # fmt: skip
     record = {"command": "python studies/mean_field/weight_decay.py", "kappa": kappa,
               "range": [min(constants), max(constants)], "rows": rows}  # fmt: skip

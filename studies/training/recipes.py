@@ -1,7 +1,7 @@
 """How the fast recipe was chosen: one change at a time, with loss and time.
 
 Run ``python studies/training/recipes.py`` (10 minutes on 2 cores). Each variant trains six models
-(n = 1000, gamma = -1, E = 1, one seed) on one core. Results are stored in
+(n = 1000, weight decay -1, E = 1, one seed) on one core. Results are stored in
 studies/training/recipes.json.
 """
 

@@ -1,9 +1,9 @@
 """What adding rare features to samples is worth where frequencies are skewed (alpha = 2).
 
 Run ``python studies/training/skewed_recipes.py`` (5 minutes on 2 cores). Six widths (n = 1000,
-gamma = -1, E = 1, one seed) are trained in three ways: by the fast recipe; without features added
-to its samples; and without them but with the published batch of 2048 in the second half, which
-contains many rare features at several times the cost. Results are stored in
+weight decay -1, E = 1, one seed) are trained in three ways: by the fast recipe; without features
+added to its samples; and without them but with the published batch of 2048 in the second half,
+which contains many rare features at several times the cost. Results are stored in
 studies/training/skewed_recipes.json.
 """
 
