@@ -1,11 +1,10 @@
-"""Features kept two to a dimension, in antipodal pairs: what that costs, in closed form.
+"""The loss of features in antipodal pairs, two on each axis, in closed form: ``antipodal_loss``.
 
-Use ``antipodal_loss`` for the loss of one arrangement that a model of width m can always take: the
-most frequent features, at most 2m, on m orthogonal axes, all with norm 1 and bias 0. Those that
-share an axis point in opposite directions: a ReLU cannot tell them apart only while both are
-active, and then answers with the difference on one side. The loss of the best model is no larger.
-With one feature active at a time and n <= 2m it is 0. The mean field, whose overlaps are smooth
-laws, does not see it.
+A model of width m can always represent the most important features, at most 2m, on m orthogonal
+axes, with norm 1 and bias 0; two features on one axis have opposite directions. While one of a pair
+is active the ReLU silences the other's output; while both are, one output is their difference and
+the other 0. The loss of the best model is at most this one. It is 0 with one active feature at a
+time and n <= 2m. The mean field cannot represent it: its overlap laws are smooth.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from theory.mean_field.groups import rank_features
 
 
 class Antipodal(NamedTuple):
-    """The loss of features in antipodal pairs, and how many of the most frequent are kept."""
+    """The loss of features in antipodal pairs, its part by lost features, and the number kept."""
 
     loss: float
     lost: float
@@ -32,16 +31,17 @@ class Antipodal(NamedTuple):
 def antipodal_loss(
     features: Features | Frequencies, m: int, sampling: Sampling = "bernoulli"
 ) -> Antipodal:
-    """Return the loss of features on m axes, the rarest of them in antipodal pairs.
+    """Return the loss of features on m axes, the least important of them in antipodal pairs.
 
-    A pair costs 2 ⟨min(v, v')²⟩ p_a p_b, 4/3 p_a p_b for the paper's v; the rarest feature shares
-    an axis with the most frequent that has to share one, and so on, which is the least. A feature
-    that would cost more than lost is lost.
+    A pair costs (I_a + I_b) ⟨min(v, v')²⟩ p_a p_b, for the paper's v and I = 1 4/3 p_a p_b. In the
+    order of I_i p_i the last feature shares an axis with the first that has to share one, and so
+    on; for equal importances no other pairing loses less. A feature whose pair would cost more than
+    its loss at the best constant output is lost.
 
     Parameters
     ----------
     features : Features or Frequencies
-        Frequencies and the law of v.
+        Frequencies, the law of v and importances.
     m : int
         Width, 1 <= m <= n.
     sampling : {"bernoulli", "one_hot"}
@@ -87,7 +87,7 @@ def antipodal_loss(
 
 
 def _smaller_squared(activation: Activation) -> float:
-    """Return ⟨min(v, v')²⟩ = ∫ 2 v P(> v)² dv, exactly: a cubic in each cell of the law."""
+    """Return ⟨min(v, v')²⟩ = ∫ 2 v P(> v)² dv: the integrand is a cubic in each cell of the law."""
     x, weights = np.polynomial.legendre.leggauss(2)
     total, above = 0.0, 1.0
     for cell in activation.cells:

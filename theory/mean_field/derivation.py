@@ -24,28 +24,27 @@ _INDEPENDENT = (
     "independently from the law of the pair's groups"
 )
 _KEPT = (
-    "features that cost more alive than lost, I_i (⟨v²⟩ p_i - ⟨v⟩² p_i²), are left out, those of "
-    "the least I_i p_i first"
+    "features whose loss is larger live than lost, I_i (⟨v²⟩ p_i - ⟨v⟩² p_i²), are lost, those of the "
+    "least I_i p_i first"
 )
 _CHECKED = (
     "checked against trained losses at n = 300 … 3000, n/m = 7 … 86, alpha = 0 … 2, exponential "
-    "and linear frequencies, E = 0.3 … 3, equal importances (docs/mean_field.md); beyond, it is "
-    "unchecked"
+    "and linear frequencies, E = 0.3 … 3 (docs/mean_field.md); beyond, it is unchecked"
 )
 ASSUMPTIONS = {
     "gaussian": (
         _INDEPENDENT,
-        "overlaps are Gaussian with the Welch mean square: an isotropic frame, not arranged",
+        "overlaps are Gaussian with the Welch mean square: an isotropic frame, not optimised",
         _KEPT,
     ),
     "mean_field": (
         _INDEPENDENT,
-        "the s most frequent features move their overlaps by Σ_{i<j<=s} ⟨D_ij²⟩ <= s m/2 at most: "
-        "half of their degrees of freedom, a heuristic",
+        "the displacements D of overlaps among the s most important features, for every s, are at "
+        "most Σ_{i<j<=s} ⟨D_ij²⟩ <= s m/2: half of their degrees of freedom, a heuristic",
         "averaged over groups the Gegenbauer matrices of degree 1 to 6 are positive semidefinite: "
         "a theorem, for any rows",
         _KEPT,
-        "or, if that costs less, features are kept in antipodal pairs, exactly (at n < 3m)",
+        "if antipodal pairs of features lose less (at n < 3m), they are the result, exactly",
         "norms are free: weight growth and decay (gamma) do not enter",
         _CHECKED,
     ),
@@ -131,18 +130,18 @@ def derive_solved(name: str) -> Derivation:
         steps += [
             Step(
                 "overlaps",
-                "Random directions have t = z of variance 1; training moves them",
+                "Random directions have t = z of variance 1; optimisation displaces it",
                 sp.Eq(t, z + D(z)),
             ),
             Step(
                 "budget",
-                "s rows have s m degrees of freedom, of which half can be put to use (a "
-                "heuristic): the sum of ⟨D²⟩ over pairs of the s most frequent is at most",
+                "s rows have s m degrees of freedom, of which half can be used (a heuristic): the "
+                "sum of ⟨D²⟩ over pairs of the s most important features is at most",
                 number * m / 2,
             ),
             Step(
                 "budget of equal features",
-                "Over n(n - 1)/2 pairs that bounds the Wasserstein distance W² of the laws of t "
+                "Over n(n - 1)/2 pairs this bounds the Wasserstein distance W² of the laws of t "
                 "and z by",
                 m / (n - 1),
             ),
@@ -153,7 +152,5 @@ def derive_solved(name: str) -> Derivation:
                 sp.Ge(sp.Symbol("t2"), (n - m) / (n - 1)),
             ),
         ]
-    steps.append(
-        Step("minimum", "The loss is the least over norms, biases and what else is free above.")
-    )
+    steps.append(Step("minimum", "The loss is the minimum over norms, biases and displacements."))
     return Derivation(f"Strong superposition solved: {name.replace('_', ' ')}", tuple(steps))

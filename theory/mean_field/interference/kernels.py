@@ -1,10 +1,10 @@
 """Compiled sums of the expected loss and of the overlap laws.
 
-Use ``integrate``, ``see_one`` and ``gegenbauer_means`` there only. All take plain arrays and fill
-those given last. Complex numbers are kept as real and imaginary parts, which compilers vectorise.
+``integrate``, ``see_one`` and ``gegenbauer_means`` take plain arrays and fill in those given last.
+Complex numbers are held as real and imaginary parts, which compilers vectorise.
 
-The nodes of a rule are x in [0, 1], then 1 + x, then twice, four times … those: cos and sin at
-1 + x follow from those at x and 1, and each octave's from the last one's.
+The nodes of a quadrature rule are x in [0, 1], then 1 + x, then twice, four times … those: cos and
+sin at 1 + x follow from those at x and 1, and those of each octave from the octave before.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def integrate(
     unit: Array, abscissa: float, inner: Array, omega: Array, domega: Array,
     waves: Array, parts: Array, slope: Array,
 ) -> None:  # fmt: skip
-    """Add up the integrals of each group, and what they change by.
+    """Add up the integrals of each group, and their derivatives.
 
     Parameters
     ----------
@@ -147,18 +147,18 @@ def integrate(
     weights : ndarray, shape (Z,)
         Their probabilities.
     ends, jumps : ndarray, shape (E,)
-        Where the density of v steps down, and by how much.
+        Where the density of v falls, and by how much.
     raw : ndarray, shape (7,)
         Moments of v.
     others, one : ndarray, shape (K, K)
-        How many others of each group each sees; the probability that one of them alone is active.
+        Other features of each group that each sees; probability that one of them only is active.
     p, none, b, gain, silent, active : ndarray, shape (K,)
-        Frequency, probability that no other is active, bias, r², weights of what silent and
-        active features cost.
+        Frequency, probability that no other is active, bias, r², weights of the costs of silent
+        and active features.
     unit, abscissa, inner, omega, domega : ndarray, shapes (K,), (), (N,), (S,), (S,)
         The rule of each group: s = unit (abscissa + i ω); ω in [0, 1] first.
     waves : ndarray, shape (E, K, Z, 2, S)
-        Room to work in.
+        Workspace.
     parts : ndarray, shape (K, 5)
         Filled in: the cost, its derivatives by b and gain, the largest ln |M(s)| and ln |M(-s)|.
     slope : ndarray, shape (K, K, Z)
@@ -224,7 +224,7 @@ def integrate(
                 sign = 1 - 2 * side
                 lone = one[g, h] * (1 - side)
                 for k in range(S):
-                    # By the mean; it is a sum of e^{±s y end}/(± s y): also over ±s.
+                    # By the mean, a sum of e^{±s y end}/(± s y): as it is, and over ±s.
                     x, i = log_slope[side, h, 0, k], log_slope[side, h, 1, k]
                     re = back[side, 0, k] * x - back[side, 1, k] * i - lone * turned[0, 0, k]
                     im = back[side, 0, k] * i + back[side, 1, k] * x - lone * turned[0, 1, k]
@@ -276,11 +276,11 @@ def _sum_back(
     y: Array, u: float, c: float, ends: Array, jumps: Array, raw: Array, omega: Array,
     waves: Array, size: Array, columns: Array, slope: Array,
 ) -> None:  # fmt: skip
-    """Add up over the nodes what the cost changes by with each y, from its change by the means."""
+    """Add up over the nodes the derivative of the cost by each y, from that by the means."""
     S = len(omega)
     flat = np.sum(columns[1, 0]) + np.sum(columns[3, 0])
     for z in range(len(y)):
-        if abs(y[z]) * u < _SMALL_ANGLE:  # the difference has lost its digits: the series
+        if abs(y[z]) * u < _SMALL_ANGLE:  # digits cancel in the difference: use the series
             linear = square = 0.0
             for k in range(S):
                 w = u * omega[k]
@@ -312,7 +312,7 @@ def see_one(
     y: Array, weights: Array, first: NDArray[Any], second: NDArray[Any], b: Array, seen: Array,
     ends: Array, jumps: Array, raw: Array, by_b: Array, by_y: Array,
 ) -> float:  # fmt: skip
-    """Add up Σ seen_gh ⟨ReLU(b_g + y v)²⟩, what one other active feature costs a silent one.
+    """Add up Σ seen_gh ⟨ReLU(b_g + y v)²⟩, the cost of one other active feature to a silent one.
 
     Parameters
     ----------

@@ -1,19 +1,18 @@
-r"""Overlap laws between groups of features, and what the geometry of R^m allows them to be.
+r"""Overlap laws between groups of features, and their constraints in R^m: ``OverlapLaws``.
 
-Use ``OverlapLaws`` inside theory/mean_field/augmented_lagrangian.py. Two random directions have t =
-√m u·v = z, a law with variance 1. Training moves it: t_gh = z + D_gh(z). Two kinds of limits hold
-the D:
+The scaled overlap t = √m u·v of two random directions is z, with mean 0 and variance 1.
+Optimisation displaces it: t_gh = z + D_gh(z). Two kinds of constraints bound D:
 
-- budgets. s rows have s m degrees of freedom, and to move an overlap by D takes D² of them. Half of
-  all can be put to use, for the s most frequent features among themselves whatever s:
-  Σ_{i<j<=s} ⟨D_ij²⟩ <= s m/2. For equal features that is W₂²(law of t, law of z) <= m/(n - 1). It
-  is a heuristic, exact for n = m: half of the degrees of freedom turn all rows together, the
-  others make them orthogonal. For one row among given others the theorem, without the half, is
-  known (Montanari and Zhou, arXiv 2206.06526).
+- budgets, a heuristic. s rows have s m degrees of freedom, and a displacement D of one overlap uses
+  D² of them. Half of them can be used, by the s most important features among themselves, for every
+  s: Σ_{i<j<=s} ⟨D_ij²⟩ <= s m/2. For equal features this is W₂²(law of t, law of z) <= m/(n - 1).
+  It is exact for n = m: half of the degrees of freedom rotate all rows together, the other half
+  make them orthogonal. For one row among given others the bound without the half is a theorem
+  (Montanari and Zhou, arXiv 2206.06526).
 - positivity, rigorous. For each Gegenbauer polynomial P_k of the sphere in R^m the matrix
   P_k(u_i·u_j) is positive semidefinite (Schoenberg 1942), hence also averaged over groups:
-  B_gh = √(n_g n_h) ⟨P_k(t_gh/√m)⟩ + δ_gh (1 - ⟨P_k(t_gg/√m)⟩). k = 1: overlaps are not negative on
-  average; k = 2: the Welch bound, with every weighting; k = 3: no skew for nothing.
+  B_gh = √(n_g n_h) ⟨P_k(t_gh/√m)⟩ + δ_gh (1 - ⟨P_k(t_gg/√m)⟩). Degree 1: overlaps are not negative
+  on average. Degree 2: the Welch bound with every weighting. Degree 3: negative skewness is bounded.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from theory.mean_field.interference.kernels import gegenbauer_means
 
 Array = NDArray[np.float64]
 DEGREES = (1, 2, 3, 4, 5, 6)
-# The share of the degrees of freedom that can be put to use.
+# Share of the degrees of freedom that displacements can use.
 _USABLE = 0.5
 
 
@@ -42,13 +41,13 @@ def random_nodes(m: float, count: int) -> tuple[Array, Array]:
     1.0
     """
     x, weights = roots_jacobi(count, (m - 3) / 2, (m - 3) / 2)
-    # The rule is even; so are its numbers then, to the last bit.
+    # The rule is even: make it so to the last bit.
     x, weights = (x - x[::-1]) / 2, (weights + weights[::-1]) / 2
     return np.sqrt(m) * x, weights / weights.sum()
 
 
 class OverlapLaws:
-    """Nodes, limits and their derivatives for K groups of given sizes, most frequent first.
+    """Nodes, constraints and their derivatives for K groups of given sizes, most important first.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ class OverlapLaws:
     first, second : ndarray of int, shape (pairs,)
         The groups of each pair, g <= h.
     pairs : ndarray, shape (pairs,)
-        How many pairs of features each pair of groups has.
+        Number of pairs of features in each pair of groups.
     """
 
     def __init__(self, sizes: NDArray[Any], m: float, count: int) -> None:
@@ -79,12 +78,12 @@ class OverlapLaws:
         own = self.sizes[self.first] * np.maximum(self.sizes[self.first] - 1, 0.0) / 2
         self.pairs = np.where(self.same, own, product)
         self._root = np.sqrt(product)
-        # Pairs among the first k groups, over what those may spend: (K, pairs).
+        # Pairs among the first k groups, over the budget of those: (K, pairs).
         inside = self.second[None, :] <= np.arange(len(self.sizes))[:, None]
         self.charge = inside * self.pairs / (_USABLE * m * np.cumsum(self.sizes)[:, None])
 
     def spent(self, D: Array) -> Array:
-        """Return the share of its budget that each run of most frequent groups uses (K,)."""
+        """Return the share of their budget that the groups up to each one use (K,)."""
         share: Array = self.charge @ (D**2 @ self.weights)
         return share
 

@@ -30,7 +30,7 @@ def cost_of(activation=UNIFORM, one_hot=False, groups=GROUPS, level=0, r=R, b=B,
     return evaluate(InterferenceModel(groups, m, WEIGHTS, activation, one_hot), level, r, b, t)
 
 
-def sample(groups, activation, one_hot, count, rng, bias=0.0):
+def sample(groups, activation, one_hot, count, rng, bias=0.0, importance=None):
     """The loss of one draw after another, plainly: every feature, every overlap drawn anew."""
     group = np.repeat(np.arange(3), groups.sizes)
     p, n = groups.p[group], len(group)
@@ -52,7 +52,8 @@ def sample(groups, activation, one_hot, count, rng, bias=0.0):
                 t = rng.choice(law[group[i], group[j]], count, p=WEIGHTS)
                 seen += R[group[i]] * R[group[j]] * t / np.sqrt(6) * x[:, j]
         own = R[group[i]] ** 2 * x[:, i]
-        total += (np.maximum(B[group[i]] + bias + own + seen, 0) - x[:, i]) ** 2
+        error = np.maximum(B[group[i]] + bias + own + seen, 0) - x[:, i]
+        total += (groups.importance if importance is None else importance)[group[i]] * error**2
     return total
 
 
@@ -70,12 +71,25 @@ def test_samples(activation, one_hot):
     assert abs(wrong.mean() - expected) > 4 * wrong.std() / np.sqrt(wrong.size)
 
 
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_samples_with_importances(one_hot):
+    importance = np.array([0.3, 2.0, 1.0])
+    groups = FeatureGroups(GROUPS.sizes, GROUPS.p / (2 if one_hot else 1), importance)
+    rng = np.random.default_rng(4)
+    drawn = sample(groups, UNIFORM, one_hot, 40_000, rng)
+    wrong = sample(groups, UNIFORM, one_hot, 40_000, rng, importance=1.05 * importance)
+    expected = cost_of(UNIFORM, one_hot, groups).loss
+    assert abs(drawn.mean() - expected) < 4 * drawn.std() / np.sqrt(drawn.size)
+    assert abs(wrong.mean() - expected) > 4 * wrong.std() / np.sqrt(wrong.size)
+
+
 @pytest.mark.parametrize(
     "activation", [UNIFORM, Activation(0.5, 3.0), Activation(0.0, 3.0, (1, 3, 2))]
 )
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_derivatives(activation, one_hot):
-    groups = FeatureGroups(GROUPS.sizes, GROUPS.p / (2 if one_hot else 1))
+    importance = np.array([1.5, 0.4, 1.0])
+    groups = FeatureGroups(GROUPS.sizes, GROUPS.p / (2 if one_hot else 1), importance)
     rng = np.random.default_rng(1)
     found = cost_of(activation, one_hot, groups)
     at = {"r": R, "b": B, "t": T}
