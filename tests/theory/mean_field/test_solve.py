@@ -314,7 +314,7 @@ def best_of_exact(features, m, starts):
             np.concatenate([W, np.full(n, -0.05)]),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": 300, "ftol": 1e-6},
+            options={"maxiter": 150, "ftol": 1e-5},
         )
         live = np.sum(np.linalg.norm(found.x[: n * m].reshape(n, m), axis=1) > 0.5)
         best = min(best, (found.fun, int(live)))

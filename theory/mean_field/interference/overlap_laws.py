@@ -11,8 +11,8 @@ Optimisation displaces it: t_gh = z + D_gh(z). Two kinds of constraints bound D:
   (Montanari and Zhou, arXiv 2206.06526).
 - positivity, rigorous. For each Gegenbauer polynomial P_k of the sphere in R^m the matrix
   P_k(u_i·u_j) is positive semidefinite (Schoenberg 1942), hence also averaged over groups:
-  B_gh = √(n_g n_h) ⟨P_k(t_gh/√m)⟩ + δ_gh (1 - ⟨P_k(t_gg/√m)⟩). Degree 1: overlaps are not negative
-  on average. Degree 2: the Welch bound with every weighting. Degree 3: negative skewness is bounded.
+  B_gh = √(n_g n_h) ⟨P_k(t_gh/√m)⟩ + δ_gh (1 - ⟨P_k(t_gg/√m)⟩). Degree 1: the mean overlap is
+  not negative. Degree 2: the Welch bound with every weighting. Degree 3: a bound on skewness < 0.
 """
 
 from __future__ import annotations
