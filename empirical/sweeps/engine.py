@@ -7,13 +7,12 @@ training is left for last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import torch
 
 from empirical.progress import Report, report
 from empirical.sweeps.grid import Cell
@@ -196,11 +195,9 @@ class _Pool:
 
 def train_cell(folder: Path, cell: Cell, patient: bool) -> Result:
     """Train one cell of a store, on one thread; return the run, or the exception it ended in."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
         place = Store(folder)
-        with one_thread():
+        with one_thread(), _one_torch_thread(cell.settings.backend):
             try:
                 return place.train(cell, wait=patient)
             except (Busy, StorageError):
@@ -210,5 +207,18 @@ def train_cell(folder: Path, cell: Cell, patient: bool) -> Result:
                 return error
     except (Busy, StorageError) as error:
         return error
+
+
+@contextlib.contextmanager
+def _one_torch_thread(backend: str) -> Iterator[None]:
+    if backend != "torch":
+        yield
+        return
+    import torch  # slow to import, and the compiled steps do without
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)

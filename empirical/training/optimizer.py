@@ -11,10 +11,8 @@ from typing import Any
 
 import torch
 
+from empirical.training.recipes import BETAS, EPS
 from theory.checks import check_real
-
-# Those of the published recipe, and Adam's own.
-BETAS, EPS = (0.9, 0.999), 1e-8
 
 
 class RowAdamW(torch.optim.Optimizer):

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+# Decay rates of Adam's moments and its epsilon: those of the published recipe, and Adam's own.
+BETAS, EPS = (0.9, 0.999), 1e-8
+
 RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         # arXiv 2505.10465, appendix B, small models.

@@ -33,7 +33,7 @@ from empirical.training.settings import (
     make_settings,
     plan,
 )
-from empirical.training.steps import FusedSteps, Steps, TorchSteps
+from empirical.training.steps import FusedSteps, Steps
 from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.toy_model import ToyModel
 from theory.checks import check_integer, check_widths, read_only
@@ -150,8 +150,7 @@ def train_by(
     if model is not None and model.n == features.n:
         model = ToyModel(by_rank(model.W), by_rank(model.b))
     begin = start(features.n, m, settings, model)
-    method = FusedSteps if settings.backend == "fused" else TorchSteps
-    stepper: Steps = method(begin.W, begin.b, features.ranked, begin.batches, settings)
+    stepper = _make_steps(begin, features.ranked, settings)
     done = Progress()
     save = None
     if checkpoint is not None:
@@ -168,6 +167,14 @@ def train_by(
         done = _take_steps(stepper, features, settings, done, save, checkpoint_every, advance)
     state = stepper.state()
     return finish(features, settings, begin, state["W"], state["b"], done)
+
+
+def _make_steps(begin: Start, features: Features, settings: TrainingSettings) -> Steps:
+    if settings.backend == "fused":
+        return FusedSteps(begin.W, begin.b, features, begin.batches, settings)
+    from empirical.training.torch_steps import TorchSteps  # torch is slow to import
+
+    return TorchSteps(begin.W, begin.b, features, begin.batches, settings)
 
 
 def check_width(m: int, n: int) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from empirical.progress import Report, report
 from empirical.training.checkpoint import Progress
-from empirical.training.optimizer import BETAS, EPS
+from empirical.training.recipes import BETAS, EPS
 from empirical.training.run import TrainingRun
 from empirical.training.settings import Recipe, TrainingChanges, make_settings, plan
 from empirical.training.steps import make_sampler

@@ -104,7 +104,7 @@ def test_one_thread_each_and_the_callers_setting_back(monkeypatch):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        compare(F, 6, seeds=1, **QUICK)
+        compare(F, 6, seeds=1, backend="torch", **QUICK)
         assert seen == [1] and torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 import empirical.training.train as training
-from empirical.training.steps import FusedSteps, TorchSteps
+from empirical.training.steps import FusedSteps
+from empirical.training.torch_steps import TorchSteps
 from empirical.training.train import train
 from theory.activation import Activation
 from theory.features import Features

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from empirical.training.fused_kernels import gradients
-from empirical.training.steps import loss_and_gradients
+from empirical.training.torch_steps import loss_and_gradients
 from empirical.training.train import train
 from numerics.sampling import FeatureSampler
 from theory.activation import Activation

@@ -7,7 +7,8 @@ import torch
 from empirical.training.fused_kernels import decay_rows, draw_active, gradients, update
 from empirical.training.optimizer import RowAdamW
 from empirical.training.settings import TrainingSettings
-from empirical.training.steps import FusedSteps, TorchSteps, law_for_kernels, loss_and_gradients
+from empirical.training.steps import FusedSteps, law_for_kernels
+from empirical.training.torch_steps import TorchSteps, loss_and_gradients
 from empirical.training.train import train
 from numerics.sampling import FeatureSampler
 from theory.activation import Activation

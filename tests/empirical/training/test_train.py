@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-import empirical.training.steps as torch_steps
-from empirical.training.steps import FusedSteps, TorchSteps
+import empirical.training.torch_steps as torch_steps
+from empirical.training.steps import FusedSteps
+from empirical.training.torch_steps import TorchSteps
 from empirical.training.train import DivergenceError, train
 from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.sampling import FeatureSampler
