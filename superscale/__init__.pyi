@@ -9,6 +9,7 @@ from empirical.training.diagnostics import Measurement as Measurement
 from empirical.training.diagnostics import measure as measure
 from empirical.training.optimizer import RowAdamW as RowAdamW
 from empirical.training.run import TrainingRun as TrainingRun
+from empirical.training.settings import TrainingSettings as TrainingSettings
 from empirical.training.train import DivergenceError as DivergenceError
 from empirical.training.train import train as train
 from empirical.training.train_many import train_many as train_many

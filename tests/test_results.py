@@ -117,6 +117,7 @@ MADE = {
     ),
     "ToyModel": lambda: run().model,
     "TrainingRun": run,
+    "TrainingSettings": lambda: ss.TrainingSettings(steps=5),
     "Treatments": lambda: ss.unembeddings.compare_treatments(WIDE),
     "UnembeddingFamily": lambda: ss.unembeddings.analyze_many(
         {f"model {m} of a long name": WIDE[:, :m] for m in (3, 5, 8, 12)}

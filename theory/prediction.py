@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ import sympy as sp
 from theory.derivation import Derivation, density, plain
 from theory.estimate import Estimate, Theory, Values
 from theory.features import Features
-from theory.results import result, short_table
+from theory.results import ReadOnlyMapping, result, short_table
 
 Of = Literal["loss", "exponent"]
 Limit = Literal["exact", "infinite_n", "leading"]
@@ -89,17 +88,17 @@ class Prediction:
     @property
     def loss(self) -> Mapping[str, Values]:
         """Predicted loss by theory name: a number for one width, an array for a list of them."""
-        return MappingProxyType({name: e.loss for name, e in self.estimates.items()})
+        return ReadOnlyMapping({name: e.loss for name, e in self.estimates.items()})
 
     @property
     def exponent(self) -> Mapping[str, Values]:
         """Local exponent -d ln L / d ln m by theory name, a number or an array as ``loss``."""
-        return MappingProxyType({name: e.exponent for name, e in self.estimates.items()})
+        return ReadOnlyMapping({name: e.exponent for name, e in self.estimates.items()})
 
     @property
     def parts(self) -> Mapping[str, Mapping[str, Values]]:
         """Named contributions to the loss, by theory name."""
-        return MappingProxyType({name: e.parts for name, e in self.estimates.items()})
+        return ReadOnlyMapping({name: e.parts for name, e in self.estimates.items()})
 
     def __getitem__(self, theory: str) -> Estimate:
         self._check(theory)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -180,8 +179,8 @@ def predict(
     return Prediction(
         features,
         int(widths[0]) if scalar else widths,
-        MappingProxyType(estimates),
-        MappingProxyType({one.name: one for one in chosen}),
+        estimates,
+        {one.name: one for one in chosen},
     )
 
 

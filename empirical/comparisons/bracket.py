@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -216,8 +215,8 @@ def bracket_loss(
                 m=width,
                 certified=bound.value,
                 vacuous_from=bound.vacuous_from * math.sqrt(width),
-                norms=MappingProxyType({kind: float(x[0]) for kind, x in at.items()}),
-                biases=MappingProxyType({kind: float(x[1]) for kind, x in at.items()}),
+                norms={kind: float(x[0]) for kind, x in at.items()},
+                biases={kind: float(x[1]) for kind, x in at.items()},
                 **losses,
             )
         )
@@ -226,7 +225,7 @@ def bracket_loss(
             progress(done + 1, len(widths))
     settings = {"n": n, "m": widths, "r": r, "b": b, "seed": seed, "density": density}
     settings |= {"steps": steps, "batch": batch}
-    return Bracket(n, tuple(rows), tuple(found), MappingProxyType(settings))
+    return Bracket(n, tuple(rows), tuple(found), settings)
 
 
 def _loss(U: Array, r: float, b: float) -> float:

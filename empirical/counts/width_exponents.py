@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -188,10 +187,10 @@ def predict_width_exponents(
     return WidthExponents(
         read_only(widths),
         size,
-        MappingProxyType({law: read_only(one.loss["weak"]) for law, one in weak.items()}),
-        MappingProxyType({law: read_only(one.exponent["weak"]) for law, one in weak.items()}),
-        MappingProxyType({law: read_only(error) for law, error in errors.items() if law in weak}),
-        MappingProxyType(tail),
+        {law: read_only(one.loss["weak"]) for law, one in weak.items()},
+        {law: read_only(one.exponent["weak"]) for law, one in weak.items()},
+        {law: read_only(error) for law, error in errors.items() if law in weak},
+        tail,
         comparison.quantile,
         tuple(notes),
     )

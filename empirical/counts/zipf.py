@@ -8,7 +8,6 @@ from the scatter between blocks of text, and hold for words that come in bursts.
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -140,8 +139,8 @@ def compare_zipf(
         read_only(parts),
         first,
         last,
-        MappingProxyType({str(law): fit for law, fit in fits.items()}),
-        MappingProxyType({}),
+        {str(law): fit for law, fit in fits.items()},
+        {},
         "blocks" if len(parts) else "dispersion",
         max(1.0, float(dispersions(parts[:, first - 1 : last]).mean())) if len(parts) else 1.0,
         read_only(excess),
@@ -181,7 +180,7 @@ def _finish(result: ZipfComparison, notes: list[str]) -> ZipfComparison:
         )
     return replace(
         result,
-        covariance=MappingProxyType(covariance),
+        covariance=covariance,
         overdispersion=spread,
         notes=tuple(notes),
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -67,9 +66,9 @@ def summarise_norms(norms: NDArray[np.float64]) -> RowNorms:
         std=float((norms / peak).std()) * peak,  # squares of huge norms overflow
         smallest=float(norms.min()),
         largest=peak,
-        quantiles=MappingProxyType(
-            {q: float(x) for q, x in zip(_QUANTILES, np.quantile(norms, _QUANTILES), strict=True)}
-        ),
+        quantiles={
+            q: float(x) for q, x in zip(_QUANTILES, np.quantile(norms, _QUANTILES), strict=True)
+        },
         phi_half=float(np.mean(norms > mean / 2)),
         phi_half_median=float(np.mean(norms > median / 2)) if median > 0 else math.nan,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -132,7 +131,7 @@ def _report(
         float(per_feature.sum()),
         error_bound,
         read_only(per_feature),
-        MappingProxyType({name: read_only(part) for name, part in parts.items()}),
+        {name: read_only(part) for name, part in parts.items()},
         read_only(_find_lost(model, features)),
         sampling,
         *((read_only(g) for g in gradients) if gradients is not None else ()),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from theory.results import result
+from theory.results import ReadOnlyMapping, result
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +54,7 @@ class LossReport:
     @property
     def parts(self) -> Mapping[str, float]:
         """The named contributions, summed over features; together they are the loss."""
-        return MappingProxyType(
+        return ReadOnlyMapping(
             {name: float(part.sum()) for name, part in self.parts_per_feature.items()}
         )
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -160,8 +159,8 @@ def overlaps(
         bool(np.any(w != w[0])),
         read_only(unit.zeros),
         read_only(unit.norms[compared] * unit.scale),
-        MappingProxyType({name: float(values[name]) for name in order if name in values}),
-        MappingProxyType(stderr),
+        {name: float(values[name]) for name in order if name in values},
+        stderr,
         (int(found[1]), int(found[2])) if pairs != "none" else None,
         (int(found[4]), int(found[5])) if pairs != "none" else None,
         read_only(histogram),
