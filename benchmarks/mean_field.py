@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import superscale as ss
+from theory.computing.one_thread import one_thread
 from theory.mean_field.solve import solve_mean_field
-from theory.one_thread import one_thread
 
 # (n, alpha, E, m), from few features kept to all of them, even to steep.
 SETTINGS = (

@@ -22,8 +22,8 @@ from numerics.packings.energies import relu_energy
 from numerics.packings.starts import random_start
 from theory.bounds.loss_bounds import bound_one_active_loss
 from theory.checks import check_integer, check_real, check_widths, read_only
+from theory.computing.one_thread import one_thread
 from theory.frequencies import Frequencies
-from theory.one_thread import one_thread
 from theory.regimes.one_active import self_loss
 from theory.results import result, short_table
 

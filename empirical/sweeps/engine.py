@@ -20,7 +20,7 @@ from empirical.sweeps.store import Busy, StorageError, Store
 from empirical.sweeps.workers import count_cores, ending_processes, start_processes
 from empirical.training.run import TrainingRun
 from theory.checks import check_integer
-from theory.one_thread import one_thread
+from theory.computing.one_thread import one_thread
 
 Result = TrainingRun | Exception
 Take = Callable[[Cell, Result], None]

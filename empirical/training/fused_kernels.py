@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
+
+from theory.computing.compiled import compiled
 
 # error_model="numpy": numba's own check of divisions by 0 would prevent vectorised loops.
 
@@ -26,7 +27,7 @@ _SAMPLES = 32
 _FEW, _DENSE = 8, 0.15
 
 
-@nb.njit(cache=True)
+@compiled()
 def draw_active(tables, batch, law, rng):  # type: ignore[no-untyped-def]
     """Draw the active entries of a batch, as ``numerics.sampling`` does and explains.
 
@@ -53,7 +54,7 @@ def draw_active(tables, batch, law, rng):  # type: ignore[no-untyped-def]
     return sample, feature, value, weight
 
 
-@nb.njit(cache=True)
+@compiled()
 def _draw_cells(tables, batch, rng):  # type: ignore[no-untyped-def]
     """Draw the active cells (sample n + feature) in any order, some of them repeatedly."""
     head, cumulative, share, rare, _ = tables
@@ -85,7 +86,7 @@ def _draw_cells(tables, batch, rng):  # type: ignore[no-untyped-def]
     return cells[:count]
 
 
-@nb.njit(cache=True)
+@compiled()
 def _draw_values(count, low, high, cumulative_shares, rng):  # type: ignore[no-untyped-def]
     """Draw values of v, as ``Activation.sample`` does."""
     value = np.empty(count, np.float32)
@@ -100,7 +101,7 @@ def _draw_values(count, low, high, cumulative_shares, rng):  # type: ignore[no-u
     return value
 
 
-@nb.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True, error_model="numpy")
 def _find_peaks(output, b, peaks):  # type: ignore[no-untyped-def]
     """Fill the largest pre-activation among every few samples, by feature; count those above 0.
 
@@ -122,7 +123,7 @@ def _find_peaks(output, b, peaks):  # type: ignore[no-untyped-def]
     return count
 
 
-@nb.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True, error_model="numpy")
 def _list_outputs(  # type: ignore[no-untyped-def]
     output, b, weight, importance, peaks, sample_of, feature_of, error_of
 ):
@@ -146,7 +147,7 @@ def _list_outputs(  # type: ignore[no-untyped-def]
     return count, square
 
 
-@nb.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True, error_model="numpy")
 def _rectify(output, b, weight, importance, grad_b):  # type: ignore[no-untyped-def]
     """Replace pre-activations by I w y; return Σ I w y², add Σ_samples I w y to ``grad_b``."""
     loss = 0.0
@@ -164,7 +165,7 @@ def _rectify(output, b, weight, importance, grad_b):  # type: ignore[no-untyped-
     return loss
 
 
-@nb.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True, error_model="numpy")
 def _leave_out_empty(sample, weight, b, importance, grad_b):  # type: ignore[no-untyped-def]
     """Remove the samples without an active entry, renumber the others; return the loss of those.
 
@@ -193,7 +194,7 @@ def _leave_out_empty(sample, weight, b, importance, grad_b):  # type: ignore[no-
     return loss
 
 
-@nb.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True, error_model="numpy")
 def _encode(W, sample, feature, value, weight, importance, hidden, loss):  # type: ignore[no-untyped-def]
     """Add Wᵀx to ``hidden``; return the loss plus Σ I w x²."""
     for a in range(sample.size):
@@ -206,7 +207,7 @@ def _encode(W, sample, feature, value, weight, importance, hidden, loss):  # typ
     return loss
 
 
-@nb.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True, error_model="numpy")
 def _subtract_inputs(  # type: ignore[no-untyped-def]
     part, dense, b, low, high, sample, feature, value, weight, importance, first,
     grad_b, sample_of, feature_of, error_of, count, loss,
@@ -234,7 +235,7 @@ def _subtract_inputs(  # type: ignore[no-untyped-def]
     return first, count, loss
 
 
-@nb.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True, error_model="numpy")
 def gradients(  # type: ignore[no-untyped-def]
     W, b, sample, feature, value, weight, importance, grad_W, grad_b
 ):
@@ -292,7 +293,7 @@ def gradients(  # type: ignore[no-untyped-def]
     return loss
 
 
-@nb.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True, error_model="numpy")
 def decay_rows(W, rate, decay):  # type: ignore[no-untyped-def]
     """Pull W to zero (decay > 0) or its rows to length 1 (decay < 0)."""
     for i in range(W.shape[0]):
@@ -306,7 +307,7 @@ def decay_rows(W, rate, decay):  # type: ignore[no-untyped-def]
             W[i, k] *= keep
 
 
-@nb.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True, error_model="numpy")
 def update(x, g, first, second, step, rate, scale, betas, eps):  # type: ignore[no-untyped-def]
     """Take one step of Adam on a flat x, with gradient ``scale`` g."""
     fresh, fresh_square = np.float32(1 - betas[0]), np.float32(1 - betas[1])
@@ -320,7 +321,7 @@ def update(x, g, first, second, step, rate, scale, betas, eps):  # type: ignore[
         x[a] -= size * first[a] / (np.sqrt(second[a]) * root + tiny)
 
 
-@nb.njit(cache=True)
+@compiled()
 def take_steps(  # type: ignore[no-untyped-def]
     W, b, first_W, second_W, first_b, second_b, rates, bias_rates, done,
     batch, decay, scale, betas, eps, tables, law, importance, rng,

@@ -18,8 +18,8 @@ from empirical.training.recipes import BETAS, EPS
 from empirical.training.settings import TrainingSettings
 from numerics.sampling import FeatureSampler
 from theory.activation import Activation
+from theory.computing.one_thread import one_thread
 from theory.features import Features
-from theory.one_thread import one_thread
 
 # Names of the moments in a state, those of torch's optimizers.
 MOMENTS = ("exp_avg", "exp_avg_sq")

@@ -35,8 +35,9 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
+
+from theory.computing.compiled import compiled
 
 # Ordinates of a block.
 LANES = 64
@@ -44,7 +45,7 @@ LANES = 64
 _END, _SHARE = 0, 1
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _turns(angle, tr, ti):  # type: ignore[no-untyped-def]
     """Table of e^{il angle} - 1 for l = 0..63 in (tr, ti); returns the same at l = 64."""
     tr[0], ti[0] = 0.0, 0.0
@@ -60,13 +61,13 @@ def _turns(angle, tr, ti):  # type: ignore[no-untyped-def]
     return -2 * half * half, math.sin(angle * LANES)
 
 
-@nb.njit(cache=True)
+@compiled()
 def _is_plain(law):  # type: ignore[no-untyped-def]
     """Whether v is uniform from 0 on: then M_v has one factor only."""
     return law.shape[0] == 2 and law[0, _END] == 0
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _inverses(c, step, width, ir, ii):  # type: ignore[no-untyped-def]
     """1/(width s_k) in (ir, ii), s_k = c + i k step."""
     for k in range(ir.size):
@@ -75,7 +76,7 @@ def _inverses(c, step, width, ir, ii):  # type: ignore[no-untyped-def]
         ir[k], ii[k] = c / d, -w / d
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, inverse, law, start, out):  # type: ignore[no-untyped-def]
     """M_v(x) in out[0:2] and x M_v'(x) in out[2:4] for a block of x = s_k g, for any law.
 
@@ -117,7 +118,7 @@ def _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, inverse, law, start, out):  #
         out[3, q] = fr * si + fi * sr + low * (xr * out[1, q] + xi * out[0, q])
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _plain_products(g, p, width, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-def]
     """``_products`` for v ~ U(0, width).
 
@@ -152,7 +153,7 @@ def _plain_products(g, p, width, c, step, pr, pi, qr, qi):  # type: ignore[no-un
             yr = wr
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _products(g, p, law, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-def]
     """M(s_k) in (pr, pi) and Σ_j p_j/(1-p_j) M_v(s_k G_j) in (qr, qi), s_k = c + i k step."""
     count, low, width = pr.size, law[0, _END], law[1, _END] - law[0, _END]
@@ -185,7 +186,7 @@ def _products(g, p, law, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-de
             yr, yi = yr + ur + yr * ur - yi * ui, yi + ui + yr * ui + yi * ur
 
 
-@nb.njit(cache=True)
+@compiled()
 def _unit_moments(u):  # type: ignore[no-untyped-def]
     """⟨e^{us}⟩, ⟨s e^{us}⟩, ⟨s² e^{us}⟩ over s ~ U(0, 1) for complex u."""
     size = u.real * u.real + u.imag * u.imag
@@ -206,7 +207,7 @@ def _unit_moments(u):  # type: ignore[no-untyped-def]
     return first, second, (e - 2 * second) / u
 
 
-@nb.njit(cache=True)
+@compiled()
 def _complex_v(x, law):  # type: ignore[no-untyped-def]
     """⟨e^{xv}⟩, ⟨v e^{xv}⟩ and ⟨v² e^{xv}⟩ for complex x."""
     width = law[1, _END] - law[0, _END]
@@ -221,7 +222,7 @@ def _complex_v(x, law):  # type: ignore[no-untyped-def]
     return mgf, slope, curve
 
 
-@nb.njit(cache=True)
+@compiled()
 def _sum(b, own, turned, c, step, atom, law, pr, pi, qr, qi, n):  # type: ignore[no-untyped-def]
     """Trapezoidal rule, and its rounding error; own = 0 for the silent part.
 
@@ -241,7 +242,7 @@ def _sum(b, own, turned, c, step, atom, law, pr, pi, qr, qi, n):  # type: ignore
     return total * step / math.pi, size * step / math.pi * rounding
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _rest_sum(p, alone, ar, ai, pr, pi, start, out):  # type: ignore[no-untyped-def]
     """Σ_k Re a_k (x M_v')_k (M/F - alone)_k over a block, F = 1 - p + p M_v."""
     total = 0.0
@@ -257,7 +258,7 @@ def _rest_sum(p, alone, ar, ai, pr, pi, start, out):  # type: ignore[no-untyped-
     return total
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _input_slope(g, p, law, c, step, alone, ar, ai, pr, pi, ir, ii, tables):  # type: ignore[no-untyped-def]
     """Σ_k Re a_k p s_k M_v'(s_k g) (M/F - alone)_k, F the factor of this input; not for tiny g."""
     low, width, plain = law[0, _END], law[1, _END] - law[0, _END], _is_plain(law)
@@ -284,7 +285,7 @@ def _input_slope(g, p, law, c, step, alone, ar, ai, pr, pi, ir, ii, tables):  # 
     return p * inverse * total
 
 
-@nb.njit(cache=True)
+@compiled()
 def _tiny_slope(g, p, law, c, step, alone, ar, ai, pr, pi):  # type: ignore[no-untyped-def]
     """Compute the same where g is so small that M_v needs its series at every ordinate."""
     total = 0.0
@@ -296,7 +297,7 @@ def _tiny_slope(g, p, law, c, step, alone, ar, ai, pr, pi):  # type: ignore[no-u
     return p * total
 
 
-@nb.njit(cache=True)
+@compiled()
 def _slope_sum(  # type: ignore[no-untyped-def]
     g, p, b, own, turned, c, step, atom, law, pr, pi, qr, qi, slopes
 ):
@@ -333,7 +334,7 @@ def _slope_sum(  # type: ignore[no-untyped-def]
     return by_b, by_own
 
 
-@nb.njit(cache=True)
+@compiled()
 def _work(g, p, law, plan):  # type: ignore[no-untyped-def]
     """Ordinates in whole blocks, and the products there."""
     c, step = plan[0], plan[1]
@@ -343,14 +344,14 @@ def _work(g, p, law, plan):  # type: ignore[no-untyped-def]
     return c, step, work
 
 
-@nb.njit(cache=True)
+@compiled()
 def _turn(part, reflected, own):  # type: ignore[no-untyped-def]
     """Sign of z, sign of 2 v ReLU, and the own overlap, for part 0 (silent) and 1 (active)."""
     sign = -1.0 if reflected else 1.0
     return sign, -sign, 0.0 if part == 0 else sign * own
 
 
-@nb.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ignore[no-untyped-def]
     """Compute the transform parts of rows of outputs.
 
@@ -375,7 +376,7 @@ def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ign
     return out
 
 
-@nb.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def expected_slopes(gram, felt, atom, own, p, b, reflected, law, plans):  # type: ignore[no-untyped-def]
     """Slopes of the transform parts, weighted by 1 - p and p: by gram, by own and by b."""
     rows, n = gram.shape

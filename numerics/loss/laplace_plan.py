@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
+
+from theory.computing.compiled import compiled
 
 _E2 = math.e**2
 # Real abscissae at which bounds are tabulated, in units of 1/(largest overlap).
@@ -24,13 +25,13 @@ _BELOW, _ABOVE = 3, 5
 _END, _SHARE, _FALL = 0, 1, 2
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _unit_mgf(u):  # type: ignore[no-untyped-def]
     """(e^u - 1)/u, the mean of e^{us} over s ~ U(0, 1)."""
     return 1.0 + u / 2 if abs(u) < 2e-9 else math.expm1(u) / u
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _mgf_v(x, law):  # type: ignore[no-untyped-def]
     """M_v(x) = ⟨e^{xv}⟩ for real x: e^{x low} (e^u - 1)/u Σ_l P_l e^{lu}, u = x times a width."""
     u = (law[1, _END] - law[0, _END]) * x
@@ -43,7 +44,7 @@ def _mgf_v(x, law):  # type: ignore[no-untyped-def]
     return mgf if law[0, _END] == 0 else mgf * math.exp(law[0, _END] * x)
 
 
-@nb.njit(cache=True)
+@compiled()
 def _log_mgf_v(x, law):  # type: ignore[no-untyped-def]
     """Return ln M_v(x), where M_v itself may overflow."""
     cells = law.shape[0] - 1
@@ -59,7 +60,7 @@ def _log_mgf_v(x, law):  # type: ignore[no-untyped-def]
     return largest + math.log(-math.expm1(-u)) - math.log(u) + math.log(max(total, 1e-300))
 
 
-@nb.njit(cache=True)
+@compiled()
 def _slope_v(x, law):  # type: ignore[no-untyped-def]
     """N_v(x) = ⟨v e^{xv}⟩ for real x."""
     width = law[1, _END] - law[0, _END]
@@ -77,7 +78,7 @@ def _slope_v(x, law):  # type: ignore[no-untyped-def]
     return total
 
 
-@nb.njit(cache=True)
+@compiled()
 def _falling(x, law):  # type: ignore[no-untyped-def]
     """Bounds of |x' M_v(x')| and of |x' ⟨v e^{x'v}⟩| + … on Re x' = x, from the density's steps.
 
@@ -92,7 +93,7 @@ def _falling(x, law):  # type: ignore[no-untyped-def]
     return plain, weighted
 
 
-@nb.njit(cache=True)
+@compiled()
 def _log_bounds(g, p, b, own, law, theta):  # type: ignore[no-untyped-def]
     """Tabulate ln of Chernoff's bound of ⟨ReLU(z)²⟩, or of ⟨ReLU(z)² + 2 v ReLU(z)⟩, at each θ.
 
@@ -117,7 +118,7 @@ def _log_bounds(g, p, b, own, law, theta):  # type: ignore[no-untyped-def]
     return out
 
 
-@nb.njit(cache=True)
+@compiled()
 def _period(log_bound, theta, c, tolerance):  # type: ignore[no-untyped-def]
     """Least T at which the images on either side are below tolerance together.
 
@@ -135,7 +136,7 @@ def _period(log_bound, theta, c, tolerance):  # type: ignore[no-untyped-def]
     return period
 
 
-@nb.njit(cache=True)
+@compiled()
 def _caps(g, p, c, law):  # type: ignore[no-untyped-def]
     """Two bounds of |M_v((c + iω) g)| for each input: M_v(cg), and another to be divided by ω."""
     still, falling = np.ones(g.size), np.full(g.size, math.inf)
@@ -146,7 +147,7 @@ def _caps(g, p, c, law):  # type: ignore[no-untyped-def]
     return still, falling
 
 
-@nb.njit(cache=True)
+@compiled()
 def _bracket(p, still, falling, omega, atom):  # type: ignore[no-untyped-def]
     """Bound of |M - its terms with at most one input active| at ordinates >= omega."""
     product, first = 1.0, 0.0
@@ -159,7 +160,7 @@ def _bracket(p, still, falling, omega, atom):  # type: ignore[no-untyped-def]
     return max(product - atom * (1 + first), 1e-15 * product)
 
 
-@nb.njit(cache=True)
+@compiled()
 def _largest(g, p, b, own, law):  # type: ignore[no-untyped-def]
     """Upper bound of z = b + own v + Σ g x; largest |g|; number of inputs that are felt."""
     low, high = law[0, _END], law[law.shape[0] - 1, _END]
@@ -172,7 +173,7 @@ def _largest(g, p, b, own, law):  # type: ignore[no-untyped-def]
     return top, scale, felt
 
 
-@nb.njit(cache=True)
+@compiled()
 def _saddle(log_bound):  # type: ignore[no-untyped-def]
     """Place of the least bound, but for the first and the last few entries of the table."""
     best = _BELOW
@@ -182,7 +183,7 @@ def _saddle(log_bound):  # type: ignore[no-untyped-def]
     return best
 
 
-@nb.njit(cache=True)
+@compiled()
 def _plan(g, p, b, own, tolerance, atom, law, unit_theta):  # type: ignore[no-untyped-def]
     """Abscissa, step, number of ordinates (0: nothing to sum) and error bound.
 
@@ -218,7 +219,7 @@ def _plan(g, p, b, own, tolerance, atom, law, unit_theta):  # type: ignore[no-un
     return 0.0, 0.0, 0, math.inf  # out of reach: the bound says so
 
 
-@nb.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def plan_rows(gram, felt, atom, own, weights, b, reflected, tolerance, law, theta):  # type: ignore[no-untyped-def]
     """Plan the sums of rows of outputs, for their own input silent and active.
 

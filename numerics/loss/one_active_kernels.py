@@ -10,8 +10,9 @@ follows from the mean and variance of v there.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
+
+from theory.computing.compiled import compiled
 
 _TILE = 64  # rows and columns of a tile that fits the cache
 # Two Gauss nodes on (0, 1): exact for the cubics that the pieces below are.
@@ -21,7 +22,7 @@ _NODES = (0.5 - 3**-0.5 / 2, 0.5 + 3**-0.5 / 2)
 _END, _SHARE, _BELOW, _ABOVE = 0, 1, 3, 6
 
 
-@nb.njit(cache=True)
+@compiled()
 def _cell(v, law):  # type: ignore[no-untyped-def]
     """Return the number of the cell in which v lies, the nearest one outside the support."""
     cells = law.shape[0] - 1
@@ -31,7 +32,7 @@ def _cell(v, law):  # type: ignore[no-untyped-def]
     return min(max(place, 0), cells - 1)
 
 
-@nb.njit(cache=True)
+@compiled()
 def _square_part(mass, mean, variance, h, b):  # type: ignore[no-untyped-def]
     """∫ (h v + b)² over a part of the law of given mass, mean and variance; slopes by h and b."""
     centre = h * mean + b
@@ -39,7 +40,7 @@ def _square_part(mass, mean, variance, h, b):  # type: ignore[no-untyped-def]
     return value, 2 * mass * (mean * centre + h * variance), 2 * mass * centre
 
 
-@nb.njit(cache=True)
+@compiled()
 def _kinked(g, b, law):  # type: ignore[no-untyped-def]
     """``interference`` where g v + b changes sign inside the support, for several cells."""
     width = law[1, _END] - law[0, _END]
@@ -57,7 +58,7 @@ def _kinked(g, b, law):  # type: ignore[no-untyped-def]
     return value, by_g + mass * end * (3 * law[near, _END] - length) / 3, by_b
 
 
-@nb.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _interference(g, b, low, high, mean, variance, law):  # type: ignore[no-untyped-def]
     """``interference``, with the support, mean and variance of v in registers."""
     at_low, at_high = g * low + b, g * high + b
@@ -73,20 +74,20 @@ def _interference(g, b, low, high, mean, variance, law):  # type: ignore[no-unty
     return mass * end * end / 3, mass * end * (3 * near - length) / 3, mass * end
 
 
-@nb.njit(cache=True)
+@compiled()
 def _support(law):  # type: ignore[no-untyped-def]
     """Return the ends of the support of v, its mean and its variance."""
     return law[0, _END], law[law.shape[0] - 1, _END], law[0, _ABOVE + 1], law[0, _ABOVE + 2]
 
 
-@nb.njit(cache=True)
+@compiled()
 def interference(g, b, law):  # type: ignore[no-untyped-def]
     """⟨ReLU(g v + b)²⟩ over v, and its derivatives by g and b."""
     low, high, mean, variance = _support(law)
     return _interference(g, b, low, high, mean, variance, law)
 
 
-@nb.njit(cache=True)
+@compiled()
 def self_term(g, b, law):  # type: ignore[no-untyped-def]
     """⟨(ReLU(g v + b) - v)²⟩ over v, g >= 0, and its derivatives by g and b."""
     cells, h = law.shape[0] - 1, g - 1
@@ -114,7 +115,7 @@ def self_term(g, b, law):  # type: ignore[no-untyped-def]
     return value, by_g, by_b
 
 
-@nb.njit(cache=True)
+@compiled()
 def mean_self_term(own, g, b, law):  # type: ignore[no-untyped-def]
     """⟨self_term(own, b + g v)⟩ over v, and its derivatives by own, g and b.
 
@@ -152,7 +153,7 @@ def mean_self_term(own, g, b, law):  # type: ignore[no-untyped-def]
     return value, by_own, by_g, by_b
 
 
-@nb.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def]
     """Loss of the outputs first, first + 1, … with exactly one active feature.
 
@@ -183,7 +184,7 @@ def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def
     return silent, own, by_b
 
 
-@nb.njit(cache=True)
+@compiled()
 def _uniform_interference(g, b):  # type: ignore[no-untyped-def]
     """⟨ReLU(g v + b)²⟩ over v ~ U(0, 2), and its derivative by g."""
     end = 2 * g + b
@@ -196,7 +197,7 @@ def _uniform_interference(g, b):  # type: ignore[no-untyped-def]
     return -b * b * b / (6 * g), b * b * b / (6 * g * g)
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def relu_pairs(gram, b, p):  # type: ignore[no-untyped-def]
     """Return Σ_{i<j} p_j A(G_ij, b_i) + p_i A(G_ij, b_j); put its slopes in place of G_ij = G_ji.
 
@@ -244,7 +245,7 @@ def relu_pairs(gram, b, p):  # type: ignore[no-untyped-def]
     return total / 6
 
 
-@nb.njit(cache=True)
+@compiled()
 def _square(h, mean, variance, b, law):  # type: ignore[no-untyped-def]
     """⟨(b + h v + S)²⟩ for S of given mean and variance, and its slopes by h and by b (or S)."""
     v_mean, v_variance = law[0, _ABOVE + 1], law[0, _ABOVE + 2]
@@ -253,7 +254,7 @@ def _square(h, mean, variance, b, law):  # type: ignore[no-untyped-def]
     return value, 2 * (centre * v_mean + h * v_variance), 2 * centre
 
 
-@nb.njit(cache=True)
+@compiled()
 def _moments(g, p, i, law):  # type: ignore[no-untyped-def]
     """Of the other inputs: P(none is active), mean and variance of Σ g x, Σ p/(1 - p)."""
     log_atom, mean, variance, odds = 0.0, 0.0, 0.0, 0.0
@@ -268,7 +269,7 @@ def _moments(g, p, i, law):  # type: ignore[no-untyped-def]
     return np.exp(log_atom), mean, variance, odds
 
 
-@nb.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def]
     """Compute the closed parts of the Bernoulli loss of the outputs first, first + 1, ….
 

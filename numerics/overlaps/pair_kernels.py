@@ -6,15 +6,16 @@ columns; each kernel adds its sums to arrays of the caller.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
+
+from theory.computing.compiled import compiled
 
 # Weighted sums: 1, |t|, d, d², d³ with d = t - c; e, e² with e = t² - c₂; then one for each
 # threshold. The shifts c and c₂ are the means of t and t², so that nothing cancels.
 MOMENTS = 7
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _row_sums(t, weights, shifts, thresholds, sums):  # type: ignore[no-untyped-def]
     """Add Σ w (1, |t|, d, d², d³, e, e², ReLU(t - h)²…) over one row to ``sums``."""
     s0, s1, s2, s3, s4, s5, s6 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -43,7 +44,7 @@ def _row_sums(t, weights, shifts, thresholds, sums):  # type: ignore[no-untyped-
         sums[MOMENTS + h] += total
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _extremes(t):  # type: ignore[no-untyped-def]
     low, high = t[0], t[0]
     for k in range(t.size):
@@ -51,7 +52,7 @@ def _extremes(t):  # type: ignore[no-untyped-def]
     return low, high
 
 
-@nb.njit(cache=True)
+@compiled()
 def _count(t, histogram):  # type: ignore[no-untyped-def]
     half = np.float32(histogram.size / 2)
     last = histogram.size - 1
@@ -59,7 +60,7 @@ def _count(t, histogram):  # type: ignore[no-untyped-def]
         histogram[min(max(int((t[k] + np.float32(1)) * half), 0), last)] += 1
 
 
-@nb.njit(cache=True)
+@compiled()
 def _add_stretch(  # type: ignore[no-untyped-def]
     t, row_id, column_ids, row_weight, column_weights, shifts, thresholds, sums, counts, found
 ):
@@ -77,7 +78,7 @@ def _add_stretch(  # type: ignore[no-untyped-def]
         found[3], found[4], found[5] = smallest, row_id, column_ids[np.argmin(t)]
 
 
-@nb.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def add_rows(  # type: ignore[no-untyped-def]
     first,
     step,

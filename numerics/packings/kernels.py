@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
+
+from theory.computing.compiled import compiled
 
 _MEMORY = 12  # pairs of steps and changes of the gradient that L-BFGS keeps
 _NEGLIGIBLE = 36.0  # weights below e^-36 of the largest, the precision of float64, are left out
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _weigh_pairs(V, p, lines, t, slope):  # type: ignore[no-untyped-def]
     """Return the largest overlap, Σ e^{p (t - largest)} and Σ t e^{p (t - largest)} over pairs."""
     n, m = V.shape
@@ -47,7 +48,7 @@ def _weigh_pairs(V, p, lines, t, slope):  # type: ignore[no-untyped-def]
     return top, total, weighted
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _weigh_orbits(V, p, lines, turn, order, images, t, slope):  # type: ignore[no-untyped-def]
     """Return the same as ``_weigh_pairs`` from pairs of one vector of each orbit with all vectors.
 
@@ -95,7 +96,7 @@ def _weigh_orbits(V, p, lines, turn, order, images, t, slope):  # type: ignore[n
     return top, total, weighted
 
 
-@nb.njit(cache=True)
+@compiled()
 def soft_maximum_of_few(U, p, lines):  # type: ignore[no-untyped-def]
     """Value and gradient of the smoothed largest overlap, in one pass over few unit vectors."""
     slope = np.empty_like(U)
@@ -103,7 +104,7 @@ def soft_maximum_of_few(U, p, lines):  # type: ignore[no-untyped-def]
     return top + math.log(total) / p, slope / total
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _on_sphere(X, p, lines, turn, order, V, images, t, slope):  # type: ignore[no-untyped-def]
     """Smoothed largest overlap of the rows of X, scaled to length 1 in V; gradient by X."""
     n, m = X.shape
@@ -127,7 +128,7 @@ def _on_sphere(X, p, lines, turn, order, V, images, t, slope):  # type: ignore[n
     return top + math.log(total) / p, weighted / total
 
 
-@nb.njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _dot(x, y):  # type: ignore[no-untyped-def]
     total = x.dtype.type(0)
     for a in range(x.size):
@@ -135,7 +136,7 @@ def _dot(x, y):  # type: ignore[no-untyped-def]
     return total
 
 
-@nb.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled(fastmath=True, error_model="numpy")
 def lbfgs_direction(g, steps, changes, inverse, count, first):  # type: ignore[no-untyped-def]
     """Two-loop recursion of L-BFGS: -H g; without memory a step of length ``first`` downhill.
 
@@ -166,7 +167,7 @@ def lbfgs_direction(g, steps, changes, inverse, count, first):  # type: ignore[n
     return direction
 
 
-@nb.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def descend_orbits(  # type: ignore[no-untyped-def]
     U, p, lines, iterations, tolerance, turn, order, stop
 ):
@@ -220,14 +221,14 @@ def descend_orbits(  # type: ignore[no-untyped-def]
     return V, mean
 
 
-@nb.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def descend_soft_maximum(U, p, lines, iterations, tolerance, stop):  # type: ignore[no-untyped-def]
     """Run ``descend_orbits`` without a symmetry: every vector is an orbit of its own."""
     none = np.empty((0, 2))
     return descend_orbits(U, p, lines, iterations, tolerance, none, np.empty(0, np.int64), stop)
 
 
-@nb.njit(cache=True, fastmath=True, nogil=True)
+@compiled(fastmath=True, nogil=True)
 def add_newton_terms(U, first, second, sign, dual, stiffness, matrix, pull):  # type: ignore[no-untyped-def]
     """Fill the Newton matrix of the Lagrangian Σ λ σ t over pairs, and Σ D σ ∇t.
 

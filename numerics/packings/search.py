@@ -31,9 +31,9 @@ from theory.activation import UNIFORM
 from theory.bounds.certificates import Kind
 from theory.bounds.packing_bounds import bounds
 from theory.checks import check_finite, check_integer, check_real
+from theory.computing.one_thread import one_thread
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
-from theory.one_thread import one_thread
 
 Array = NDArray[np.float64]
 Objective = Literal["coherence", "cosine", "frame_potential", "p_frame", "relu_energy"]

@@ -20,7 +20,7 @@ from scipy.optimize import brentq, linprog
 from theory.bounds.certificates import EnergyCertificate, Kind, PackingCertificate, Potential
 from theory.bounds.gegenbauer import evaluate_gegenbauer
 from theory.checks import check_integer
-from theory.one_thread import one_thread
+from theory.computing.one_thread import one_thread
 
 Array = NDArray[np.float64]
 

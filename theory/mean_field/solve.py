@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from theory.checks import Sampling, check_integer, check_sampling
+from theory.computing.one_thread import one_thread
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.mean_field.antipodal import antipodal_loss
@@ -30,7 +31,6 @@ from theory.mean_field.solver.method_of_multipliers import minimise
 from theory.mean_field.solver.options import DEFAULTS, SolverOptions
 from theory.mean_field.solver.problem import Problem
 from theory.mean_field.solver.state import ConvergenceError
-from theory.one_thread import one_thread
 
 __all__ = ["ConvergenceError", "solve_mean_field"]
 

@@ -13,9 +13,10 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from theory.computing.compiled import compiled as compile_with
 
 Array = NDArray[np.float64]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -28,10 +29,9 @@ _LARGEST_EXPONENT, _LARGEST_LOG = 60.0, 50.0
 
 
 def compiled(function: Function) -> Function:
-    """Return the function compiled by numba, cached on disk; sums may be reordered."""
+    """Return the function compiled by numba; sums may be reordered."""
     fast = {"reassoc", "contract", "nsz", "arcp"}
-    compiler: Any = numba.njit(cache=True, fastmath=fast, error_model="numpy")
-    dispatcher: Function = compiler(function)
+    dispatcher: Function = compile_with(fastmath=fast, error_model="numpy")(function)
     return dispatcher
 
 

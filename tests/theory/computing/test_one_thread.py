@@ -1,7 +1,7 @@
 import numpy as np
 import threadpoolctl
 
-from theory.one_thread import one_thread
+from theory.computing.one_thread import one_thread
 
 
 def threads():

@@ -1,0 +1,67 @@
+"""Kernels run where no cache can be written, and that is said once."""
+
+import os
+import subprocess
+import sys
+import warnings
+from types import SimpleNamespace
+
+import pytest
+
+from theory.computing import compiled as module
+from theory.computing.compiled import UncachedWarning, compiled
+
+
+def square(x):
+    return x * x
+
+
+def test_without_a_folder_for_the_cache(monkeypatch):
+    plain = module.numba.njit
+
+    def njit(cache=False, **options):
+        if cache:  # as numba says it
+            raise RuntimeError("cannot cache function 'square': no locator available for file")
+        return plain(**options)
+
+    monkeypatch.setattr(module, "numba", SimpleNamespace(njit=njit))
+    monkeypatch.setattr(module, "_SAID", [])
+    with pytest.warns(UncachedWarning, match="set NUMBA_CACHE_DIR"):
+        kernel = compiled()(square)
+    assert kernel(3.0) == 9.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # said once
+        assert compiled(fastmath=True)(square)(2.0) == 4.0
+
+
+def test_with_one_nothing_is_said():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compiled()(square)(3.0) == 9.0
+
+
+def test_other_errors_are_not_hidden(monkeypatch):
+    def fail(**options):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(module, "numba", SimpleNamespace(njit=fail))
+    with pytest.raises(RuntimeError, match="something else"):
+        compiled()(square)
+
+
+@pytest.mark.skipif(getattr(os, "getuid", lambda: 1)() != 0, reason="only root can be another user")
+def test_a_user_without_a_home_and_a_read_only_installation(tmp_path):
+    code = (
+        "import os; os.setgid(2000); os.setuid(2000); os.environ['HOME'] = '/nonexistent'\n"
+        "import numpy as np, superscale as ss\n"
+        "print(round(ss.overlaps(np.eye(3) + 0.5).mean_square, 3))"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "HOME")}
+    shown = subprocess.run(
+        [sys.executable, "-B", "-c", code], capture_output=True, text=True, env=environment, cwd="/"
+    )
+    if "No module named" in shown.stderr or "PermissionError" in shown.stderr:
+        pytest.skip("the installation cannot be read by another user")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.strip() == "0.405"
+    assert shown.stderr.count("no folder for compiled kernels can be written") == 1
