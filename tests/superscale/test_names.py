@@ -37,6 +37,34 @@ def test_every_name_is_listed_once():
         assert len(listing(path)) == path.read_text().count("import "), path
 
 
+ROOT = FOLDER.parent
+FILES = ("*.md", "docs/*.md", "examples/*.py", "studies/**/*.py", "benchmarks/*.py")
+TEXTS = [path for pattern in FILES for path in sorted(ROOT.glob(pattern))]
+
+
+def unknown(text):
+    """Return what is written as a public name in a text and is none."""
+    known = {space: set(getattr(ss, space).__all__) for space in NAMESPACES}
+    written = re.findall(r"(?<![\w.])ss\.(\w+)(?:\.(\w+))?", text)
+    return [
+        f"{name}.{inner}" if name in known else name
+        for name, inner in written
+        if not hasattr(ss, name) or (name in known and inner not in known[name] | {""})
+    ]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_pages_and_scripts_name_what_is_there(path):
+    assert not unknown(path.read_text(encoding="utf-8"))
+
+
+def test_unknown_names_in_a_page_are_seen():
+    assert unknown("`ss.pack(6, 3)`, `ss.packings.packs`, ss.train, ss.packings.pack") == [
+        "pack",
+        "packings.packs",
+    ]
+
+
 def test_unknown_names():
     with pytest.raises(AttributeError, match="module 'superscale' has no attribute 'pack_it'"):
         _ = ss.pack_it
