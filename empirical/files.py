@@ -1,6 +1,6 @@
-"""Files that are whole or not there: atomic writing, and an early look at where it would go.
+"""Atomic writing of files, and a check beforehand that a file can be written.
 
-Use ``check_writable`` before long work whose result goes to a file, ``write_atomically`` after it.
+Call ``check_writable`` before long work whose result goes to a file, ``write_atomically`` after it.
 """
 
 from __future__ import annotations

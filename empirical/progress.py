@@ -1,7 +1,7 @@
 """Progress bars: on stderr, on a terminal only, from two seconds of work on.
 
-Use ``report(progress, "training")`` where a function takes ``progress``: True for a bar, a function
-of (done, total) to be told instead, False for neither.
+A function that takes ``progress`` calls ``report(progress, "training")``: True shows a bar, a
+function of (done, total) is called instead, False does neither.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 Report = Callable[[int, int], None]
 
-_PATIENCE = 2.0  # seconds
+_DELAY = 2.0  # seconds of work before a bar is shown
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def report(progress: bool | Report, label: str) -> Iterator[Report]:
 
     def advance(done: int, total: int) -> None:
         bar.update(task, completed=done, total=total)
-        if console.is_terminal and time.monotonic() - begun > _PATIENCE:
+        if console.is_terminal and time.monotonic() - begun > _DELAY:
             bar.start()
 
     try:
