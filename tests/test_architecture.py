@@ -121,6 +121,12 @@ def test_a_theory(edits, capsys):
         for line in drawn:
             assert np.allclose(line.get_ydata(), 7.0 / np.asarray(line.get_xdata(), float))
 
+    # In the figure of a sweep, beside models of strong superposition.
+    grid = {"m": [5, 8], "n": 20, "weight_decay": [-1.0, 0.5]}
+    result = ss.sweep(grid, steps=2, batch=4, evaluation_samples=8, workers=1)
+    drawn = [line for line in result.plot(Figure().add_subplot()).lines if line.get_marker() == "x"]
+    assert len(drawn) == 1 and np.allclose(drawn[0].get_ydata()[[0, -1]], [7 / 5, 7 / 8])
+
     out = run(capsys, "predict", "--theory", "toy", "--n", 100, "--m", "5,10")
     assert "loss toy" in out and "1.4" in out and "0.7" in out
     assert "the loss is 7/m" in run(capsys, "predict", "--theories")

@@ -168,6 +168,9 @@ class Theory:
         "formula": microseconds a width; "solver": seconds a width.
     by_default : bool
         Whether ``predict`` gives it without being asked by name.
+    superposition : {"strong", "weak"}
+        Whether it is about negative weight decay (strong superposition) or positive: a sweep draws
+        it beside models that were trained so.
     group : str
         A name for several theories; ``predict(theory=group)`` gives those that apply.
 
@@ -189,6 +192,7 @@ class Theory:
     samplings: tuple[Sampling, ...] = ("bernoulli",)
     cost: Cost = "formula"
     by_default: bool = True
+    superposition: Literal["strong", "weak"] = "strong"
     group: str = ""
 
     def applies(self, features: Features) -> bool:

@@ -51,6 +51,7 @@ THEORIES: tuple[Theory, ...] = (
         estimate_weak,
         weak_derivation,
         LineStyle("weak", "black"),
+        superposition="weak",
     ),
     Theory(
         "equiangular",

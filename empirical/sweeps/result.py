@@ -19,7 +19,7 @@ from empirical.training.diagnostics import overlap_among
 from empirical.training.run import TrainingRun
 from theory.frequencies import Frequencies
 from theory.regimes.weak import lost_loss, tail_loss
-from theory.registry import line_styles, predict
+from theory.registry import predict
 from theory.results import result
 
 # Runs that agree in these are points of one curve of loss against m (seeds are averaged).
@@ -165,7 +165,7 @@ class SweepResult:
         return pd.DataFrame(found, columns=[*_CURVE, "exponent", "stderr"])
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw loss against m, a curve for each law and decay, with its theory; return the axes."""
+        """Draw loss against m, a curve for each law and decay, with theories; return the axes."""
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -180,15 +180,16 @@ class SweepResult:
                 for name in varied
             )
             line = ax.plot(mean.index, mean, "o", label=label or None)[0]
-            theory = "weak" if place["weight_decay"] > 0 else "equiangular"
+            kind = "weak" if place["weight_decay"] > 0 else "strong"
             law = place["frequencies"]
             if law == "power_law" and len(mean) > 1:
                 frequencies = Frequencies.power_law(place["n"], place["alpha"], place["density"])
                 widths = np.unique(np.geomspace(mean.index.min(), mean.index.max(), 30).astype(int))
-                predicted = predict(frequencies, widths).loss
-                if theory in predicted:
-                    style = line_styles([theory])[theory]
-                    ax.plot(widths, predicted[theory], lw=0.8, **style.options(line.get_color()))
+                prediction = predict(frequencies, widths)
+                for theory in prediction.records.values():
+                    loss = prediction.loss[theory.name]
+                    if theory.superposition == kind and np.isfinite(loss).any():
+                        ax.plot(widths, loss, lw=0.8, **theory.line.options(line.get_color()))
         ax.set(xscale="log", yscale="log", xlabel="width m", ylabel="loss")
         if varied and len(table.groupby(list(_CURVE), dropna=False)) <= 12:
             ax.legend(fontsize="small")
