@@ -7,8 +7,7 @@ scaling, and returns a new ``SolverState`` with all of these updated: nothing is
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -32,6 +31,12 @@ from theory.mean_field.solver.augmented_lagrangian import (
     updated_rule,
     violation,
 )
+from theory.mean_field.solver.convergence import (
+    Decision,
+    accept_or_raise,
+    converged,
+    is_complementary,
+)
 from theory.mean_field.solver.preconditioner import (
     Preconditioner,
     initial_preconditioner,
@@ -39,52 +44,9 @@ from theory.mean_field.solver.preconditioner import (
     scaling,
 )
 from theory.mean_field.solver.problem import Problem
-from theory.mean_field.solver.state import ConvergenceError, Minimum, Multipliers, Point
+from theory.mean_field.solver.state import Minimum, Multipliers, Point, SolverState
 
 Array = NDArray[np.float64]
-Decision = Callable[[Minimum], bool]
-
-
-@dataclass(frozen=True, eq=False)
-class SolverState:
-    """What one round passes on to the next.
-
-    Attributes
-    ----------
-    point, multipliers, rule, preconditioner, penalty
-        With which the next round begins.
-    loss : float
-        Loss at the point, at least the problem's floor.
-    penalty_scale : float
-        The largest penalty over the loss, in units of ``penalty_limit``.
-    frozen_rounds : int
-        First rounds in which norms are 1.
-    round : int
-        Rounds done.
-    violation, previous_violation : float
-        Largest violation after the last round and the one before.
-    history : tuple of float
-        Lagrangian after each round.
-    multiplier_change : float
-        Change of the multipliers in the last round, over their sum.
-    found : Minimum, optional
-        The last round's result; None before the first.
-    """
-
-    point: Point
-    multipliers: Multipliers
-    rule: QuadratureRule
-    preconditioner: Preconditioner
-    penalty: float
-    loss: float
-    frozen_rounds: int
-    penalty_scale: float = 1.0
-    round: int = 0
-    violation: float = np.inf
-    previous_violation: float = np.inf
-    history: tuple[float, ...] = ()
-    multiplier_change: float = np.inf
-    found: Minimum | None = None
 
 
 def minimise(
@@ -287,71 +249,12 @@ def relative_change(after: Multipliers, before: Multipliers) -> float:
     return far / max(size, 1e-300)
 
 
-def last_change(problem: Problem, state: SolverState) -> float:
-    """Return the relative change of the Lagrangian in the last round."""
-    if len(state.history) < 2:
-        return np.inf
-    return abs(state.history[-1] - state.history[-2]) / _size(problem, state)
-
-
-def drift(problem: Problem, state: SolverState) -> float:
-    """Return the relative range of the Lagrangian over the last rounds; inf if they are few."""
-    lately = state.history[-problem.options.stalled_rounds :]
-    if len(lately) < problem.options.stalled_rounds:
-        return np.inf
-    return (max(lately) - min(lately)) / _size(problem, state)
-
-
-def converged(
-    problem: Problem, state: SolverState, decided: Decision | None = None
-) -> Minimum | None:
-    """Return the minimum if the last round's result is one, or is good enough, else None."""
-    found, options = state.found, problem.options
-    assert found is not None
-    free = state.round - 1 > state.frozen_rounds
-    if free and (meets_tolerances(problem, state) or is_acceptable(problem, state)):
-        return found
-    close = last_change(problem, state) < options.decision_change
-    if decided is not None and free and close and decided(found):
-        return found
-    stalled = found.violation < options.violation and drift(problem, state) < options.stalled
-    if stalled and is_complementary(problem, state):
-        return found._replace(residual=max(found.residual, drift(problem, state)))
-    return None
-
-
-def meets_tolerances(problem: Problem, state: SolverState) -> bool:
-    """Return whether all conditions of a minimum hold to their tolerances."""
-    found, options = state.found, problem.options
-    assert found is not None
-    return (
-        found.violation < options.violation * options.looseness
-        and last_change(problem, state) < options.change * options.looseness
-        and is_complementary(problem, state)
-        and state.multiplier_change < options.multiplier_change * options.looseness
-        and found.residual < options.decrement * options.looseness
-    )
-
-
-def is_complementary(problem: Problem, state: SolverState) -> bool:
-    """Return whether multipliers × constraints are small against the loss."""
-    assert state.found is not None
-    limit = problem.options.complementarity * problem.options.looseness
-    return state.found.complementarity < limit * _size(problem, state)
-
-
-def is_acceptable(problem: Problem, state: SolverState) -> bool:
-    """Return whether a coarse search has had its rounds and is within a per cent."""
-    found, options = state.found, problem.options
-    assert found is not None
-    if options.accept_after is None or state.round < options.accept_after:
-        return False
-    worst = max(found.violation, last_change(problem, state), found.residual)
-    return worst < options.accept
-
-
 def shrink_multipliers(problem: Problem, state: SolverState) -> SolverState:
-    """Return the state with multipliers lowered where constraints hold that they still price."""
+    """Return the state with smaller multipliers if they are far too large.
+
+    That is so where all constraints hold and Σ |multiplier × constraint| still exceeds the loss:
+    the updates by the penalty would reduce them slowly.
+    """
     found, options = state.found, problem.options
     assert found is not None
     slack = found.violation == 0 and state.previous_violation == 0
@@ -379,30 +282,3 @@ def update_penalty(problem: Problem, state: SolverState) -> SolverState:
     if worst > max(options.slow_decrease * before, options.violation):
         penalty *= options.penalty_factor
     return replace(state, penalty=min(penalty, largest), penalty_scale=penalty_scale)
-
-
-def accept_or_raise(problem: Problem, state: SolverState) -> Minimum:
-    """Return the last round's result if it is nearly a minimum after all.
-
-    Raises
-    ------
-    ConvergenceError
-        If it is not.
-    """
-    found, options = state.found, problem.options
-    assert found is not None
-    change = last_change(problem, state)
-    unsure = found.complementarity + (change + found.residual) * _size(problem, state)
-    limit = max(options.complementarity * found.lagrangian, problem.loss_floor)
-    if options.accept_unsettled or unsure < limit:
-        return found
-    raise ConvergenceError(
-        f"the mean field at m = {problem.m:g} with {problem.groups.count} groups did not converge "
-        f"in {options.rounds} rounds (violation {found.violation:.1g}, last change {change:.1g}, "
-        f"residual {found.residual:.1g}): try another number of groups"
-    )
-
-
-def _size(problem: Problem, state: SolverState) -> float:
-    """Return the Lagrangian that relative changes refer to, at least the floor."""
-    return max(state.history[-1], problem.loss_floor)

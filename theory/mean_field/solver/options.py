@@ -51,8 +51,8 @@ class SolverOptions:
         The largest penalty is multiplied by the first if a round leaves more than the second of the
         violation, and divided by it where constraints hold.
     multiplier_shrinkage : float
-        Factor on all multipliers where constraints hold that multipliers still price above the
-        loss: updates by the penalty would lower them slowly.
+        Factor on all multipliers where constraints hold and Σ |multiplier × constraint| still
+        exceeds the loss: updates by the penalty would reduce them slowly.
     violation : float
         Tolerance of the constraints (shares of a budget, eigenvalues of order 1).
     change : float

@@ -1,13 +1,15 @@
-"""Values of the solver: a point, multipliers, and a constrained minimum."""
+"""Values of the solver: a point, multipliers, a constrained minimum, and what rounds pass on."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from theory.mean_field.interference.quadrature import QuadratureRule
+from theory.mean_field.solver.preconditioner import Preconditioner
 
 Array = NDArray[np.float64]
 
@@ -66,3 +68,45 @@ class Minimum(NamedTuple):
     residual: float
     complementarity: float
     rounds: int
+
+
+@dataclass(frozen=True, eq=False)
+class SolverState:
+    """What one round passes on to the next.
+
+    Attributes
+    ----------
+    point, multipliers, rule, preconditioner, penalty
+        With which the next round begins.
+    loss : float
+        Loss at the point, at least the problem's floor.
+    penalty_scale : float
+        The largest penalty over the loss, in units of ``penalty_limit``.
+    frozen_rounds : int
+        First rounds in which norms are 1.
+    round : int
+        Rounds done.
+    violation, previous_violation : float
+        Largest violation after the last round and the one before.
+    history : tuple of float
+        Lagrangian after each round.
+    multiplier_change : float
+        Change of the multipliers in the last round, over their sum.
+    found : Minimum, optional
+        The last round's result; None before the first.
+    """
+
+    point: Point
+    multipliers: Multipliers
+    rule: QuadratureRule
+    preconditioner: Preconditioner
+    penalty: float
+    loss: float
+    frozen_rounds: int
+    penalty_scale: float = 1.0
+    round: int = 0
+    violation: float = np.inf
+    previous_violation: float = np.inf
+    history: tuple[float, ...] = ()
+    multiplier_change: float = np.inf
+    found: Minimum | None = None
