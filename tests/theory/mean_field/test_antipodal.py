@@ -34,6 +34,21 @@ def test_a_real_model_loses_that(n, m):
     assert (found.live, found.lost) == (n, 0.0)
 
 
+def test_a_real_model_with_importances_loses_that():
+    importance = np.array([0.5, 2.0, 1.0, 0.6, 1.5, 0.7, 2.0, 0.5])
+    features = Features(Frequencies.power_law(8, 1.0, density=0.3), LAWS[1], importance)
+    order = np.argsort(-importance * features.p)
+    for m in (4, 6):
+        W = np.empty((8, m))
+        W[order] = paired(8, m).W
+        exact = population_loss(ToyModel(W, np.zeros(8)), features).loss
+        found = antipodal_loss(features, m)
+        assert found.live == 8 and found.loss == pytest.approx(exact, rel=1e-6)
+        # The control: importances in the reverse order.
+        other = Features(features.frequencies, LAWS[1], importance[::-1])
+        assert abs(antipodal_loss(other, m).loss / exact - 1) > 0.02
+
+
 def test_no_pairing_is_better():
     f = Frequencies.power_law(6, alpha=1.5)
 
