@@ -252,7 +252,8 @@ class Prediction:
                 line = self.records[name].line
                 # One point has no line to be seen by.
                 options = line.options() | ({} if m.size > 1 else {"marker": line.marker or "o"})
-                ax.plot(m, loss, label=line.label, **options)
+                # A logarithmic axis has no place for a loss of 0.
+                ax.plot(m, np.where(loss > 0, loss, np.nan), label=line.label, **options)
         ax.set(xscale="log", yscale="log", xlabel="width m", ylabel="loss")
         ax.legend()
         return ax

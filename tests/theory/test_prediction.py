@@ -110,6 +110,8 @@ def test_tables_and_pictures():
     labels = [line.get_label() for line in axes.lines]
     assert labels == [prediction.records[name].line.label for name in ("weak", "equiangular")]
     assert len(predict(STEEP, 63).plot(Figure().add_subplot()).lines) == 2
+    (line,) = predict(STEEP, [999, 1000], theory="weak").plot(Figure().add_subplot()).lines
+    assert np.isfinite(line.get_ydata()).tolist() == [True, False]  # at m = n the loss is 0
     (line,) = predict(STEEP, [63, 10, 25], theory="weak").plot(Figure().add_subplot()).lines
     assert line.get_xdata().tolist() == [10, 25, 63]
     assert line.get_ydata().tolist() == predict(STEEP, [10, 25, 63]).loss["weak"].tolist()
