@@ -1,7 +1,7 @@
 """The state of an unfinished training run in one file (``train(..., checkpoint=path)``).
 
 The file holds W, b, both moments of Adam, the state of the batch generator and the history, so that
-a resumed run repeats an undisturbed one bit for bit on the CPU.
+a resumed run repeats an undisturbed one bit for bit on the CPU. Its SHA-256 is in the file.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from empirical.files import write_atomically
-from empirical.training.run import read_record
+from empirical.training.run import digest, read_record
 from theory.features import Features
 
-_FORMAT = "superscale.Checkpoint/2"
+_FORMAT = "superscale.Checkpoint/3"
 
 State = dict[str, NDArray[np.float32]]
 
@@ -46,13 +46,14 @@ def save_checkpoint(
 ) -> None:
     """Write the whole state of a run, atomically; ``settings`` are plain values that name it."""
     tensors: dict[str, NDArray[Any]] = {"p": np.array(features.p), **state}
-    record = {
+    record: dict[str, Any] = {
         "format": _FORMAT,
         "features": features.describe(),
         "settings": dict(settings),
         "generator": rng.bit_generator.state,
         "progress": vars(progress),
     }
+    record["sha256"] = digest(tensors, record)
     write_atomically(path, save(tensors, metadata={"superscale": json.dumps(record)}))
 
 
@@ -67,10 +68,20 @@ def load_checkpoint(
     Raises
     ------
     ValueError
-        If the file is not a checkpoint, or belongs to a run of other features or settings (names
-        them).
+        If the file is not a checkpoint, is damaged, or belongs to a run of other features or
+        settings (names them).
     """
-    tensors, record = read_record(path, _FORMAT)
+    try:
+        tensors, record = read_record(path, _FORMAT)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: if it is a damaged checkpoint, delete it to begin anew, or else give another "
+            "file"
+        ) from None
+    if record.get("sha256") != digest(tensors, record):
+        raise ValueError(
+            f"{path} is damaged: its numbers are not those that were saved; delete it to begin anew"
+        )
     saved = record["settings"]
     changed = [name for name in {**saved, **settings} if saved.get(name) != settings.get(name)]
     if changed:

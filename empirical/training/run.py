@@ -20,6 +20,7 @@ from safetensors.numpy import save
 
 from empirical.files import write_atomically
 from empirical.training.settings import TrainingSettings
+from numerics.tensors.stored import check_file
 from numerics.toy_model import ToyModel
 from theory.checks import read_only
 from theory.features import Features
@@ -119,7 +120,7 @@ class TrainingRun:
         }
         if self.features.importance is not None:
             tensors["importance"] = np.array(self.features.importance)
-        record["sha256"] = _digest(tensors, record)
+        record["sha256"] = digest(tensors, record)
         write_atomically(path, save(tensors, metadata={"superscale": json.dumps(record)}))
 
     @classmethod
@@ -133,7 +134,7 @@ class TrainingRun:
         """
         tensors, record = read_record(path, _FORMAT)
         try:
-            if record["sha256"] != _digest(tensors, record):
+            if record["sha256"] != digest(tensors, record):
                 raise ValueError(f"{path} is damaged: its numbers are not those that were saved")
             return cls(
                 ToyModel(tensors["W"].astype(np.float64), tensors["b"].astype(np.float64)),
@@ -198,7 +199,7 @@ def _shortest(array: NDArray[np.float64]) -> NDArray[Any]:
     return single if np.array_equal(single, array) else np.array(array)
 
 
-def _digest(tensors: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> str:
+def digest(tensors: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> str:
     """Return the SHA-256 of the record, and of names, types and numbers of the tensors."""
     words = {name: value for name, value in record.items() if name != "sha256"}
     found = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
@@ -211,18 +212,15 @@ def _digest(tensors: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> s
 def read_record(path: str | Path, expected: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read tensors and JSON metadata from one of the project's own safetensors files."""
     path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a directory: give a safetensors file")
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist")
+    check_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         record = json.loads(metadata.get("superscale", "{}"))
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as a safetensors file: {error}") from None
-    found = record.get("format", "no format")
+    found = record.get("format", "no format") if isinstance(record, dict) else "no record"
     if found != expected:
         raise ValueError(f"{path} holds {found}, not {expected}")
     return tensors, record

@@ -16,7 +16,7 @@ from numerics.tensors.ctranslate2_file import list_ctranslate2
 from numerics.tensors.gguf_file import list_gguf
 from numerics.tensors.numpy_file import list_npy, list_npz
 from numerics.tensors.safetensors_file import list_safetensors
-from numerics.tensors.stored import TensorFile
+from numerics.tensors.stored import TensorFile, check_file
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def find_format(path: Path, formats: Sequence[TensorFormat] | None = None) -> Te
     Raises
     ------
     ValueError
-        If there is no such file, or it is of none of the formats.
+        If there is no such file, it cannot be mapped, or it is of none of the formats.
 
     Examples
     --------
@@ -82,8 +82,7 @@ def find_format(path: Path, formats: Sequence[TensorFormat] | None = None) -> Te
     'GGUF'
     """
     known = FORMATS if formats is None else formats
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist: give a file")
+    check_file(path)
     with path.open("rb") as file:
         start = file.read(16)
     suffix = Path(re.sub(r"\.part\d+$", "", path.name)).suffix.lower()

@@ -57,9 +57,10 @@ def list_safetensors(path: Path) -> TensorFile:
             header = json.loads(file.read(length))
         except (ValueError, RecursionError):
             raise ValueError(f"{path} is not a safetensors file: its header is broken") from None
+    if isinstance(header, dict):
+        header.pop("__metadata__", None)  # some writers leave null there
     if not isinstance(header, dict) or not all(isinstance(x, dict) for x in header.values()):
         raise ValueError(f"{path} is not a safetensors file: its header is no table of tensors")
-    header.pop("__metadata__", None)
     begin = 8 + length
     return TensorFile(
         "safetensors", {name: _read_entry(path, name, x, begin) for name, x in header.items()}

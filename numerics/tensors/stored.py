@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 # Rows read at once when they are scattered over the file.
 _SCATTERED = 1024
 _LONGEST_NAME = 2**16
+# First bytes of the text that stands for a file which Git LFS has not fetched.
+_POINTER = b"version https://git-lfs"
 
 Decode = Callable[[NDArray[Any], Any], NDArray[Any]]
 
@@ -168,6 +170,32 @@ class TensorFile:
     tensors: Mapping[str, StoredTensor]
     kind: str = ""
     complete: bool = True
+
+
+def check_file(path: Path) -> None:
+    """Raise ValueError unless ``path`` is a file that can be mapped.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "model.safetensors"
+    >>> _ = path.write_bytes(_POINTER + b"/spec/v1")
+    >>> check_file(path)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: ...model.safetensors is a Git LFS pointer, not the file: run git lfs pull
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory: give a file")
+    if not path.exists():
+        raise ValueError(f"{path} does not exist: give a file")
+    if not path.is_file():
+        raise ValueError(
+            f"{path} is a pipe or a device, which cannot be mapped: write it to a file first"
+        )
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise ValueError(f"{path} is a Git LFS pointer, not the file: run git lfs pull")
 
 
 class TruncatedError(ValueError):
