@@ -221,7 +221,7 @@ def test_what_is_solved_for_is_given_when_named():
         assert sum(estimate.parts.values())[1:] == pytest.approx(estimate.loss[1:])
         assert estimate.loss[1] > estimate.loss[2] > 0
         assert "minimum" in str(prediction.derivation(name)) and len(estimate.assumptions) >= 3
-        assert prediction.loss[name] is estimate.loss
+        assert np.array_equal(prediction.loss[name], estimate.loss, equal_nan=True)
     assert np.all(prediction.loss["mean_field"][1:] < prediction.loss["gaussian"][1:])
     with pytest.raises(ValueError, match="has no expression"):
         prediction.expression("mean_field")
