@@ -75,8 +75,8 @@ def load_checkpoint(
         tensors, record = read_record(path, _FORMAT)
     except ValueError as error:
         raise ValueError(
-            f"{error}: if it is a damaged checkpoint, delete it to begin anew, or else give another "
-            "file"
+            f"{error}: if it is a damaged checkpoint, delete it to begin anew, or else give "
+            "another file"
         ) from None
     if record.get("sha256") != digest(tensors, record):
         raise ValueError(
