@@ -21,6 +21,7 @@ from empirical.comparisons.published import WIDTHS, density_of
 from empirical.progress import Report
 from empirical.sweeps.result import SweepResult
 from empirical.sweeps.sweep import sweep
+from numerics.files import write_atomically
 
 _LARGE, _OTHERS = [8, 16, 32, 64, 128, 256], ["exponential:400", "linear"]
 # The published values of weight decay, and of E: from 1 to where p_1 = 1 (n = 1000, alpha = 1).
@@ -134,4 +135,4 @@ def save_measured(name: str, result: SweepResult, path: str | Path) -> None:
     """Write a table as it is shipped, with the command that makes it in its first line."""
     command = f"# superscale reproduce {name} --store runs --output {Path(path).name}\n"
     text = result.to_dataframe().to_csv(index=False, float_format="%.8g", lineterminator="\n")
-    Path(path).write_text(command + text, encoding="utf-8")
+    write_atomically(path, (command + text).encode())

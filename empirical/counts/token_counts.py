@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from empirical.files import write_atomically
+from numerics.files import write_atomically
 from theory.checks import read_only
 from theory.results import result
 

@@ -18,10 +18,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from empirical.files import write_atomically
 from empirical.sweeps.grid import Cell
 from empirical.training.run import TrainingRun
 from empirical.training.train import train_by
+from numerics.files import write_atomically
 
 _SUFFIX, _FAILURE, _ASIDE = ".safetensors", ".failed.json", ".aside"
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from empirical.files import write_atomically
 from empirical.training.run import digest, read_record
+from numerics.files import write_atomically
 from theory.features import Features
 
 _FORMAT = "superscale.Checkpoint/3"

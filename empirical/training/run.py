@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from empirical.files import write_atomically
 from empirical.training.settings import TrainingSettings
+from numerics.files import write_atomically
 from numerics.tensors.stored import check_file
 from numerics.toy_model import ToyModel
 from theory.checks import read_only

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Unpack
@@ -21,7 +22,6 @@ from typing import NamedTuple, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from empirical.files import check_writable
 from empirical.progress import Report, report
 from empirical.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from empirical.training.diagnostics import dead_features
@@ -34,6 +34,7 @@ from empirical.training.settings import (
     plan,
 )
 from empirical.training.steps import FusedSteps, Steps
+from numerics.files import check_writable
 from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.toy_model import ToyModel
 from theory.checks import check_integer, check_widths, read_only
@@ -93,7 +94,8 @@ def train(
         other settings. The optimizer begins anew.
     checkpoint : path, optional
         File to save the state to while training, and to resume from if it is there. It must have
-        been made with the same settings. It stays when the run is done.
+        been made with the same settings. It stays when the run is done. Where it cannot be written
+        (a full disk), a warning says so and training goes on.
     checkpoint_every : int
         Steps between two saves.
     progress : bool or callable
@@ -161,7 +163,10 @@ def train_by(
             stepper.restore(state, done.step)
 
         def save(progress: Progress) -> None:
-            save_checkpoint(path, features, named, stepper.state(), begin.batches, progress)
+            try:
+                save_checkpoint(path, features, named, stepper.state(), begin.batches, progress)
+            except (OSError, ValueError) as error:  # a full disk: the run goes on
+                warnings.warn(f"no checkpoint at step {progress.step}: {error}", stacklevel=2)
 
     with report(progress, "training") as advance:
         done = _take_steps(stepper, features, settings, done, save, checkpoint_every, advance)

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from numerics.files import write_atomically
 from theory.bounds.packing_bounds import bounds
 from theory.checks import read_only
 from theory.results import result
@@ -167,23 +167,18 @@ class Packing:
         Raises
         ------
         ValueError
-            If the name does not end in .npz, or its folder does not exist.
+            If the name does not end in .npz, or no file can be written there.
         """
         path = Path(path)
-        if path.suffix != ".npz" or not path.parent.is_dir():
-            raise ValueError(f"cannot write {path}: give a name that ends in .npz, in a folder")
+        if path.suffix != ".npz":
+            raise ValueError(f"cannot write {path}: give a name that ends in .npz")
         record = {
             name: getattr(self, name)
             for name in ("objective", "value", "method", "exact", "interrupted")
         }
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".npz")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, vectors=self.vectors, record=json.dumps(record))
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        data = io.BytesIO()
+        np.savez(data, vectors=self.vectors, record=json.dumps(record))
+        write_atomically(path, data.getvalue())
 
     @classmethod
     def load(cls, path: str | Path) -> Packing:

@@ -11,6 +11,7 @@ To add a command, write its function in the file of its group and name it in ``C
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ from superscale.commands import (
     training,
     unembeddings,
 )
+from superscale.commands.terminal import drop_streams, finish_streams, prepare_streams
 
 # In the order of --help; a function's name is the command's, its docstring the help.
 COMMANDS: tuple[Callable[..., Any], ...] = (
@@ -66,7 +68,6 @@ def build_app() -> typer.Typer:
     """Return the parser with all commands."""
     app = typer.Typer(
         name="superscale",
-        no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -83,19 +84,36 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code; without arguments, show the commands."""
+    prepare_streams()
     try:
-        code = build_app()(arguments, standalone_mode=False)
+        code = _run((sys.argv[1:] if arguments is None else arguments) or ["--help"])
+        finish_streams()
+    except BrokenPipeError:
+        code = 0  # the reader of our output has gone (as with "| head"): nothing is wrong
+        drop_streams()
+    except OSError as error:  # stdout is a file on a full disk
+        drop_streams()
+        code = _fail(f"cannot write the output: {error.strerror or error}", 2)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = build_app()(arguments, standalone_mode=False)
         if code == _INTERRUPTED:  # the parser's own answer to Ctrl-C
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", _INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has gone (as with "| head"): nothing is wrong.
-        sys.stderr.close()
-        return 0
-    except (ValueError, OSError) as error:
+        raise
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        return _fail(named + (error.strerror or str(error)), 2)
+    except ValueError as error:
         return _fail(str(error), 2)
     except ArithmeticError as error:
         return _fail(str(error), 1)
@@ -105,6 +123,10 @@ def run(arguments: list[str] | None = None) -> int:
         if say is None:
             raise
         return _fail(say() or "give a command: superscale --help lists them", 2)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print("superscale: warning: " + " ".join(str(message).split()), file=sys.stderr)
 
 
 def _fail(message: str, code: int) -> int:

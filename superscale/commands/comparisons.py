@@ -7,6 +7,7 @@ a published figure.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from superscale.commands.output import (
     show_comparison,
     show_for_machines,
     show_table,
+    write,
     write_outputs,
 )
 
@@ -135,9 +137,11 @@ def _report(
 ) -> None:
     record = comparison.to_dict()
     record["settings"] |= settings or {}
-    write_outputs(outputs, comparison, record)
-    if not show_for_machines(json, csv, record, comparison):
-        show_comparison(comparison)
+    try:
+        write_outputs(outputs, comparison, record)
+    finally:  # what was trained is shown also where it cannot be written
+        if not show_for_machines(json, csv, record, comparison):
+            show_comparison(comparison)
     for failure in comparison.failures:
         print(f"superscale: did not finish: {failure}", file=sys.stderr)
 
@@ -179,8 +183,7 @@ def reproduce(
             raise ValueError(f"to measure {what!r}, give the folder of its runs: --store runs")
         found = measure_grid(what, store, workers, progress=True)
         for path in outputs:
-            save_measured(what, found, path)
-            print(f"wrote {path}", file=sys.stderr)
+            write(path, partial(save_measured, what, found))
         print(f"{what}: {found}")
         for failure in found.failures:
             print(f"superscale: did not finish: {failure}", file=sys.stderr)

@@ -7,8 +7,8 @@ predicts.
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,9 +18,11 @@ from superscale.commands import options as opt
 from superscale.commands.output import (
     check_outputs,
     number,
+    print_data,
     show_for_machines,
     show_table,
     with_error,
+    write,
     write_outputs,
 )
 
@@ -71,10 +73,9 @@ def count(
     write_outputs([path for path in outputs if path.suffix.lower() != ".csv"], found, record)
     for path in outputs:
         if path.suffix.lower() == ".csv":
-            found.save(path, blocks=blocks)
-            print(f"wrote {path}", file=sys.stderr)
-    if csv and not json:
-        print(found.to_csv(blocks=blocks), end="")
+            write(path, partial(found.save, blocks=blocks))
+    if csv:
+        print_data(found.to_csv(blocks=blocks))
     elif not show_for_machines(json, False, record, found):
         show_table(
             f"{found.total} tokens; {found.seen} of the {found.n} in the vocabulary occur",

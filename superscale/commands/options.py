@@ -40,8 +40,17 @@ Sampling = Annotated[
     str,
     typer.Option(help="bernoulli (features are active independently) or one_hot (one at a time)."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+
+def _one_format(context: typer.Context, parameter: typer.CallbackParam, value: bool) -> bool:
+    other = {"json": "csv", "csv": "json"}[str(parameter.name)]
+    if value and context.params.get(other):
+        raise ValueError("--json and --csv do not go together: give one")
+    return value
+
+
+Json = Annotated[bool, typer.Option("--json", callback=_one_format, help="Print one JSON object.")]
+Csv = Annotated[bool, typer.Option("--csv", callback=_one_format, help="Print CSV.")]
 Output = Annotated[
     list[Path] | None,
     typer.Option("--output", "-o", help="Write a figure (.png .svg .pdf) or data (.csv .json)."),

@@ -9,10 +9,16 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import sys
-from collections.abc import Iterable, Mapping
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from superscale.commands.terminal import as_shown, lay_out, line_width
 
 if TYPE_CHECKING:
     from empirical.comparisons.comparison import Comparison
@@ -31,7 +37,7 @@ def check_outputs(paths: Iterable[Path], allowed: tuple[str, ...] = FIGURES + DA
         ...
     ValueError: cannot write result.docx: give a name that ends in .png, .svg, .pdf, .csv, .json
     """
-    from empirical.files import check_writable
+    from numerics.files import check_writable
 
     for path in paths:
         if path.suffix.lower() not in allowed:
@@ -41,7 +47,7 @@ def check_outputs(paths: Iterable[Path], allowed: tuple[str, ...] = FIGURES + DA
 
 def write_outputs(paths: Iterable[Path], result: Any, record: Mapping[str, Any]) -> None:
     """Write a result to each path: a figure by its ``plot``, CSV by its table, JSON by record."""
-    from empirical.files import write_atomically
+    from numerics.files import write_atomically
 
     for path in paths:
         suffix = path.suffix.lower()
@@ -51,8 +57,22 @@ def write_outputs(paths: Iterable[Path], result: Any, record: Mapping[str, Any])
             data = result.to_dataframe().to_csv(index=False).encode()
         else:
             data = draw(result, suffix)
-        write_atomically(path, data)
-        print(f"wrote {path}", file=sys.stderr)
+        write(path, partial(write_atomically, data=data))
+
+
+def write(path: Path, save: Callable[[Path], None]) -> None:
+    """Write a file by ``save(path)``; where that fails, keep it in the temporary folder."""
+    try:
+        save(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        kept = Path(tempfile.gettempdir()) / f"superscale-{os.getpid()}-{path.name}"
+        try:
+            save(kept)
+        except (OSError, ValueError):
+            raise OSError(f"cannot write {path}, nor {kept}: {reason}") from None
+        raise OSError(f"cannot write {path}: {reason}; what it should hold is in {kept}") from None
+    print(f"wrote {path}", file=sys.stderr)
 
 
 def draw(result: Any, suffix: str) -> bytes:
@@ -98,10 +118,20 @@ def _plain(value: Any) -> Any:
 def show_for_machines(json: bool, csv: bool, record: Mapping[str, Any], result: Any) -> bool:
     """Print JSON or CSV, if either is wanted; return whether it was."""
     if json:
-        print(to_json(record))
+        print_data(to_json(record) + "\n")
     elif csv:
-        print(result.to_dataframe().to_csv(index=False), end="")
+        print_data(result.to_dataframe().to_csv(index=False))
     return json or csv
+
+
+def print_data(text: str) -> None:
+    """Print what a program reads: in UTF-8, whatever the encoding of a pipe."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None or sys.stdout.isatty():
+        print(text, end="")
+    else:
+        sys.stdout.flush()
+        buffer.write(text.encode())
 
 
 def show_table(
@@ -109,19 +139,13 @@ def show_table(
     columns: list[str],
     rows: Iterable[Iterable[str]],
     justify: Literal["left", "right"] = "right",
+    lead: int = 1,
 ) -> None:
-    """Print a table for people."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify=justify)
-    for row in rows:
-        table.add_row(*row)
-    # A pipe has no width of its own: do not cut there.
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+    """Print a table for people; where it is too wide, several, each with its first columns."""
+    width = line_width()
+    lines = lay_out(columns, [list(row) for row in rows], width, lead, justify)
+    titles = textwrap.wrap(as_shown(title), width)
+    print("\n".join([*titles, *[""] * bool(titles), *lines, ""]))
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -183,7 +207,8 @@ def show_comparison(comparison: Comparison) -> None:
     )
     heads = [*lead, *theories, f"measured {comparison.quantity}".replace("_", " ")]
     heads += [f"measured/{name}" for name in theories]
-    show_table(title, [*heads, *[name.replace("_", " ") for name in details]], body)
+    details = [name.replace("_", " ") for name in details]
+    show_table(title, [*heads, *details], body, lead=len(lead))
     for curve, fits in comparison.exponents.items():
         shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())
         print(f"exponents, {curve}: {shown}")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from superscale.commands.output import (
     number,
     show_for_machines,
     show_table,
+    write,
     write_outputs,
 )
 
@@ -174,8 +174,7 @@ def pack(
             progress=lambda done, best: advance(done, starts or done + 1),
         )
     if save is not None:
-        found.save(save)
-        print(f"wrote {save}", file=sys.stderr)
+        write(save, found.save)
     record: dict[str, Any] = {
         "objective": objective,
         "value": found.value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,11 +13,16 @@ from superscale.commands import options as opt
 from superscale.commands.output import (
     check_outputs,
     number,
+    print_data,
     show_for_machines,
     show_table,
     to_json,
+    write,
     write_outputs,
 )
+
+if TYPE_CHECKING:
+    from empirical.training.run import TrainingRun
 
 _SCHEDULER_ANSWERS = 10.0  # seconds in which a Dask scheduler must answer
 
@@ -58,7 +63,6 @@ def train(
 
     Example: superscale train --m 25 --output run.safetensors
     """
-    from empirical.training.diagnostics import measure
     from empirical.training.train import train as train_model
 
     if output is not None:
@@ -76,9 +80,16 @@ def train(
         checkpoint_every=checkpoint_every,
     )
     run = train_model(frequencies, m, seed=seed, checkpoint=checkpoint, progress=True, **options)
-    if output is not None:
-        run.save(output)
-        print(f"wrote {output}", file=sys.stderr)
+    try:
+        if output is not None:
+            write(output, run.save)
+    finally:  # what was trained is shown also where it cannot be written
+        _show_run(run, seed, json)
+
+
+def _show_run(run: TrainingRun, seed: int, json: bool) -> None:
+    from empirical.training.diagnostics import measure
+
     inside = measure(run.model, run.features, seed=seed)
     record = {
         "loss": run.loss,
@@ -89,10 +100,10 @@ def train(
         "dead_loss": inside.dead_loss,
         "lost_rows_loss": inside.lost_rows_loss,
         "seconds": run.seconds,
-        "settings": {**run.features.describe(), "m": m, **run.settings},
+        "settings": {**run.features.describe(), "m": run.model.m, **run.settings},
     }
     if json:
-        print(to_json(record))
+        print_data(to_json(record) + "\n")
         return
     print(run)
     print(
@@ -195,19 +206,7 @@ def sweep(
         "set_aside": list(result.aside),
     }
     if not show_for_machines(json, csv, record, result):
-        columns = ["frequencies", "n", "alpha", "density", "weight_decay", "m", "seed", "recipe"]
-        shown = ["loss", "stderr", "dead_loss", "phi_half", "seconds"]
-        show_table(
-            f"Trained toy models: {result}",
-            columns + shown,
-            [
-                [
-                    *[f"{row[c]:g}" if isinstance(row[c], float) else str(row[c]) for c in columns],
-                    *[number(row[c]) for c in shown],
-                ]
-                for row in record["rows"]
-            ],
-        )
+        _show_sweep(result, record["rows"])
     for failure in result.failures:
         print(f"superscale: did not finish: {failure}", file=sys.stderr)
     for path in result.aside:
@@ -215,6 +214,28 @@ def sweep(
     write_outputs(outputs, result if phase is None else _phase_diagram(result, phase), record)
     if partial:
         raise KeyboardInterrupt
+
+
+def _show_sweep(result: Any, rows: list[dict[str, Any]]) -> None:
+    """Print a table of the runs: settings that do not vary go into the title."""
+    names = ["frequencies", "n", "alpha", "density", "weight_decay", "m", "seed", "recipe"]
+    settings = {
+        name: [f"{row[name]:g}" if isinstance(row[name], float) else str(row[name]) for row in rows]
+        for name in names
+    }
+    fixed = {c: values[0] for c, values in settings.items() if len(set(values)) == 1 and c != "m"}
+    varying = [name for name in names if name not in fixed]
+    shown = ["loss", "stderr", "dead_loss", "phi_half", "seconds"]
+    title = ", ".join(f"{name} = {value}" for name, value in fixed.items() if value != "nan")
+    show_table(
+        f"Trained toy models: {result}; {title}",
+        varying + shown,
+        [
+            [*[settings[c][k] for c in varying], *[number(row[c]) for c in shown]]
+            for k, row in enumerate(rows)
+        ],
+        lead=len(varying),
+    )
 
 
 def _check_phase(phase: str, grid: dict[str, Any], outputs: list[Path]) -> None:

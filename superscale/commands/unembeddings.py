@@ -149,7 +149,10 @@ def _show_family(family: UnembeddingFamily) -> None:
         cells += [number(row.get(f"{x}_centred")) for x in ("participation", "size_part")]
         body.append(cells)
     show_table(
-        "Mean squared overlaps of unembeddings (and over that of random directions)", heads, body
+        "Mean squared overlaps of unembeddings (and over that of random directions)",
+        heads,
+        body,
+        lead=3,
     )
     print("participation, and cost (cross entropy due to overlaps, nats): of the centred rows")
     if family.exponents:

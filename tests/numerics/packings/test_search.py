@@ -286,8 +286,8 @@ def test_files(tmp_path):
     assert np.array_equal(again.vectors, found.vectors)
     assert (again.objective, again.value, again.method) == ("coherence", found.value, found.method)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.npz"]
-    for name in ("x.txt", "no/x.npz"):
-        with pytest.raises(ValueError, match=r"ends in \.npz"):
+    for name, message in [("x.txt", r"ends in \.npz"), ("no/x.npz", "no does not exist")]:
+        with pytest.raises(ValueError, match=message):
             found.save(tmp_path / name)
     (tmp_path / "bad.npz").write_bytes(b"PK not really")
     for name in ("bad.npz", "missing.npz"):

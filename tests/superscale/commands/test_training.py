@@ -105,3 +105,46 @@ def test_a_scheduler_that_does_not_answer(call, tmp_path, monkeypatch):
     monkeypatch.setattr("superscale.commands.training._SCHEDULER_ANSWERS", 0.5)
     code, _, err = call("sweep", "--m", 3, "--dask", "tcp://127.0.0.1:1", "--store", tmp_path)
     assert code == 2 and "no Dask scheduler answers at tcp://127.0.0.1:1" in err
+
+
+def test_a_full_disk_does_not_lose_the_model(call, tmp_path, monkeypatch):
+    from empirical.training.run import TrainingRun
+    from numerics import files
+
+    kept, target = tmp_path / "temp", tmp_path / "full" / "run.safetensors"
+    kept.mkdir()
+    target.parent.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(kept))
+    replace = files._replace
+
+    def full(path, data):
+        if path.parent == target.parent:
+            raise OSError(28, "No space left on device")
+        replace(path, data)
+
+    monkeypatch.setattr(files, "_replace", full)
+    words = ["train", "--n", 40, "--m", 4, "--batch", 16, "--steps", 30]
+    code, out, err = call(*words, "--output", target, "--json")
+    (rescued,) = kept.iterdir()
+    assert code == 2 and len(err.splitlines()) == 1
+    assert f"cannot write {target}: No space left on device; what it should hold is in" in err
+    assert str(rescued) in err and TrainingRun.load(rescued).loss == json.loads(out)["loss"]
+    assert list(target.parent.iterdir()) == []
+    # Where the temporary folder is full as well, the loss is shown at least.
+    monkeypatch.setattr(files, "_replace", lambda path, data: full(target, data))
+    code, out, err = call(*words, "--output", target, "--json")
+    assert code == 2 and json.loads(out)["loss"] > 0 and f"cannot write {target}, nor" in err
+
+
+def test_checkpoints_on_a_full_disk_do_not_stop_the_run(call, tmp_path, monkeypatch):
+    from numerics import files
+
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "_replace", full)
+    words = ["train", "--n", 40, "--m", 4, "--batch", 16, "--steps", 30, "--checkpoint-every", 10]
+    code, out, err = call(*words, "--checkpoint", tmp_path / "state", "--json")
+    assert code == 0 and json.loads(out)["loss"] > 0
+    assert "superscale: warning: no checkpoint at step 10: [Errno 28] No space left" in err
+    assert "no checkpoint at step 30" in err and len(err.splitlines()) == 3
