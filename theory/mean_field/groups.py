@@ -31,7 +31,9 @@ _UNMERGED = 3
 # Where features of the same I p differ in p/I, each bin of I p is divided into tiers of p/I, one
 # for each such step of ln(p/I) and 3 at most; the bins are then fewer, as the cost is quadratic in
 # the number of groups.
-_TIER, _TIERS, _TIERED_BINS = 0.7, 3, 4
+_TIER, _TIERS, _TIERED_BINS = 0.7, 3, 6
+# Last bins whose tiers are not merged.
+_UNMERGED_BINS = 2
 _NO_BINS = np.empty(0, dtype=np.int64)
 
 
@@ -176,7 +178,7 @@ def group_features(
         Frequencies and importances.
     count : int, optional
         Number of steps beside the first feature (fewer groups where steps hold no rank); 1 is one
-        group of all. By default 8, or 12 if the first feature holds a quarter of Σ I_i p_i, or 4 if
+        group of all. By default 8, or 12 if the first feature holds a quarter of Σ I_i p_i, or 6 if
         steps are divided. Equal features are one group.
     live : int, optional
         Only the ``live`` features of the largest I p; all by default.
@@ -282,7 +284,7 @@ def _pool(
 def merge_groups(groups: FeatureGroups) -> tuple[FeatureGroups, NDArray[np.int64]]:
     """Merge neighbouring groups two and two, except the last three, of which some may be dead.
 
-    Where bins are divided into tiers, the tiers of each bin are merged instead.
+    Where bins are divided into tiers, the tiers of each bin but the last two are merged instead.
 
     Returns
     -------
@@ -298,7 +300,9 @@ def merge_groups(groups: FeatureGroups) -> tuple[FeatureGroups, NDArray[np.int64
     (array([ 1,  2,  4,  6, 13, 25, 49]), array([ 3, 10, 13, 25, 49]), array([0, 0, 1, 1, 2, 3, 4]))
     """
     if groups.has_tiers:
-        parent = groups.bins
+        first = np.diff(groups.bins, prepend=-1) > 0
+        apart = groups.bins > groups.bins[-1] - _UNMERGED_BINS
+        parent = np.cumsum(first | apart) - 1
     else:
         pairs = max(groups.count - _UNMERGED, 0)
         places = np.arange(groups.count)
@@ -309,11 +313,15 @@ def merge_groups(groups: FeatureGroups) -> tuple[FeatureGroups, NDArray[np.int64
     weighted = np.bincount(parent, groups.sizes * groups.p * groups.importance)
     if np.all(sizes == np.rint(sizes)):
         sizes = sizes.astype(np.int64)
+    bins = _NO_BINS
+    if groups.has_tiers:
+        bins = read_only(groups.bins[np.searchsorted(parent, np.arange(parent[-1] + 1))])
     merged = FeatureGroups(
         read_only(sizes),
         read_only(active / sizes),
         read_only(weighted / active),
-        ranks=groups.ranks,
+        bins,
+        groups.ranks,
     )
     return merged, parent
 

@@ -121,18 +121,21 @@ def _try_live(
 
 
 def _marginal_gain(problem: Problem, found: Minimum, p: float, importance: float) -> float:
-    """Return what leaving out one feature of the last group would gain."""
+    """Return what leaving out one feature of the last bin, of this p and importance, would gain."""
     groups = problem.groups
-    step = _STEP * float(groups.sizes[-1])
+    last = np.flatnonzero(groups.bins == groups.bins[-1])
+    far = np.abs(np.log(groups.p[last] / groups.importance[last]) - np.log(p / importance))
+    g = int(last[np.argmin(far)])
+    step = _STEP * float(groups.sizes[g])
     ends = []
     for change in (-step, step):
         sizes = groups.sizes.astype(np.float64)
         frequency, weight = groups.p.copy(), groups.importance.copy()
-        active = sizes[-1] * frequency[-1]
-        weighted = active * weight[-1] + change * p * importance
-        sizes[-1] += change
-        frequency[-1] = (active + change * p) / sizes[-1]
-        weight[-1] = weighted / (active + change * p)
+        active = sizes[g] * frequency[g]
+        weighted = active * weight[g] + change * p * importance
+        sizes[g] += change
+        frequency[g] = (active + change * p) / sizes[g]
+        weight[g] = weighted / (active + change * p)
         changed = FeatureGroups(sizes, frequency, weight, groups.bins, groups.ranks)
         ends.append(lagrangian_of(problem.at(changed), found))
     first, second = problem.model.moments[1:3]

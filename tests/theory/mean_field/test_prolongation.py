@@ -16,7 +16,7 @@ SKEWED = Frequencies.power_law(60, alpha=1.0)
 
 
 def test_a_prolonged_minimum_is_near_the_fine_one():
-    groups = group_features(SKEWED, 5)
+    groups = group_features(SKEWED, 4)
     merged, parent = merge_groups(groups)
     coarse, problem = (Problem(each, 12.0, UNIFORM) for each in (merged, groups))
     found = minimise(coarse)

@@ -91,6 +91,10 @@ class InterferenceModel:
     activation: Activation
     one_hot: bool = False
 
+    def __post_init__(self) -> None:
+        # Kernels are compiled for writable arrays: a read-only one would compile them once more.
+        object.__setattr__(self, "weights", np.array(self.weights))
+
     @cached_property
     def sizes(self) -> Array:
         """Features in each group, as floats (K,)."""
@@ -176,6 +180,7 @@ def expected_loss(
     Cost
         Loss and derivatives.
     """
+    r, b = np.array(r), np.array(b)  # writable, as the kernels are compiled for
     g, h = model.pairs
     p, square, root = model.p, model.moments[2], np.sqrt(model.m)
     y = model.scaled_interference(r, t)

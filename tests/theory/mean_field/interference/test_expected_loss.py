@@ -49,8 +49,9 @@ def sample(groups, activation, one_hot, count, rng, bias=0.0, importance=None):
         seen = np.zeros(count)
         for j in range(n):
             if j != i:
-                t = rng.choice(law[group[i], group[j]], count, p=WEIGHTS)
-                seen += R[group[i]] * R[group[j]] * t / np.sqrt(6) * x[:, j]
+                rows = np.flatnonzero(on[:, j])
+                t = rng.choice(law[group[i], group[j]], rows.size, p=WEIGHTS)
+                seen[rows] += R[group[i]] * R[group[j]] * t / np.sqrt(6) * x[rows, j]
         own = R[group[i]] ** 2 * x[:, i]
         error = np.maximum(B[group[i]] + bias + own + seen, 0) - x[:, i]
         total += (groups.importance if importance is None else importance)[group[i]] * error**2
