@@ -39,6 +39,9 @@ def compare(
     counts: opt.Counts = None,
     top: opt.Top = None,
     column: opt.Column = None,
+    separator: opt.Separator = None,
+    decimal: opt.Decimal = None,
+    thousands: opt.Thousands = None,
     m: opt.Widths = None,
     theory: opt.Theory = None,
     seeds: Annotated[
@@ -80,7 +83,8 @@ def compare(
 
         needless = opt.given(
             law=law, n=n, alpha=alpha, scale=scale, density=density, counts=counts, top=top,
-            column=column, m=m, theory=theory, seeds=seeds, weight_decay=weight_decay,
+            column=column, separator=separator, decimal=decimal, thousands=thousands, m=m,
+            theory=theory, seeds=seeds, weight_decay=weight_decay,
             recipe=recipe, batch=batch, steps=steps, learning_rate=learning_rate,
             bias_start=bias_start, device=device, store=store, workers=workers,
         )  # fmt: skip
@@ -89,7 +93,10 @@ def compare(
             raise ValueError(f"--reference {reference} is a published figure: leave out --{name}")
         _report(compare_reference(reference), outputs, json, csv)
         return
-    frequencies, source = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
+    form = opt.read_form(separator, decimal, thousands)
+    frequencies, source = opt.build_frequencies(
+        law, n, alpha, scale, density, counts, top, column, form
+    )
     widths = opt.read_widths(m, frequencies.n)
     if not outputs and not json and not csv:
         outputs = [DEFAULT_FIGURE]
@@ -98,7 +105,9 @@ def compare(
         from empirical.counts.table import read_counts
         from theory.rank_frequency.zipf_exponent import fit_zipf
 
-        print(f"{frequencies}; {fit_zipf(read_counts(counts, column), top)}", file=sys.stderr)
+        print(
+            f"{frequencies}; {fit_zipf(read_counts(counts, column, **form), top)}", file=sys.stderr
+        )
     from empirical.comparisons.trained import InterruptedComparison
     from empirical.comparisons.trained import compare as compare_models
     from empirical.sweeps.workers import count_cores

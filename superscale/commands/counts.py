@@ -7,6 +7,7 @@ predicts.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -109,6 +110,9 @@ class _Both:
 def zipf(
     counts: Annotated[Path, typer.Argument(help="CSV or TSV of counts.")],
     column: opt.Column = None,
+    separator: opt.Separator = None,
+    decimal: opt.Decimal = None,
+    thousands: opt.Thousands = None,
     first: Annotated[int | None, typer.Option(help="First rank to fit (default 1).")] = None,
     last: Annotated[
         int | None,
@@ -133,7 +137,8 @@ def zipf(
 
     outputs = output or []
     check_outputs(outputs)
-    source = _read(counts, column)
+    form = opt.read_form(separator, decimal, thousands)
+    source = _read(counts, column, form)
     found = compare_zipf(source, (1 if first is None else first, last))
     positive = int((found.counts > 0).sum())
     widths = predict_width_exponents(found, opt.read_widths(m, positive))
@@ -149,6 +154,7 @@ def zipf(
         "settings": {
             "counts": str(counts),
             "column": column,
+            **form,
             "first": found.first,
             "last": found.last,
             "n": positive,
@@ -159,17 +165,17 @@ def zipf(
         _show(found, widths)
 
 
-def _read(path: Path, column: str | None) -> Any:
+def _read(path: Path, column: str | None, form: Mapping[str, str]) -> Any:
     """Return the counts in a table, with the blocks of one that ``superscale count`` wrote."""
     from empirical.counts.table import read_counts
     from empirical.counts.token_counts import TokenCounts
 
-    if column in (None, "count") and path.is_file():
+    if column in (None, "count") and not form and path.is_file():
         with path.open("rb") as file:
             start = file.readline(200).decode("utf-8", "replace")
         if start.replace('"', "").strip().split(",")[:3] == ["id", "token", "count"]:
             return TokenCounts.load(path)
-    return read_counts(path, column)
+    return read_counts(path, column, **form)
 
 
 def _show(found: ZipfComparison, widths: WidthExponents) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -181,6 +182,9 @@ def loss(
     counts: opt.Counts = None,
     top: opt.Top = None,
     column: opt.Column = None,
+    separator: opt.Separator = None,
+    decimal: opt.Decimal = None,
+    thousands: opt.Thousands = None,
     sampling: opt.Sampling = "bernoulli",
     rtol: Annotated[float, typer.Option(help="Wanted bound on the relative error.")] = 1e-6,
     json: opt.Json = False,
@@ -199,8 +203,9 @@ def loss(
 
     outputs = output or []
     check_outputs(outputs)
+    form = opt.read_form(separator, decimal, thousands)
     loaded = TrainingRun.load(run)
-    frequencies = _choose_frequencies(loaded, law, alpha, scale, density, counts, top, column)
+    frequencies = _choose_frequencies(loaded, law, alpha, scale, density, counts, top, column, form)
     # population_loss itself says what is wrong with another word.
     shown = loaded.features
     features = Features(frequencies, shown.activation, shown.importance)
@@ -242,13 +247,15 @@ def _choose_frequencies(
     counts: Path | None,
     top: int | None,
     column: str | None,
+    form: Mapping[str, str],
 ) -> Frequencies:
     if not opt.given(law=law, alpha=alpha, scale=scale, density=density, counts=counts):
-        if opt.given(top=top, column=column):
-            raise ValueError("--top and --column go with --counts FILE")
+        needless = opt.given(top=top, column=column, **form)
+        if needless:
+            raise ValueError(f"--{next(iter(needless))} goes with --counts FILE")
         return run.features.frequencies
     if density is not None and not opt.given(law=law, alpha=alpha, scale=scale, counts=counts):
         raise ValueError("--density goes with --law, --alpha or --counts: say which frequencies")
     n = None if counts is not None else run.model.n
-    frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
+    frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column, form)
     return frequencies

@@ -7,6 +7,7 @@ values.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,23 @@ Density = Annotated[float | None, typer.Option(help="Activation density E (defau
 Counts = Annotated[Path | None, typer.Option(help="CSV or TSV of counts to use instead of a law.")]
 Top = Annotated[int | None, typer.Option(help="Use only this many of the highest counts.")]
 Column = Annotated[str | None, typer.Option(help="Column of the counts, by name or number.")]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        help="What separates cells: tab, semicolon, comma, blank, or the character (default: found "
+        "from the file)."
+    ),
+]
+Decimal = Annotated[
+    str | None, typer.Option(help='Decimal sign: "." or "," (default: found from the numbers).')
+]
+Thousands = Annotated[
+    str | None,
+    typer.Option(
+        help='Thousands separator of numbers: "," or "." or "\'" or " ", or none (default: found '
+        "from the numbers)."
+    ),
+]
 Widths = Annotated[
     list[str] | None,
     typer.Option("--m", help="Widths: --m 10,25,63 (default six from n/100 to n/10)."),
@@ -90,8 +108,12 @@ def build_frequencies(
     counts: Path | None,
     top: int | None,
     column: str | None,
+    form: Mapping[str, str],
 ) -> tuple[Frequencies, dict[str, Any]]:
-    """Build the frequencies that the options describe, with a record that repeats them."""
+    """Build the frequencies that the options describe, with a record that repeats them.
+
+    ``form`` is what ``read_form`` returns.
+    """
     from theory.frequencies import Frequencies
 
     density = 1.0 if density is None else density
@@ -102,10 +124,10 @@ def build_frequencies(
             raise ValueError(f"give --counts or --{next(iter(clash))}, not both")
         from empirical.counts.table import read_counts
 
-        frequencies = Frequencies.from_counts(read_counts(counts, column), density, top)
-        record = frequencies.describe() | {"counts": str(counts), "top": top, "column": column}
-        return frequencies, record
-    clash = given(top=top, column=column)
+        frequencies = Frequencies.from_counts(read_counts(counts, column, **form), density, top)
+        source = {"counts": str(counts), "top": top, "column": column, **form}
+        return frequencies, frequencies.describe() | source
+    clash = given(top=top, column=column, **form)
     if clash:
         raise ValueError(f"--{next(iter(clash))} goes with --counts FILE")
     law, size = law or "power_law", 1000 if n is None else n
@@ -125,6 +147,20 @@ def build_frequencies(
     else:
         raise ValueError(f"--law {law} is not known: give {LAWS}")
     return frequencies, frequencies.describe()
+
+
+def read_form(separator: str | None, decimal: str | None, thousands: str | None) -> dict[str, str]:
+    """Return how a table is written, by the names that ``read_counts`` has for it.
+
+    Examples
+    --------
+    >>> read_form("semicolon", ",", "none")
+    {'separator': 'semicolon', 'decimal': ',', 'thousands': ''}
+    >>> read_form(None, None, None)
+    {}
+    """
+    thousands = "" if thousands == "none" else thousands
+    return given(separator=separator, decimal=decimal, thousands=thousands)
 
 
 def read_widths(words: list[str] | None, n: int) -> list[int]:

@@ -29,6 +29,9 @@ def predict(
     counts: opt.Counts = None,
     top: opt.Top = None,
     column: opt.Column = None,
+    separator: opt.Separator = None,
+    decimal: opt.Decimal = None,
+    thousands: opt.Thousands = None,
     m: opt.Widths = None,
     theory: opt.Theory = None,
     theories: Annotated[
@@ -50,7 +53,10 @@ def predict(
 
     outputs = output or []
     check_outputs(outputs)
-    frequencies, source = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
+    form = opt.read_form(separator, decimal, thousands)
+    frequencies, source = opt.build_frequencies(
+        law, n, alpha, scale, density, counts, top, column, form
+    )
     features = Features(frequencies)
     if theories:
         _show_theories(features)

@@ -43,6 +43,9 @@ def fit(
         str | None, typer.Option(help="Column of known standard errors of the losses.")
     ] = None,
     weight: Annotated[str | None, typer.Option(help="Column of relative weights.")] = None,
+    separator: opt.Separator = None,
+    decimal: opt.Decimal = None,
+    thousands: opt.Thousands = None,
     floor: Annotated[
         bool, typer.Option("--floor/--no-floor", help="Whether the losses level off.")
     ] = True,
@@ -93,7 +96,8 @@ def fit(
         raise ValueError("--n goes with --forecast or --reach")
     if only is not None and not widths and not losses:
         raise ValueError("--only goes with --forecast or --reach")
-    columns = read_losses(table, x, y, group, label, cluster, stderr, weight)
+    form = opt.read_form(separator, decimal, thousands)
+    columns = read_losses(table, x, y, group, label, cluster, stderr, weight, **form)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # they are shown below
         found = fit_power_law(**columns, floor=floor, huber=huber)
@@ -118,7 +122,7 @@ def fit(
     record["settings"] = {
         "table": str(table), "x": x, "y": y, "group": group, "label": label, "cluster": cluster,
         "stderr": stderr, "weight": weight, "floor": floor, "huber": huber, "level": level, "n": n,
-        "samples": samples, "seed": seed,
+        "samples": samples, "seed": seed, **form,
     }  # fmt: skip
     write_outputs(outputs, found, record)
     if not show_for_machines(json, csv, record, found):

@@ -40,6 +40,9 @@ def train(
     counts: opt.Counts = None,
     top: opt.Top = None,
     column: opt.Column = None,
+    separator: opt.Separator = None,
+    decimal: opt.Decimal = None,
+    thousands: opt.Thousands = None,
     recipe: opt.Recipe = None,
     weight_decay: opt.WeightDecay = None,
     seed: opt.Seed = 0,
@@ -67,7 +70,8 @@ def train(
 
     if output is not None:
         check_outputs([output], (".safetensors",))
-    frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column)
+    form = opt.read_form(separator, decimal, thousands)
+    frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column, form)
     options = opt.given(
         recipe=recipe,
         weight_decay=weight_decay,

@@ -38,6 +38,9 @@ def analyze(
         typer.Option(help="CSV or TSV of token counts, one for each token id, in order."),
     ] = None,
     column: opt.Column = None,
+    separator: opt.Separator = None,
+    decimal: opt.Decimal = None,
+    thousands: opt.Thousands = None,
     remove: opt.Remove = None,
     seed: opt.Seed = 0,
     json: opt.Json = False,
@@ -59,14 +62,16 @@ def analyze(
 
     outputs = output or []
     check_outputs(outputs)
-    if column is not None and counts is None:
-        raise ValueError("--column goes with --counts FILE")
-    weights = None if counts is None else read_counts(counts, column)
+    form = opt.read_form(separator, decimal, thousands)
+    needless = opt.given(column=column, **form)
+    if needless and counts is None:
+        raise ValueError(f"--{next(iter(needless))} goes with --counts FILE")
+    weights = None if counts is None else read_counts(counts, column, **form)
     family = analyze_many(
         sources, tensor=tensor, counts=weights, remove=remove, seed=seed, progress=True
     )
     settings = {"sources": sources, "tensor": tensor, "remove": remove, "seed": seed}
-    settings |= {"counts": None if counts is None else str(counts), "column": column}
+    settings |= {"counts": None if counts is None else str(counts), "column": column, **form}
     record = {
         "rows": [one.to_dict() for one in family.reports],
         "exponents": {

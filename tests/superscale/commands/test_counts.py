@@ -124,3 +124,54 @@ def test_without_the_package(call, text, tokenizer, monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     code, _, err = call("count", text, "--tokenizer", tokenizer)
     assert code == 2 and 'pip install "superscale[tokenizers]"' in err
+
+
+UNQUOTED = "word,count\n" + "".join(f"w{k},{round(4e6 / k**1.07):,}\n" for k in range(1, 301))
+
+
+@pytest.mark.parametrize("mark", [",", " "])
+def test_zipf_of_thousands(call, tmp_path, mark):
+    path = tmp_path / "thousands.csv"
+    path.write_text(UNQUOTED.replace(",", mark))
+    options = ["--separator", mark, "--thousands", mark]
+    code, out, err = call("zipf", path, "--last", 300, "--json")
+    assert code == 2 and out == "" and len(err.splitlines()) == 1
+    assert "--separator" in err and "--thousands" in err
+    code, out, _ = call("zipf", path, "--last", 300, "--json", *options)
+    record = json.loads(out)
+    # The counts are those of a power law, rounded.
+    assert code == 0 and record["rows"][0]["alpha"] == pytest.approx(1.07, abs=1e-3)
+    assert record["settings"]["n"] == 300 and record["settings"]["thousands"] == mark
+
+
+def test_every_command_that_reads_counts_is_told_how(call, tmp_path):
+    """Refuse 12.345 until it is said whether these are thousands."""
+    path = tmp_path / "counts.csv"
+    path.write_text("word;count\nthe;12.345\nof;6.789\nto;1.234\n")
+    np.save(tmp_path / "W.npy", np.eye(3))
+    for arguments in (
+        ["zipf", path],
+        ["predict", "--m", 1, "--counts", path],
+        ["compare", "--m", 1, "--counts", path],
+        ["train", "--m", 1, "--counts", path],
+        ["analyze", tmp_path / "W.npy", "--counts", path],
+    ):
+        code, out, err = call(*arguments)
+        assert code == 2 and out == "" and "'12.345' can be read as" in err, err
+        assert "(--decimal, --thousands)" in err and len(err.splitlines()) == 1
+    options = ["--counts", path, "--separator", "semicolon"]
+    frequencies = ["predict", "--m", 1, "--theory", "weak", "--json"]
+    shares = []
+    for more in (["--thousands", "."], ["--decimal", ","], ["--thousands", "none"]):
+        code, out, _ = call(*frequencies, *options, *more)
+        assert code == 0
+        source = json.loads(out)["settings"]["frequencies"]
+        assert source["separator"] == "semicolon"
+        shares.append(json.loads(out)["rows"][0]["predicted"]["weak"])
+    # The same shares, in thousands or in ones.
+    assert shares == pytest.approx([shares[0]] * 3)
+    for command in (["predict"], ["train", "--m", 1], ["analyze", tmp_path / "W.npy"]):
+        code, _, err = call(*command, "--decimal", ",")
+        assert code == 2 and "--decimal goes with --counts FILE" in err
+    code, _, err = call(*frequencies, "--counts", path, "--separator", "x")
+    assert code == 2 and "separator = 'x' is not allowed" in err

@@ -117,3 +117,19 @@ def test_bad_input_is_one_line(call, curve, options, message):
 def test_a_table_that_is_none(call, tmp_path):
     code, _, err = call("fit", tmp_path / "nothing.csv")
     assert code == 2 and "does not exist" in err
+
+
+def test_a_table_with_decimal_commas(call, tmp_path):
+    m = [8, 16, 32, 64, 128]
+    path, other = tmp_path / "comma.csv", tmp_path / "point.csv"
+    lines = [f"{k};{2 / k + 0.123:.3f}" for k in m]
+    path.write_text("m;loss\n" + "\n".join(lines).replace(".", ","))
+    other.write_text("m;loss\n" + "\n".join(lines))
+    found = []
+    for file, options in [(path, ["--separator", ";", "--decimal", ","]), (other, [])]:
+        code, out, _ = call("fit", file, "--json", *options)
+        found.append(json.loads(out)["alpha"])
+        assert code == 0
+    assert found[0] == found[1] == pytest.approx(1, abs=0.1)
+    code, _, err = call("fit", other, "--decimal", ";")
+    assert code == 2 and "decimal = ';'" in err
