@@ -167,7 +167,7 @@ class Comparison:
         for curve, fits in self.exponents.items():
             shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())
             lines.append(f"exponents, {curve}: {shown}")
-        return "\n".join([*lines, *self.failures])
+        return "\n".join([*lines, *(f"failed: {failure}" for failure in self.failures)])
 
     def _repr_html_(self) -> str:
         table = self.to_dataframe().dropna(axis=1, how="all")

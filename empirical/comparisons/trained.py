@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from empirical.comparisons.comparison import Comparison, ComparisonRow
 from empirical.progress import Report
 from empirical.scaling_laws.exponent_fit import predicted_exponents, try_fit
-from empirical.sweeps.engine import Result, train_cells
+from empirical.sweeps.engine import Result, train_cells, warn_of_failures
 from empirical.sweeps.grid import Cell, widest_first
 from empirical.training.diagnostics import measure
 from empirical.training.run import TrainingRun
@@ -75,8 +75,8 @@ def compare(
     Returns
     -------
     Comparison
-        Rows by width, exponents, the trained runs. Runs that failed are listed in ``failures``;
-        those that finished are kept.
+        Rows by width, exponents, the trained runs. Runs that failed are listed in ``failures``,
+        and a warning says how many; those that finished are kept.
 
     Raises
     ------
@@ -150,6 +150,7 @@ def compare(
     comparison = collect()
     if comparison is None:
         raise errors[0]
+    warn_of_failures(failures, len(cells))
     return comparison
 
 

@@ -8,6 +8,7 @@ training is left for last.
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +28,17 @@ Take = Callable[[Cell, Result], None]
 
 # Attempts at a cell during which its process is killed, before it counts as failed.
 _ATTEMPTS = 3
+
+
+class FailedRunsWarning(UserWarning):
+    """Some runs failed; those that finished are kept."""
+
+
+def warn_of_failures(failures: Sequence[str], total: int) -> None:
+    """Warn the caller of ``sweep`` or ``compare`` that runs failed, if any did."""
+    if failures:
+        text = f"{len(failures)} of {total} runs failed, the first: {failures[0]}; see failures"
+        warnings.warn(text, FailedRunsWarning, stacklevel=3)
 
 
 class KilledError(RuntimeError):

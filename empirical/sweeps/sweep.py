@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from empirical.progress import Report
-from empirical.sweeps.engine import Result, train_cells
+from empirical.sweeps.engine import Result, train_cells, warn_of_failures
 from empirical.sweeps.grid import Cell, expand
 from empirical.sweeps.result import SweepResult, SweepRow
 from empirical.sweeps.store import Store
@@ -50,8 +50,8 @@ def sweep(
     executor : Executor, optional
         Who does the work. With one of a cluster the store must be on a file system that all share.
     workers : int, optional
-        Processes, if no executor is given; all cores by default. With more than one, a script must
-        call this under ``if __name__ == "__main__":``.
+        Processes, if no executor is given; all cores by default. They do not run the caller's
+        script again: it needs no ``if __name__ == "__main__":``.
     progress : bool or callable
         True for a progress bar with the time left; a function is called as progress(done, total).
     **changes
@@ -60,7 +60,7 @@ def sweep(
     Returns
     -------
     SweepResult
-        One row for each finished run, and what failed.
+        One row for each finished run, and what failed, of which a warning says how many.
 
     Raises
     ------
@@ -98,4 +98,5 @@ def sweep(
         train_cells(cells, take, store=store, executor=executor, workers=workers, progress=progress)
     except KeyboardInterrupt:
         raise InterruptedSweep(collect()) from None
+    warn_of_failures(failures, len(cells))
     return collect()

@@ -1,8 +1,8 @@
 """Processes of this machine that train: they leave Ctrl-C to their parent and end with it.
 
 ``start_processes(count)`` returns an executor; within ``ending_processes()`` an exception
-terminates the processes that were started there. Scripts must call what uses them under
-``if __name__ == "__main__":``.
+terminates the processes that were started there. They do not run the caller's script again, so that
+a script needs no ``if __name__ == "__main__":``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from importlib.machinery import ModuleSpec
+from multiprocessing.context import SpawnContext, SpawnProcess
+
+_STARTING = threading.Lock()
 
 
 def count_cores() -> int:
@@ -24,9 +29,33 @@ def count_cores() -> int:
 
 def start_processes(count: int) -> ProcessPoolExecutor:
     """Return an executor with ``count`` processes."""
-    # Forking a process that has used threads can hang: spawn.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, context, initializer=_prepare, initargs=(os.getpid(),))
+    return ProcessPoolExecutor(count, _Context(), initializer=_prepare, initargs=(os.getpid(),))
+
+
+class _Process(SpawnProcess):
+    """A process that imports the modules of its tasks, and not the ``__main__`` of its parent.
+
+    A spawned process runs the parent's script again, under another name, so that functions defined
+    there can be found. Ours are defined in modules, and a script without a guard would start its
+    sweep again in every process. The parent says by ``__main__.__spec__`` what is to be run; a
+    module called "__main__" never is (``multiprocessing.spawn``).
+    """
+
+    def start(self) -> None:
+        main = sys.modules["__main__"]
+        with _STARTING:  # two threads may start processes: the second must not keep our name
+            spec = main.__spec__
+            main.__spec__ = ModuleSpec("__main__", None)
+            try:
+                super().start()
+            finally:
+                main.__spec__ = spec
+
+
+class _Context(SpawnContext):
+    """Spawns: forking a process that has used threads can hang."""
+
+    Process = _Process
 
 
 @contextlib.contextmanager

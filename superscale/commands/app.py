@@ -102,6 +102,8 @@ def _run(arguments: list[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
+            # The commands list each of them.
+            warnings.filterwarnings("ignore", r"\d+ of \d+ runs failed")
             code = build_app()(arguments, standalone_mode=False)
         if code == _INTERRUPTED:  # the parser's own answer to Ctrl-C
             raise KeyboardInterrupt

@@ -153,6 +153,8 @@ def _report(
             show_comparison(comparison)
     for failure in comparison.failures:
         print(f"superscale: did not finish: {failure}", file=sys.stderr)
+    if comparison.failures:
+        raise typer.Exit(1)
 
 
 def reproduce(
@@ -196,6 +198,8 @@ def reproduce(
         print(f"{what}: {found}")
         for failure in found.failures:
             print(f"superscale: did not finish: {failure}", file=sys.stderr)
+        if found.failures:
+            raise typer.Exit(1)
         return
     if not outputs and not json and not csv:
         outputs = [Path(f"superscale-{what}.png")]

@@ -218,6 +218,8 @@ def sweep(
     write_outputs(outputs, result if phase is None else _phase_diagram(result, phase), record)
     if partial:
         raise KeyboardInterrupt
+    if result.failures:
+        raise typer.Exit(1)
 
 
 def _show_sweep(result: Any, rows: list[dict[str, Any]]) -> None:

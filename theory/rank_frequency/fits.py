@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
 from theory.checks import Numbers, check_integer, read_only, scalar_like
+from theory.computing.one_thread import one_thread
 from theory.frequencies import Frequencies
 from theory.rank_frequency.laws import (
     PARAMETERS,
@@ -233,6 +234,7 @@ def fit_rank_law(
     return maximise(law, c, first)
 
 
+@one_thread()  # thousands of products of one or two columns, for which threads only wait
 def maximise(law: RankLaw, c: Array, first: int) -> RankLawFit:
     """Fit a law to checked counts in order of rank, the first of them at rank ``first``."""
     last = first + c.size - 1

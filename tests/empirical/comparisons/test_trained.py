@@ -201,8 +201,12 @@ def test_a_failed_run_does_not_lose_the_others(monkeypatch, error):
             raise error("out of memory")
 
     replace_training(monkeypatch, sometimes)
-    c = compare(F, [6, 12], seeds=2, **QUICK)
+    with pytest.warns(
+        engine.FailedRunsWarning, match="2 of 4 runs failed, the first: m = 12, seed 1"
+    ):
+        c = compare(F, [6, 12], seeds=2, **QUICK)
     assert [row.seeds for row in c.rows] == [(0,), (0,)]
+    assert str(c).count("failed: m = ") == 2
     assert f"m = 6, seed 1: {error.__name__}: out of memory" in c.failures
     assert len(c.to_dict()["failures"]) == 2
 

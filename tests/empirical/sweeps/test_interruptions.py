@@ -202,7 +202,8 @@ class Dying(ThreadPoolExecutor):
 def test_a_cell_whose_process_always_dies_takes_no_other_with_it(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "start_processes", Dying)
     grid = {"m": [8, 6, 4, 3], "n": 40}
-    result = sweep(grid, store=tmp_path, workers=3, **QUICK)
+    with pytest.warns(module.FailedRunsWarning, match="1 of 4 runs failed, the first: .*m = 3"):
+        result = sweep(grid, store=tmp_path, workers=3, **QUICK)
     assert [row.m for row in result.rows] == [4, 6, 8]
     (failure,) = result.failures
     assert "m = 3" in failure and "was killed 3 times" in failure

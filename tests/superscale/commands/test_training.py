@@ -70,8 +70,9 @@ def test_sweep_names_what_failed_and_what_it_set_aside(call, tmp_path):
         1,
     ]
     code, out, err = call(*words, "--store", tmp_path)
-    assert code == 0 and "1 runs; 1 failed" in out
+    assert code == 1 and "1 runs; 1 failed" in out
     assert "did not finish: frequencies = power_law" in err and "DivergenceError" in err
+    assert "Warning" not in err
     next(tmp_path.glob("*.safetensors")).write_bytes(b"?")
     _, _, err = call(*words, "--store", tmp_path)
     assert "damaged or foreign, set aside:" in err
