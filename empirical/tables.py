@@ -121,6 +121,8 @@ def _read_lines(path: Path, what: str) -> list[str]:
             f"{path} is not UTF-8 text (byte {error.start}): give a CSV or TSV file of {what}; "
             "iconv -t UTF-8 converts other encodings"
         ) from None
+    if text.startswith("version https://git-lfs"):
+        raise ValueError(f"{path} is a Git LFS pointer, not the file: run git lfs pull")
     return re.split("\r\n|\r|\n", text)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from empirical.unembeddings.formats import checkpoint_formats
 from empirical.unembeddings.hub import list_hub
 from numerics.tensors.formats import list_tensors, name_formats
-from numerics.tensors.stored import StoredTensor, TensorFile, show
+from numerics.tensors.stored import StoredTensor, TensorFile, check_file, show
 
 # What a folder is searched for, in the order of transformers; then the one file of CTranslate2.
 _MAIN = (
@@ -63,13 +63,10 @@ class Checkpoint:
         self._opened: dict[str, TensorFile] = {}
         self._index: dict[str, str] | None = None
         self.complete = True
+        self.missing: tuple[str, ...] = ()
         shard = _SHARD.fullmatch(main)
-        slices = [one for one in files if _SLICE.fullmatch(one)]
-        if main in slices and len(slices) > 1:
-            raise ValueError(
-                f"{where} is one of {len(slices)} slices through every tensor, which are not put "
-                "together: give the model in one piece, or in shards"
-            )
+        if _SLICE.fullmatch(main):
+            self._refuse_slices(main, files)
         # Beside a file of another name, a config.json may be that of something else.
         has_config = "config.json" in files and (shard is not None or main in _MAIN)
         self.config = self._read_json("config.json") if has_config else {}
@@ -82,10 +79,35 @@ class Checkpoint:
             parts = range(1, int(shard[3]) + 1)
             wanted = [f"{shard[1]}-{k:05d}-of-{shard[3]}{shard[4]}" for k in parts]
             self._files = [one for one in wanted if one in files]
-            self.complete = self._files == wanted
+            self.missing = tuple(one for one in wanted if one not in files)
+            self.complete = not self.missing
         else:
             self._files = [main]
             self.complete = self._open(main).complete
+
+    def _refuse_slices(self, main: str, files: list[str]) -> None:
+        """Raise if a file of original Llama is one of several slices, and say which are missing."""
+        slices = [one for one in files if _SLICE.fullmatch(one)]
+        params = self._read_json("params.json") if "params.json" in files else {}
+        last = max(int(one[13:15]) for one in slices)
+        # From the hub nothing is fetched where names alone tell.
+        look = self.is_local or last == 0
+        tensors = self._open(main).tensors if look else {}
+        shapes = {name: one.shape for name, one in tensors.items()}
+        count = max(count_slices(shapes, params), last + 1)
+        if count == 1:
+            return
+        wanted = [f"consolidated.{k:02d}.pth" for k in range(count)]
+        missing = [one for one in wanted if one not in slices]
+        raise ValueError(
+            f"{self.where} is one of {count} slices through every tensor"
+            + (f" ({shorten(missing)} missing)" if missing else "")
+            + ", which are not put together: give the model in one piece, or in shards"
+        )
+
+    def say_missing(self) -> str:
+        """Return which shards are missing, for the end of a message."""
+        return f" ({shorten(self.missing)} missing)" if self.missing else ""
 
     @property
     def names(self) -> list[str]:
@@ -115,6 +137,7 @@ class Checkpoint:
             known = [x for x in self.names if len(self._files) > 1 or self.find(x).is_matrix]
             raise ValueError(
                 f"{self.where} has no tensor {name!r}: it has {shorten(map(show, known))}"
+                + self.say_missing()
             )
         if name not in self._open(files[0]).tensors:
             raise ValueError(f"{self.where}: {files[0]} lacks {show(name)}, which the index has")
@@ -144,12 +167,21 @@ class Checkpoint:
 
     def _open(self, file: str) -> TensorFile:
         if file not in self._opened:
-            self._opened[file] = list_tensors(self._fetch(file), checkpoint_formats())
+            path = self._fetch(file)
+            if self._index is not None and self.is_local and not path.exists():
+                absent = [one for one in self._files if not self._fetch(one).exists()]
+                raise ValueError(
+                    f"{path} does not exist: of the {len(self._files)} files that the index names, "
+                    f"{shorten(absent)} missing; give all files"
+                )
+            self._opened[file] = list_tensors(path, checkpoint_formats())
         return self._opened[file]
 
     def _read_json(self, file: str) -> dict[str, Any]:
+        path = self._fetch(file)
+        check_file(path)
         try:
-            found = json.loads(self._fetch(file).read_bytes())
+            found = json.loads(path.read_bytes())
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
@@ -198,8 +230,9 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
         except ValueError as error:
             raise ValueError(f"{error}{_find_below(path)}") from None
         return Checkpoint(name, str(path), files, main, path.joinpath, True)
-    if not path.is_file():
+    if not path.exists():
         raise ValueError(f"{path} does not exist: give a file, a folder or hf://owner/name")
+    check_file(path)
     files = sorted(one.name for one in path.parent.iterdir())
     return Checkpoint(name, str(path), files, path.name, path.parent.joinpath, True)
 
@@ -210,20 +243,54 @@ def _choose(files: list[str], where: str, example: str) -> str:
         if name in files:
             return name
     endings = tuple(x for x in _suffixes() if x not in _AMBIGUOUS)
-    # Of shards, the first stands for all.
+    # Of shards, the first that is there stands for all.
     shards = {name: match for name in files if (match := _SHARD.fullmatch(name))}
+    firsts: dict[tuple[str, ...], str] = {}
+    for name in sorted(shards):
+        firsts.setdefault((shards[name][1], shards[name][3], shards[name][4]), name)
     others = [
         name
         for name in files
-        if (int(shards[name][2]) == 1 if name in shards else name.lower().endswith(endings))
+        if (name in firsts.values() if name in shards else name.lower().endswith(endings))
     ]
-    if len(others) == 1:
+    # Slices are one model, which Checkpoint refuses.
+    if len(others) == 1 or (others and all(_SLICE.fullmatch(one) for one in others)):
         return others[0]
     if others:
         raise ValueError(f"{where} holds several models: give {example} of {shorten(others)}")
     raise ValueError(
         f"{where} holds no weights of a model: give {name_formats(checkpoint_formats())}"
     )
+
+
+def count_slices(shapes: Mapping[str, tuple[int, ...]], params: Mapping[str, Any]) -> int:
+    """Return into how many slices the tensors of original Llama are cut.
+
+    Each slice has whole vectors (norm.weight), and a share of the columns or rows of each matrix;
+    params.json, where there is one, has the whole sizes.
+
+    Examples
+    --------
+    >>> count_slices({"norm.weight": (8,), "tok_embeddings.weight": (50, 4)}, {})
+    2
+    >>> count_slices({"tok_embeddings.weight": (50, 8)}, {"dim": 8, "vocab_size": 100})
+    2
+    >>> count_slices({"tok_embeddings.weight": (50, 8)}, {"dim": 8, "vocab_size": -1})
+    1
+    """
+    norm = shapes.get("norm.weight", ())
+    sizes = {name: value for name, value in params.items() if type(value) is int}
+    width = sizes.get("dim", norm[0] if len(norm) == 1 else 0)
+    tokens, head, query = (
+        shapes.get(name, ())
+        for name in ("tok_embeddings.weight", "output.weight", "layers.0.attention.wq.weight")
+    )
+    vocabulary = max(sizes.get("vocab_size", 0), tokens[0] if tokens else 0)
+    pairs = [(width, tokens[1:]), (vocabulary, tokens[:1]), (vocabulary, head[:1])]
+    if "head_dim" not in params:
+        pairs.append((width, query[:1]))
+    found = [whole // part[0] for whole, part in pairs if part and part[0] and whole % part[0] == 0]
+    return max([1, *found])
 
 
 def _find_below(folder: Path) -> str:

@@ -28,8 +28,10 @@ _BLOCK = 1024
 _PADDING, _PADDING_SHARE = 1024, 0.05
 
 
-def choose_tensor(checkpoint: Checkpoint) -> tuple[StoredTensor, bool]:
+def choose_tensor(checkpoint: Checkpoint, transpose: bool = False) -> tuple[StoredTensor, bool]:
     """Return the unembedding, and whether it is the input embedding too; never guess.
+
+    With ``transpose`` its columns are the tokens.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def choose_tensor(checkpoint: Checkpoint) -> tuple[StoredTensor, bool]:
         found, tied = _take_embedding(checkpoint, names, embeddings, tie), True
     _refuse_quantised(checkpoint, found)
     _check_rivals(checkpoint, found, names)
-    _check_rows(checkpoint, found)
+    _check_rows(checkpoint, found, transpose)
     return found, tied
 
 
@@ -77,7 +79,7 @@ def _take_embedding(
     if tie is None and not checkpoint.complete:
         raise ValueError(
             f"{where} is a part of a model, and the unembedding may be in another: give all "
-            f"files, or {_ask(embeddings)}"
+            f"files{checkpoint.say_missing()}, or {_ask(embeddings)}"
         )
     return embeddings[0]
 
@@ -125,11 +127,16 @@ def _check_rivals(checkpoint: Checkpoint, found: StoredTensor, names: Matches) -
         )
 
 
-def _check_rows(checkpoint: Checkpoint, found: StoredTensor) -> None:
+def _check_rows(checkpoint: Checkpoint, found: StoredTensor, transpose: bool) -> None:
     """Raise if the rows are not as many as the configuration has tokens, padding allowed for."""
     tokens = look_up(checkpoint.config, ("vocab_size",))
-    if not tokens or any(_are_tokens(found.shape[0], n) for n in tokens):
+    if not tokens or not found.is_matrix:
         return
+    rows, columns = found.shape[::-1] if transpose else found.shape
+    if any(_are_tokens(rows, n) for n in tokens):
+        return
+    turned = any(_are_tokens(columns, n) for n in tokens)
+    hint = f"{'leave out' if transpose else 'give'} transpose=True (--transpose), or " * turned
     seen = [one for name in checkpoint.names if (one := checkpoint.peek(name)) is not None]
     fitting = [
         one
@@ -140,8 +147,8 @@ def _check_rows(checkpoint: Checkpoint, found: StoredTensor) -> None:
     ]
     said = " or ".join(map(str, sorted(tokens)))
     raise ValueError(
-        f"{checkpoint.where}: {found} has {found.shape[0]} rows, but config.json says vocab_size = "
-        f"{said}: {_ask([*fitting, found])}"
+        f"{checkpoint.where}: {found} has {rows} {'columns' if transpose else 'rows'}, but "
+        f"config.json says vocab_size = {said}: {hint}{_ask([*fitting, found])}"
     )
 
 
@@ -200,6 +207,7 @@ def _take_only_matrix(checkpoint: Checkpoint) -> StoredTensor:
     raise ValueError(
         f"{checkpoint.where} has no tensor that is known as an unembedding: "
         + (_ask(by_rows) if by_rows else f"it has {checkpoint.describe(names)}")
+        + checkpoint.say_missing()
     )
 
 
@@ -230,16 +238,23 @@ def check_orientation(
     said: str,
     name: str,
     config: dict[str, Any],
+    transpose: bool,
 ) -> None:
-    """Refuse a matrix that seems to have tokens as columns."""
+    """Refuse a matrix, after a transposition if there is one, that has tokens as columns."""
     n, m = shape
     widths = look_up(config, ("hidden_size", "d_model", "n_embd", "word_embed_proj_dim"))
     tokens = look_up(config, ("vocab_size",))
     turned = n in widths and m in tokens
+    if (turned or (n < m and m not in widths)) and transpose:
+        raise ValueError(
+            f"{where}: {said} has {m} rows and {n} columns: it seems to be stored as vocabulary x "
+            "hidden: leave out transpose=True (--transpose)"
+        )
     if turned or (n < m and m not in widths):
         raise ValueError(
             f"{where}: {said} has {n} rows and {m} columns: it seems to be stored as hidden x "
-            f"vocabulary; if its rows are the tokens, say so with tensor={name!r} (--tensor)"
+            "vocabulary; if its columns are the tokens, give transpose=True (--transpose); if its "
+            f"rows are, say so with tensor={name!r} (--tensor)"
         )
 
 

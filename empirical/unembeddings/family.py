@@ -52,6 +52,12 @@ class UnembeddingFamily:
         )
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Which rows were left out or seem untrained, model by model."""
+        pairs = zip(self.labels, self.reports, strict=True)
+        return tuple(f"{label}: {note}" for label, one in pairs for note in one.notes)
+
+    @property
     def exponents(self) -> Mapping[str, FittedExponent]:
         """Minus the log-log slope against m, unweighted: 1 is 1/m.
 
@@ -133,6 +139,7 @@ class UnembeddingFamily:
         lines = [short_table(table, float_format=lambda x: f"{x:.4g}")]
         if self.exponents:
             lines.append(self.describe_exponents())
+        lines += [f"note: {note}" for note in self.notes]
         return "\n".join([*lines, *(f"did not finish: {failure}" for failure in self.failures)])
 
     def __repr__(self) -> str:
@@ -144,6 +151,8 @@ def _record(label: str, one: UnembeddingReport) -> dict[str, Any]:
         "model": label,
         "n": one.n,
         "m": one.m,
+        "rows_left_out": one.rows_left_out,
+        "untrained_rows": one.untrained_rows,
         "tied": one.tied,
         "norm_mean": one.norms.mean,
         "norm_std": one.norms.std,
@@ -175,12 +184,14 @@ def analyze_many(
     sources: Mapping[str, Any] | Iterable[Any],
     *,
     tensor: str | None = None,
+    transpose: bool = False,
+    rows: slice | ArrayLike | None = None,
     counts: ArrayLike | None = None,
     remove: int | None = None,
     seed: int | np.random.Generator = 0,
     pairs: Literal["all", "sample", "none"] | None = None,
     samples: int = 2**18,
-    rows: int = 2048,
+    tokens: int = 2048,
     progress: bool | Report = False,
 ) -> UnembeddingFamily:
     """Analyse several unembeddings; one that cannot be read does not lose the others.
@@ -189,7 +200,7 @@ def analyze_many(
     ----------
     sources : iterable, or mapping of name to source
         Each as ``analyze`` takes it.
-    tensor, counts, remove, seed, pairs, samples, rows
+    tensor, transpose, rows, counts, remove, seed, pairs, samples, tokens
         As in ``analyze``, the same for each.
     progress : bool or callable
         True for a progress bar; a function is called as progress(done, total).
@@ -228,12 +239,14 @@ def analyze_many(
                     analyze(
                         source,
                         tensor=tensor,
+                        transpose=transpose,
+                        rows=rows,
                         counts=counts,
                         remove=remove,
                         seed=seed,
                         pairs=pairs,
                         samples=samples,
-                        rows=rows,
+                        tokens=tokens,
                         name=name,
                     )
                 )

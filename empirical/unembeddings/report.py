@@ -14,17 +14,18 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from empirical.unembeddings.row_norms import RowNorms, summarise_norms
+from empirical.unembeddings.rows import choose, describe_untrained, find_untrained
 from empirical.unembeddings.unembedding import Unembedding, open_unembedding
 from numerics.overlaps.cross_entropy import CrossEntropy, estimate_cross_entropy
 from numerics.overlaps.result import Overlaps
 from numerics.overlaps.spectrum import Spectrum, spectrum
 from numerics.overlaps.statistics import TooFewRowsError
 from numerics.overlaps.treatments import Treatments, compare_treatments
-from numerics.tensors.row_matrix import RowMatrix
-from theory.checks import check_finite, check_integer, read_only
+from numerics.tensors.row_matrix import RowMatrix, as_rows, suspect_columns
+from theory.checks import check_integer, read_only
 from theory.results import result
 
 # Rows up to which all pairs are streamed by default.
@@ -58,6 +59,12 @@ class UnembeddingReport:
         counts. Centring and directions are those of the unweighted rows.
     weighted_cross_entropies : tuple of CrossEntropy
         With tokens weighted by their counts; empty without.
+    rows_left_out : int
+        Rows beyond the counts (padding of the vocabulary), which are not among the n.
+    untrained_rows : int
+        Rows among the n that equal another, or have a norm below 5 % of the median (zeros apart).
+    notes : tuple of str
+        Which rows these are, and whether the matrix may be stored with tokens as columns.
     """
 
     name: str
@@ -73,6 +80,9 @@ class UnembeddingReport:
     cross_entropies: tuple[CrossEntropy, ...]
     weighted_overlaps: Treatments | None = None
     weighted_cross_entropies: tuple[CrossEntropy, ...] = ()
+    rows_left_out: int = 0
+    untrained_rows: int = 0
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, treatment: str) -> Overlaps:
         """Return the overlaps after a treatment: "raw", "centred" or "removed"."""
@@ -99,7 +109,8 @@ class UnembeddingReport:
         zeros = self.overlaps.results[0].rows_of_zeros.size
         if zeros:
             notes.insert(0, f"{zeros} rows of zeros have no direction and are left out")
-        return (*(f"left out: {reason}" for reason in self.overlaps.left_out), *notes)
+        left_out = (f"left out: {reason}" for reason in self.overlaps.left_out)
+        return (*left_out, *self.notes, *notes)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row for each quantity and treatment, beside random directions and Welch.
@@ -134,6 +145,9 @@ class UnembeddingReport:
             add(f"norm_quantile({q:g})", "raw", norm)
         for name in ("phi_half", "phi_half_median"):
             add(name, "raw", getattr(self.norms, name))
+        for name in ("rows_left_out", "untrained_rows"):
+            if getattr(self, name):
+                add(name, "raw", getattr(self, name))
         return pd.DataFrame(
             records, columns=["quantity", "treatment", "value", "stderr", "random", "welch"]
         )
@@ -144,6 +158,7 @@ class UnembeddingReport:
             name: getattr(self, name)
             for name in ("name", "path", "tensor", "format", "tied", "n", "m", "weak_share")
         }
+        record |= {"rows_left_out": self.rows_left_out, "untrained_rows": self.untrained_rows}
         record["norms"] = self.norms.to_dict()
         record["overlaps"] = [_overlap_record(one) for one in self.overlaps.results]
         if self.weighted_overlaps is not None:
@@ -205,12 +220,14 @@ def analyze(
     source: Any,
     *,
     tensor: str | None = None,
+    transpose: bool = False,
+    rows: slice | ArrayLike | None = None,
     counts: ArrayLike | None = None,
     remove: int | None = None,
     seed: int | np.random.Generator = 0,
     pairs: Literal["all", "sample", "none"] | None = None,
     samples: int = 2**18,
-    rows: int = 2048,
+    tokens: int = 2048,
     name: str | None = None,
 ) -> UnembeddingReport:
     """Measure an unembedding: norms, overlaps, spectrum, and the cross entropy of the overlaps.
@@ -222,8 +239,13 @@ def analyze(
         in blocks of rows: the memory does not grow with n m.
     tensor : str, optional
         Name of the tensor, for a file.
+    transpose : bool
+        Whether tokens are the columns of the matrix.
+    rows : slice or array_like of int, optional
+        Only these rows, as if the matrix had no others: slice(0, 50277) of a padded vocabulary.
     counts : array_like, shape (n,), optional
-        How often each token occurs, by token id: adds weighted overlaps and cross entropy.
+        How often each token occurs, by token id: adds weighted overlaps and cross entropy. Rows
+        beyond the counts, as padding of the vocabulary adds, are left out of everything.
     remove : int, optional
         As in ``compare_treatments``: principal directions to remove (default m/100, at least 1).
     seed : int or Generator
@@ -231,8 +253,8 @@ def analyze(
     pairs, samples
         As in ``overlaps``; all pairs up to 10 000 rows by default, a sample of them above. Mean
         and mean square are exact anyway.
-    rows : int
-        As in ``estimate_cross_entropy``: number of tokens whose cross entropy is computed in full.
+    tokens : int
+        As in ``estimate_cross_entropy``: number of those whose cross entropy is computed in full.
     name : str, optional
         Name in the report; by default that of the source.
 
@@ -258,19 +280,22 @@ def analyze(
     >>> report.norms.phi_half, report.weak_share
     (1.0, 0.1)
     """
-    rows, samples = check_integer("rows", rows, 2), check_integer("samples", samples, 2)
-    found = _open(source, tensor)
-    matrix = found.matrix
-    weights = None if counts is None else _check_counts(counts, matrix.n)
-    if pairs is None:
-        pairs = "all" if matrix.n <= _ALL_PAIRS else "sample"
+    tokens, samples = check_integer("tokens", tokens, 2), check_integer("samples", samples, 2)
+    found = _open(source, tensor, transpose)
+    hint = suspect_columns(found.matrix.n, found.matrix.m, found.tensor, found.transposed)
     try:
+        chosen = choose(found.matrix, rows, counts)
+        matrix, weights = chosen.matrix, chosen.counts
+        if pairs is None:
+            pairs = "all" if matrix.n <= _ALL_PAIRS else "sample"
         overlaps = compare_treatments(
             matrix, remove=remove, pairs=pairs, samples=samples, seed=seed
         )
         raw = overlaps.results[0]
-        norms = np.concatenate([raw.norms, np.zeros(matrix.n - raw.norms.size)])
-        options = {"rows": rows, "seed": seed}
+        norms = np.zeros(matrix.n)
+        norms[np.setdiff1d(np.arange(matrix.n), raw.rows_of_zeros)] = raw.norms
+        untrained = find_untrained(matrix, norms)
+        options = {"tokens": tokens, "seed": seed}
         weighted = None
         if weights is not None:
             weighted = compare_treatments(matrix, remove=remove, pairs="none", weights=weights)
@@ -290,6 +315,13 @@ def analyze(
             weighted_cross_entropies=()
             if weights is None
             else _both(estimate_cross_entropy, matrix, weights=weights, **options),
+            rows_left_out=chosen.left_out,
+            untrained_rows=untrained.size,
+            notes=(
+                *((hint,) if hint else ()),
+                *chosen.notes,
+                *describe_untrained(chosen.numbers[untrained]),
+            ),
         )
     except ValueError as error:
         if found.path:
@@ -297,28 +329,18 @@ def analyze(
         raise
 
 
-def _open(source: Any, tensor: str | None) -> Unembedding:
+def _open(source: Any, tensor: str | None, transpose: bool) -> Unembedding:
     if isinstance(source, (str, Path)):
-        return open_unembedding(source, tensor)
+        return open_unembedding(source, tensor, transpose=transpose)
     if tensor is not None:
         raise ValueError(f"tensor = {tensor!r} goes with a file: leave it out for a matrix")
-    if isinstance(source, Unembedding):
+    if not isinstance(source, Unembedding):
+        matrix = as_rows(source, transpose)
+        return Unembedding("matrix", "", "", matrix, False, "array", transpose)
+    if not transpose:
         return source
-    matrix = source if isinstance(source, RowMatrix) else RowMatrix(source)
-    return Unembedding("matrix", "", "", matrix, False, "array")
-
-
-def _check_counts(counts: ArrayLike, n: int) -> NDArray[np.float64]:
-    values = check_finite("counts", counts)
-    if values.size != n:
-        raise ValueError(
-            f"counts has {values.size} entries and the matrix {n} rows: give one count for each "
-            "token id, 0 where it does not occur"
-        )
-    if values.min() < 0:
-        worst = int(np.argmin(values))
-        raise ValueError(f"counts[{worst}] = {values[worst]:g}: give counts of at least 0")
-    return values
+    matrix = source.matrix.transposed()
+    return replace(source, matrix=matrix, transposed=not source.transposed)
 
 
 def _both(measure: Any, matrix: RowMatrix, **options: Any) -> tuple[Any, ...]:

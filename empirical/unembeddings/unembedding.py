@@ -37,6 +37,8 @@ class Unembedding:
         Whether the input embedding serves as unembedding.
     format : str
         "safetensors", "pytorch", "gguf", "ctranslate2", "npy" or "npz".
+    transposed : bool
+        Whether it is the transpose of what is stored.
     """
 
     name: str
@@ -45,17 +47,20 @@ class Unembedding:
     matrix: RowMatrix
     tied: bool
     format: str
+    transposed: bool = False
 
     def __str__(self) -> str:
         tensor = f"{self.tensor}, " if self.tensor else ""
-        tied = ", tied" if self.tied else ""
-        return f"{self.name}: {self.matrix.n} x {self.matrix.m} ({tensor}{self.format}{tied})"
+        marks = ", tied" * self.tied + ", transposed" * self.transposed
+        return f"{self.name}: {self.matrix.n} x {self.matrix.m} ({tensor}{self.format}{marks})"
 
     def __repr__(self) -> str:
         return str(self)
 
 
-def open_unembedding(source: str | Path, tensor: str | None = None) -> Unembedding:
+def open_unembedding(
+    source: str | Path, tensor: str | None = None, *, transpose: bool = False
+) -> Unembedding:
     """Open the unembedding of a language model.
 
     Parameters
@@ -69,6 +74,8 @@ def open_unembedding(source: str | Path, tensor: str | None = None) -> Unembeddi
         Name of the tensor, taken as it is, rows as tokens; "" for a .npy file. By default the
         tensor that the architecture calls so: an output matrix such as lm_head.weight, or else the
         input embedding of a model that ties the two.
+    transpose : bool
+        Whether the tokens are the columns of the stored matrix, as those of W_U of TransformerLens.
 
     Returns
     -------
@@ -104,17 +111,26 @@ def open_unembedding(source: str | Path, tensor: str | None = None) -> Unembeddi
     try:
         checkpoint = open_checkpoint(text)
         if tensor is None:
-            found, tied = choose_tensor(checkpoint)
+            found, tied = choose_tensor(checkpoint, transpose)
             rows = _read(text, found)
+            shape = found.shape[::-1] if transpose else found.shape
             check_orientation(
-                checkpoint.where, found.shape, str(found), found.name, checkpoint.config
+                checkpoint.where, shape, str(found), found.name, checkpoint.config, transpose
             )
         else:
             found = checkpoint.find(tensor)
             rows, tied = _read(text, found), serves_both(checkpoint, found, tensor)
     except OSError as error:
         raise ValueError(f"{text} cannot be read: {error.strerror or error}") from None
-    return Unembedding(checkpoint.name, str(found.path), found.name, rows, tied, checkpoint.format)
+    return Unembedding(
+        checkpoint.name,
+        str(found.path),
+        found.name,
+        rows.transposed() if transpose else rows,
+        tied,
+        checkpoint.format,
+        transpose,
+    )
 
 
 def _read(path: str, stored: StoredTensor) -> RowMatrix:

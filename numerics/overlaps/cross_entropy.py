@@ -133,7 +133,7 @@ def estimate_cross_entropy(
     *,
     center: bool = False,
     weights: ArrayLike | None = None,
-    rows: int = 2048,
+    tokens: int = 2048,
     seed: np.random.Generator | int = 0,
 ) -> CrossEntropy:
     """Compute -ln softmax(W h)_i at h = W_i/‖W_i‖, and its approximations for small overlaps.
@@ -146,9 +146,9 @@ def estimate_cross_entropy(
         Subtract the mean row (of all rows that are not zero) first.
     weights : array_like, shape (n,), optional
         Weight of each token in the means, such as its count; equal by default.
-    rows : int
+    tokens : int
         If at most this many tokens have a direction, all are computed; otherwise so many are drawn,
-        with replacement, in proportion to their weights. The cost is rows x n x m.
+        with replacement, in proportion to their weights. The cost is tokens x n x m.
     seed : Generator or int
         Of the draw.
 
@@ -170,7 +170,7 @@ def estimate_cross_entropy(
     (0.013386, 0.0)
     """
     source = W if isinstance(W, RowMatrix) else RowMatrix(W)
-    rows, rng = check_integer("rows", rows, 2), as_generator(seed)
+    tokens, rng = check_integer("tokens", tokens, 2), as_generator(seed)
     unit = UnitRows(source, center, 0)
     n, treatment = unit.ids.size, "centred" if center else "raw"
     if n < 2:
@@ -189,16 +189,16 @@ def estimate_cross_entropy(
     # Sums are in units of the scale, which is multiplied last to avoid overflow.
     linear, square = rare * unit.scale * first, rare * unit.scale * unit.scale * second
     expanded = (linear + square / 2) / (1 + crowding) - (linear / (1 + crowding)) ** 2 / 2
-    if n <= rows:
+    if n <= tokens:
         drawn, repeats = np.arange(n), share
     else:
-        drawn, repeats = np.unique(rng.choice(n, size=rows, p=share), return_counts=True)
-        repeats = repeats / rows
+        drawn, repeats = np.unique(rng.choice(n, size=tokens, p=share), return_counts=True)
+        repeats = repeats / tokens
     exact, largest = _exact(unit, norms, drawn)
     # The floor is known for every token; only the size part is sampled.
     rest = exact - floor[drawn]
     size_part = float(repeats @ rest)
-    stderr = 0.0 if n <= rows else math.sqrt(repeats @ (rest - size_part) ** 2 / (rows - 1))
+    stderr = 0.0 if n <= tokens else math.sqrt(repeats @ (rest - size_part) ** 2 / (tokens - 1))
     mean_floor = float(share @ floor)
     return CrossEntropy(
         n=int(n),

@@ -22,7 +22,7 @@ from numerics.overlaps.result import Overlaps
 from numerics.overlaps.unit_rows import UnitRows, moments
 from numerics.row_threads import in_threads, thread_count
 from numerics.sampling import as_generator
-from numerics.tensors.row_matrix import RowMatrix
+from numerics.tensors.row_matrix import as_rows
 from theory.checks import check_finite, check_integer, read_only
 from theory.frequencies import Frequencies
 
@@ -40,6 +40,7 @@ class TooFewRowsError(ValueError):
 def overlaps(
     W: Any,
     *,
+    transpose: bool = False,
     center: bool = False,
     remove: int = 0,
     weights: Frequencies | ArrayLike | None = None,
@@ -59,6 +60,8 @@ def overlaps(
         Any float type; a memory map is read block by block. float16, bfloat16 and float32 are
         computed in float32 with sums in float64, float64 in float64. Overlaps that differ by less
         than rounding (1e-6 in float32) count as equal, with skewness 0.
+    transpose : bool
+        Compare the columns of W instead.
     center : bool
         Subtract the mean row (of all rows that are not zero) first.
     remove : int
@@ -98,7 +101,7 @@ def overlaps(
     >>> round(simplex.coherence, 6), round(simplex.mean, 6)
     (0.333333, -0.333333)
     """
-    source = W if isinstance(W, RowMatrix) else RowMatrix(W)
+    source = as_rows(W, transpose)
     remove = check_integer("remove", remove, 0, source.m - 1)
     bins = check_integer("bins", bins, 1, 10**6)
     levels = np.atleast_1d(np.asarray(thresholds))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from numerics.overlaps.result import Overlaps
 from numerics.overlaps.statistics import TooFewRowsError, overlaps
-from numerics.tensors.row_matrix import RowMatrix
+from numerics.tensors.row_matrix import as_rows
 from theory.results import result, short_table
 
 
@@ -62,7 +62,9 @@ class Treatments:
         return str(self)
 
 
-def compare_treatments(W: Any, *, remove: int | None = None, **options: Any) -> Treatments:
+def compare_treatments(
+    W: Any, *, remove: int | None = None, transpose: bool = False, **options: Any
+) -> Treatments:
     """Measure the overlaps raw, centred, and centred with leading directions removed.
 
     Parameters
@@ -72,6 +74,8 @@ def compare_treatments(W: Any, *, remove: int | None = None, **options: Any) -> 
     remove : int, optional
         Principal directions to remove; 0 leaves that treatment out. By default m/100, at least 1,
         as Mu and Viswanath, "All-but-the-Top" (ICLR 2018, section 2), recommend for word vectors.
+    transpose : bool
+        Compare the columns of W instead.
     **options
         Other arguments of ``overlaps``.
 
@@ -95,7 +99,7 @@ def compare_treatments(W: Any, *, remove: int | None = None, **options: Any) -> 
     """
     if "center" in options:
         raise TypeError("center is one of the treatments that are compared: leave it out")
-    source = W if isinstance(W, RowMatrix) else RowMatrix(W)
+    source = as_rows(W, transpose)
     if remove is None:
         remove = max(1, source.m // 100) if source.m > 1 else 0
     results, left_out = [overlaps(source, **options)], []

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from numerics.tensors.formats import TensorFormat, list_tensors
 from numerics.tensors.stored import StoredTensor, show, widen_bfloat16
+from numerics.tensors.views import SomeRows, transposed
 
 
 class RowMatrix:
@@ -50,7 +51,9 @@ class RowMatrix:
             raise TypeError(
                 f"the matrix is a {type(array).__name__}: give a dense array without a mask"
             )
-        self._array = array if hasattr(array, "dtype") else np.asarray(array)
+        if isinstance(array, (str, Path)):
+            raise TypeError(f"the matrix is a path, {str(array)!r}: open it with open_matrix")
+        self._array = array if hasattr(array, "dtype") else _stack(array)
         self._bits = bfloat16
         shape = tuple(self._array.shape)
         if len(shape) != 2 or 0 in shape:
@@ -78,16 +81,118 @@ class RowMatrix:
         """Return the given rows, decoded."""
         return self._decode(self._array[rows])
 
+    def transposed(self) -> RowMatrix:
+        """Return the transpose; rows of it are gathered from the columns as they are needed.
+
+        Examples
+        --------
+        >>> RowMatrix([[1, 2, 3], [4, 5, 6]]).transposed().read(0, 2)
+        array([[1., 4.],
+               [2., 5.]])
+        """
+        return RowMatrix(transposed(self._array), self._bits)
+
+    def select(self, rows: slice | ArrayLike) -> RowMatrix:
+        """Return a matrix of some of the rows, by a slice or by their numbers from 0.
+
+        Raises
+        ------
+        ValueError
+            If there are no such rows.
+
+        Examples
+        --------
+        >>> RowMatrix([[1, 2], [3, 4], [5, 6]]).select(slice(1, 3)).read(0, 2)
+        array([[3., 4.],
+               [5., 6.]])
+        """
+        chosen = choose_rows(rows, self.n)
+        return RowMatrix(SomeRows(self._array, chosen), self._bits)
+
+    def __repr__(self) -> str:
+        hint = suspect_columns(self.n, self.m)
+        return f"{self.n} x {self.m}, {self.dtype}{f' ({hint})' if hint else ''}"
+
     def _decode(self, block: Any) -> NDArray[Any]:
         if self._bits:
-            return widen_bfloat16(np.asarray(block))
+            return widen_bfloat16(np.ascontiguousarray(block))
         return np.ascontiguousarray(block, dtype=self.dtype)
+
+
+def as_rows(W: Any, transpose: bool = False) -> RowMatrix:
+    """Return a matrix, or its transpose, as a ``RowMatrix``."""
+    source = W if isinstance(W, RowMatrix) else RowMatrix(W)
+    return source.transposed() if transpose else source
+
+
+def choose_rows(rows: slice | ArrayLike, n: int) -> NDArray[np.int64]:
+    """Return the numbers of the chosen rows of n, in the order given.
+
+    Examples
+    --------
+    >>> choose_rows(slice(1, None, 2), 6)
+    array([1, 3, 5])
+    """
+    if isinstance(rows, slice):
+        ends = [end for end in (rows.start, rows.stop) if end is not None]
+        if not all(isinstance(end, (int, np.integer)) and 0 <= end <= n for end in ends):
+            raise ValueError(f"rows {rows.start}:{rows.stop} are not all there: stay within 0:{n}")
+        chosen = np.arange(n)[rows]
+    else:
+        chosen = np.asarray(rows)
+    whole = chosen.ndim == 1 and chosen.size > 0 and chosen.dtype.kind in "iu"
+    if not whole or chosen.min() < 0 or chosen.max() >= n:
+        raise ValueError(f"rows: give a slice within 0:{n}, or numbers of rows from 0 to {n - 1}")
+    if np.unique(chosen).size < chosen.size:
+        raise ValueError("rows: give each row once")
+    return chosen.astype(np.int64)
+
+
+# Tensors of sparse autoencoders (SAELens) and of TransformerLens with one feature a column.
+_BY_COLUMNS = ("W_enc", "W_U")
+
+
+def suspect_columns(n: int, m: int, tensor: str = "", transpose: bool = False) -> str:
+    """Say why features may be stored as columns, and what to do; "" if nothing suggests it.
+
+    Examples
+    --------
+    >>> print(suspect_columns(32, 400))
+    fewer rows (32) than columns (400): if its columns are the features, give transpose=True \
+(--transpose)
+    >>> suspect_columns(400, 32)
+    ''
+    """
+    if n < m and transpose:
+        return (
+            f"fewer rows ({n}) than columns ({m}) after it was transposed: if the rows in the "
+            "file are the features, leave out transpose=True (--transpose)"
+        )
+    if n < m:
+        reason = f"fewer rows ({n}) than columns ({m}): if its columns are"
+    elif tensor.rpartition(".")[2] in _BY_COLUMNS and not transpose:
+        reason = f"{tensor} usually has a column for each feature: if these are"
+    else:
+        return ""
+    return f"{reason} the features, give transpose=True (--transpose)"
+
+
+def _stack(rows: Any) -> NDArray[Any]:
+    """Return nested sequences as an array."""
+    try:
+        return np.asarray(rows)
+    except ValueError:  # numpy's message is of its own inner shapes
+        raise ValueError(
+            "the rows of the matrix differ in length: give n rows of m numbers each"
+        ) from None
 
 
 def open_matrix(
     path: str | Path,
     tensor: str | None = None,
     formats: Sequence[TensorFormat] | None = None,
+    *,
+    transpose: bool = False,
 ) -> RowMatrix:
     """Open a matrix in a file: .npy, .npz, safetensors, GGUF or CTranslate2.
 
@@ -100,6 +205,9 @@ def open_matrix(
         ``TrainingRun.save`` has one, "W").
     formats : sequence of TensorFormat, optional
         Formats that are tried; those of ``numerics.tensors.formats.FORMATS`` by default.
+    transpose : bool
+        Whether to return the transpose, for a matrix with a feature in each column (W_enc of an
+        autoencoder, W_U of TransformerLens).
 
     Returns
     -------
@@ -116,7 +224,7 @@ def open_matrix(
     if path.is_dir():
         raise ValueError(f"{path} is a directory: give a file")
     tensors = list_tensors(path, formats).tensors
-    return RowMatrix(_choose(path, tensors, tensor).rows())
+    return as_rows(_choose(path, tensors, tensor).rows(), transpose)
 
 
 def _choose(path: Path, tensors: Mapping[str, StoredTensor], name: str | None) -> StoredTensor:

@@ -65,6 +65,8 @@ class MappedRows:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._stored: NDArray[Any] = np.ndarray(shape, entry, self._map, offset, strides)
         self._decode = decode
+        # Whether a stored entry is an entry of the matrix, and not a byte in a block of them.
+        self._by_entry = m is None
         self.shape = (shape[0], shape[1] if m is None else m)
         wide = decode is None and entry.itemsize == 8
         self.dtype = np.dtype(np.float64 if wide else np.float32)
@@ -78,8 +80,14 @@ class MappedRows:
             block = np.concatenate(blocks) if blocks else np.empty((0, self.shape[1]), self.dtype)
         return block
 
-    def _copy(self, rows: Any) -> NDArray[Any]:
+    def read_columns(self, rows: slice, columns: Any) -> NDArray[Any]:
+        """Return some columns (a slice or an index array) of a stretch of rows, decoded."""
+        return self._copy(rows, columns) if self._by_entry else self._copy(rows)[:, columns]
+
+    def _copy(self, rows: Any, columns: Any = None) -> NDArray[Any]:
         stored = self._stored[rows]
+        if columns is not None:
+            stored = stored[:, columns]
         if self._decode is None:
             block = np.array(stored, dtype=self.dtype, order="C")
         else:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from empirical.training.run import TrainingRun
     from numerics.overlaps.result import Overlaps
     from numerics.overlaps.treatments import Treatments
+    from numerics.tensors.row_matrix import RowMatrix
     from theory.frequencies import Frequencies
 
 # Rows up to which all pairs are streamed unless --pairs says otherwise (seconds, not minutes).
@@ -34,10 +35,17 @@ _ALL_PAIRS = 10_000
 
 
 def overlaps(
-    file: Annotated[
-        Path, typer.Argument(help="A .npy, .npz, .safetensors, PyTorch, GGUF or CTranslate2 file.")
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A .npy, .npz, .safetensors, PyTorch, GGUF or CTranslate2 file, or a model as "
+            "analyze takes it."
+        ),
     ],
     tensor: Annotated[str | None, typer.Option(help="Name of the tensor in the file.")] = None,
+    transpose: Annotated[
+        bool, typer.Option("--transpose", help="Compare the columns of the matrix.")
+    ] = False,
     remove: opt.Remove = None,
     rows: Annotated[
         str | None, typer.Option(help="Only these rows: START:STOP, from 0, STOP excluded.")
@@ -66,17 +74,15 @@ def overlaps(
 
     Each statistic stands beside random directions (mean square 1/m), the Welch bound and, where
     n <= m(m+1)/2, equal overlaps: in the table those of the raw matrix, in --csv and --json those
-    of each treatment.
+    of each treatment. Of a file with several matrices, or a folder, the unembedding is taken.
 
     Example: superscale overlaps run.safetensors --tensor W
     """
-    from empirical.unembeddings.formats import checkpoint_formats
     from numerics.overlaps.treatments import compare_treatments
-    from numerics.tensors.row_matrix import open_matrix
 
     outputs = output or []
     check_outputs(outputs)
-    matrix = open_matrix(file, tensor, checkpoint_formats())
+    matrix, taken, hint = _open(source, tensor, transpose)
     drawn = [path for path in outputs if path.suffix.lower() in FIGURES]
     if pairs == "none" and drawn:
         raise ValueError(f"--pairs none has no overlaps to draw in {drawn[0]}")
@@ -85,18 +91,45 @@ def overlaps(
         "samples": samples,
         "thresholds": tuple(threshold or (0.0,)),
     }
-    selection = {
-        "rows": _read_range("rows", rows, matrix.n),
-        "against": _read_range("against", against, matrix.n),
+    selection: dict[str, Any] = {
+        "rows": _list_range("rows", rows, matrix.n),
+        "against": _list_range("against", against, matrix.n),
         "weights": None if alpha is None else _weigh(matrix.n, alpha),
     }
     found = compare_treatments(matrix, remove=remove, seed=seed, **chosen, **selection)
-    settings = {"file": str(file), "tensor": tensor, "n": matrix.n, "m": matrix.m, **chosen}
+    settings: dict[str, Any] = {"file": source, "tensor": taken, "transpose": transpose}
+    settings |= {"n": matrix.n, "m": matrix.m, **chosen}
     settings |= {"seed": seed, "rows": rows, "against": against, "alpha": alpha}
     record = {"rows": [_record(one) for one in found.results], "settings": settings}
+    record["notes"] = [hint] if hint else []
     write_outputs(outputs, found, record)
     if not show_for_machines(json, csv, record, found):
         _show(found)
+        if hint:
+            print(f"note: {hint}")
+
+
+def _open(source: str, tensor: str | None, transpose: bool) -> tuple[RowMatrix, str | None, str]:
+    """Open the only matrix of a file, the one named, or else what ``analyze`` takes.
+
+    Returns the matrix, the name of its tensor, and why features may be stored as columns.
+    """
+    from empirical.unembeddings.formats import checkpoint_formats
+    from empirical.unembeddings.unembedding import open_unembedding
+    from numerics.tensors.formats import list_tensors
+    from numerics.tensors.row_matrix import open_matrix, suspect_columns
+
+    path = Path(source)
+    if path.is_file() and path.suffix != ".json":
+        tensors = list_tensors(path, checkpoint_formats()).tensors
+        matrices = [name for name, one in tensors.items() if one.is_matrix]
+        name = tensor if tensor is not None or len(matrices) != 1 else matrices[0]
+        if list(tensors) == [""] or name in tensors:
+            matrix = open_matrix(path, tensor, checkpoint_formats(), transpose=transpose)
+            return matrix, name, suspect_columns(matrix.n, matrix.m, name or "", transpose)
+    found = open_unembedding(source, tensor, transpose=transpose)
+    matrix = found.matrix
+    return matrix, found.tensor, suspect_columns(matrix.n, matrix.m, found.tensor, transpose)
 
 
 def _record(one: Overlaps) -> dict[str, Any]:
@@ -146,24 +179,38 @@ def _show(found: Treatments) -> None:
             print(f"{one.treatment}: closest rows {one.closest}, most opposed {one.most_opposed}")
 
 
-def _read_range(name: str, text: str | None, n: int) -> Any:
-    """Return the row numbers that START:STOP stands for.
+def read_range(name: str, text: str) -> slice:
+    """Return the rows that START:STOP stands for.
 
     Examples
     --------
-    >>> _read_range("rows", "2:5", n=10)
+    >>> read_range("rows", "2:5"), read_range("rows", ":7")
+    (slice(2, 5, None), slice(0, 7, None))
+    """
+    start, colon, stop = text.partition(":")
+    try:
+        first, last = int(start or 0), int(stop) if stop else None
+    except ValueError:
+        first, last = 0, 0
+    if not colon or first < 0 or (last is not None and last <= first):
+        raise ValueError(f"--{name} {text!r} is not allowed: give START:STOP, from 0")
+    return slice(first, last)
+
+
+def _list_range(name: str, text: str | None, n: int) -> list[int] | None:
+    """Return the row numbers of n that START:STOP stands for.
+
+    Examples
+    --------
+    >>> _list_range("rows", "2:5", n=10)
     [2, 3, 4]
     """
     if text is None:
         return None
-    start, colon, stop = text.partition(":")
-    try:
-        first, last = int(start or 0), int(stop) if stop else n
-    except ValueError:
-        first, last = 0, 0
-    if not colon or not 0 <= first < last <= n:
+    chosen = read_range(name, text)
+    if chosen.start >= n or (chosen.stop or 0) > n:
         raise ValueError(f"--{name} {text!r} is not allowed: give START:STOP within 0:{n}")
-    return list(range(first, last))
+    return list(range(n)[chosen])
 
 
 def _weigh(n: int, alpha: float) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from superscale.commands import options as opt
+from superscale.commands.matrices import read_range
 from superscale.commands.output import (
     check_outputs,
     number,
@@ -33,9 +34,17 @@ def analyze(
     tensor: Annotated[
         str | None, typer.Option(help="Name of the unembedding, where it is not found.")
     ] = None,
+    transpose: Annotated[
+        bool, typer.Option("--transpose", help="Tokens are the columns of the matrix.")
+    ] = False,
+    rows: Annotated[
+        str | None, typer.Option(help="Only these rows: START:STOP, from 0, STOP excluded.")
+    ] = None,
     counts: Annotated[
         Path | None,
-        typer.Option(help="CSV or TSV of token counts, one for each token id, in order."),
+        typer.Option(
+            help="CSV or TSV of token counts, one for each token id; rows beyond are left out."
+        ),
     ] = None,
     column: opt.Column = None,
     separator: opt.Separator = None,
@@ -66,11 +75,25 @@ def analyze(
     needless = opt.given(column=column, **form)
     if needless and counts is None:
         raise ValueError(f"--{next(iter(needless))} goes with --counts FILE")
+    chosen = None if rows is None else read_range("rows", rows)
     weights = None if counts is None else read_counts(counts, column, **form)
     family = analyze_many(
-        sources, tensor=tensor, counts=weights, remove=remove, seed=seed, progress=True
+        sources,
+        tensor=tensor,
+        transpose=transpose,
+        rows=chosen,
+        counts=weights,
+        remove=remove,
+        seed=seed,
+        progress=True,
     )
-    settings = {"sources": sources, "tensor": tensor, "remove": remove, "seed": seed}
+    settings: dict[str, Any] = {
+        "sources": sources,
+        "tensor": tensor,
+        "transpose": transpose,
+        "rows": rows,
+    }
+    settings |= {"remove": remove, "seed": seed}
     settings |= {"counts": None if counts is None else str(counts), "column": column, **form}
     record = {
         "rows": [one.to_dict() for one in family.reports],
@@ -78,6 +101,7 @@ def analyze(
             name: {"value": fit.value, "stderr": fit.stderr}
             for name, fit in family.exponents.items()
         },
+        "notes": list(family.notes),
         "failures": list(family.failures),
         "settings": settings,
     }
@@ -162,6 +186,8 @@ def _show_family(family: UnembeddingFamily) -> None:
     print("participation, and cost (cross entropy due to overlaps, nats): of the centred rows")
     if family.exponents:
         print(family.describe_exponents())
+    for note in family.notes:
+        print(f"note: {note}")
 
 
 def _times(row: Mapping[Any, Any], treatment: str, start: str = "") -> str:

@@ -12,7 +12,12 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from empirical.unembeddings.checkpoints import name_source, open_checkpoint, shorten
+from empirical.unembeddings.checkpoints import (
+    count_slices,
+    name_source,
+    open_checkpoint,
+    shorten,
+)
 from empirical.unembeddings.formats import checkpoint_formats
 from empirical.unembeddings.hub import list_hub
 from empirical.unembeddings.unembedding import open_unembedding
@@ -296,3 +301,82 @@ def test_without_the_client(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ValueError, match=r"pip install 'superscale\[hub\]'"):
         open_unembedding("hf://owner/tiny")
+
+
+def test_shards_that_are_missing_are_named(tmp_path):
+    where = write_shards(tmp_path, index=False)
+    first, second, third = where.values()
+    (tmp_path / third).unlink()
+    (tmp_path / second).unlink()
+    for source in (tmp_path, tmp_path / first):
+        for tensor in (None, "lm_head.weight"):
+            with pytest.raises(ValueError, match=rf"\({second}, {third} missing\)"):
+                open_unembedding(source, tensor)
+    # One that is not the first is a part of a model as well.
+    (tmp_path / first).rename(tmp_path / second)
+    with pytest.raises(ValueError, match=rf"\({first}, {third} missing\)"):
+        open_unembedding(tmp_path)
+
+
+def test_files_that_an_index_names_and_that_are_missing(tmp_path):
+    _, second, third = write_shards(tmp_path).values()
+    (tmp_path / third).unlink()
+    (tmp_path / second).unlink()
+    message = rf"{third} does not exist: of the 3 files that the index names, {second}, {third} mis"
+    with pytest.raises(ValueError, match=message):
+        open_unembedding(tmp_path)
+
+
+SLICES = {
+    # Llama 1 and 2 cut the embedding by columns, Llama 3 by rows; the head by rows.
+    "columns": ({"norm.weight": (8,), "tok_embeddings.weight": (50, 4)}, {}, 2),
+    "head": ({"tok_embeddings.weight": (50, 8), "output.weight": (25, 8)}, {"vocab_size": -1}, 2),
+    "query": ({"norm.weight": (8,), "layers.0.attention.wq.weight": (1, 8)}, {}, 8),
+    "rows": ({"tok_embeddings.weight": (50, 8)}, {"dim": 8, "vocab_size": 200}, 4),
+    "width": ({"tok_embeddings.weight": (50, 4)}, {"dim": 8}, 2),
+    "whole": (
+        {
+            "norm.weight": (8,),
+            "tok_embeddings.weight": (50, 8),
+            "output.weight": (50, 8),
+            "layers.0.attention.wq.weight": (8, 8),
+        },
+        {"dim": 8, "vocab_size": 50},
+        1,
+    ),
+    # Queries may be narrower than the model.
+    "heads": ({"layers.0.attention.wq.weight": (4, 8)}, {"dim": 8, "head_dim": 2}, 1),
+    "nonsense": ({"tok_embeddings.weight": (50, 8)}, {"dim": "8", "vocab_size": [1]}, 1),
+}
+
+
+@pytest.mark.parametrize("case", SLICES)
+def test_one_of_several_slices_alone(tmp_path, case):
+    shapes, params, count = SLICES[case]
+    assert count_slices(shapes, params) == count
+    path = tmp_path / "consolidated.00.pth"
+    torch.save({name: torch.zeros(shape) for name, shape in shapes.items()}, path)
+    (tmp_path / "params.json").write_text(json.dumps(params))
+    if count == 1:
+        assert open_checkpoint(path).complete
+        return
+    missing = ", ".join(f"consolidated.{k:02d}.pth" for k in range(1, count))
+    for source in (path, tmp_path):
+        with pytest.raises(ValueError, match=rf"is one of {count} slices .*\({missing} missing\)"):
+            open_checkpoint(source)
+    # The number in a name says that there are others.
+    path.rename(tmp_path / "consolidated.01.pth")
+    with pytest.raises(ValueError, match=r"is one of \d slices .*\(consolidated.00.pth"):
+        open_checkpoint(tmp_path)
+
+
+def test_pointers_and_pipes_in_place_of_models(tmp_path):
+    pointer = "version https://git-lfs.github.com/spec/v1\n"
+    write_shards(tmp_path)
+    for name in ("model-00003-of-00003.safetensors", "model.safetensors.index.json"):
+        (tmp_path / name).write_text(pointer)
+        with pytest.raises(ValueError, match=f"{name} is a Git LFS pointer, not the file"):
+            open_unembedding(tmp_path)
+    os.mkfifo(tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match=r"x\.safetensors is a pipe or a device"):
+        open_unembedding(tmp_path / "x.safetensors")

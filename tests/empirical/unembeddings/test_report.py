@@ -50,15 +50,15 @@ def test_dense_computation():
 
 def test_parts_are_as_measured_alone():
     counts = np.arange(80.0)
-    report = analyze(RowMatrix(W), counts=counts, rows=30, seed=4)
+    report = analyze(RowMatrix(W), counts=counts, tokens=30, seed=4)
     assert dict(report["raw"].values) == dict(overlaps(W).values)
     assert dict(report["removed"].values) == dict(overlaps(W, remove=1).values)
     for k, center in enumerate((False, True)):
         same = spectrum(W, center=center).singular_values
         assert np.array_equal(report.spectra[k].singular_values, same)
-        cost = estimate_cross_entropy(W, center=center, rows=30, seed=4)
+        cost = estimate_cross_entropy(W, center=center, tokens=30, seed=4)
         assert report.cross_entropies[k] == cost
-        cost = estimate_cross_entropy(W, center=center, rows=30, seed=4, weights=counts)
+        cost = estimate_cross_entropy(W, center=center, tokens=30, seed=4, weights=counts)
         assert report.weighted_cross_entropies[k] == cost
 
 
@@ -90,7 +90,7 @@ def test_random_rows_with_a_common_direction():
     for seed in range(60):
         g = np.random.default_rng(seed).standard_normal((n, m - 1))
         g /= np.linalg.norm(g, axis=1)[:, None]
-        report = analyze(np.c_[np.full(n, a), g], pairs="none", rows=2, remove=0)
+        report = analyze(np.c_[np.full(n, a), g], pairs="none", tokens=2, remove=0)
         raw.append(report["raw"].mean_square)
         centred.append(report["centred"].mean_square)
     mean, stderr = np.mean(raw), np.std(raw, ddof=1) / math.sqrt(60)
@@ -162,7 +162,7 @@ def test_sampled_pairs_agree_with_all():
     full = analyze(rows)
     z = []
     for seed in range(100):
-        some = analyze(rows, pairs="sample", samples=2000, seed=seed, rows=50, remove=0)
+        some = analyze(rows, pairs="sample", samples=2000, seed=seed, tokens=50, remove=0)
         for k, one in enumerate(some.overlaps.results):
             exact = full.overlaps.results[k]
             assert one.mean_square == exact.mean_square
@@ -263,12 +263,12 @@ def test_tensors_of_torch():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"counts": np.ones(79)}, ValueError, "counts has 79 entries and the matrix 80 rows"),
+        ({"counts": np.ones(81)}, ValueError, "counts has 81 entries and the matrix 80 rows"),
         ({"counts": -np.arange(80.0)}, ValueError, r"counts\[79\] = -79"),
         ({"counts": np.zeros(80)}, ValueError, "the weights leave no pair"),
         ({"counts": "many"}, TypeError, "counts must be an array of numbers"),
         ({"remove": 12}, ValueError, "remove = 12"),
-        ({"rows": 1}, ValueError, "rows = 1"),
+        ({"tokens": 1}, ValueError, "tokens = 1"),
         ({"samples": 1}, ValueError, "samples = 1"),
         ({"pairs": "few"}, ValueError, "pairs = 'few'"),
         ({"seed": -3}, ValueError, "seed = -3"),

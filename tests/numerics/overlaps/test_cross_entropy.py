@@ -184,7 +184,7 @@ def test_random_directions_cost_r_squared_over_2m_when_crowded():
     for seed in range(20):
         rows = np.random.default_rng(seed).standard_normal((n, m))
         rows *= r / np.linalg.norm(rows, axis=1)[:, None]
-        found = estimate_cross_entropy(np.r_[rows, -rows], rows=300, seed=seed)
+        found = estimate_cross_entropy(np.r_[rows, -rows], tokens=300, seed=seed)
         # The opposite row alone has x = -r: -r + r²/2 shared among 2n tokens.
         costs.append(found.size_part + (r - r * r / 2) / (2 * n))
     mean, stderr = np.mean(costs), np.std(costs, ddof=1) / math.sqrt(20)
@@ -219,7 +219,7 @@ def test_sampled_tokens_are_unbiased_with_honest_errors(weighted):
     error = math.sqrt(np.cov(rest, aweights=share, ddof=0) / drawn)
     values, squares = [], []
     for seed in range(repeats):
-        found = estimate_cross_entropy(rows, weights=share, rows=drawn, seed=seed)
+        found = estimate_cross_entropy(rows, weights=share, tokens=drawn, seed=seed)
         values.append(found.cross_entropy)
         squares.append(found.stderr**2)
         assert found.rows <= drawn
@@ -239,9 +239,9 @@ def test_sampled_tokens_are_unbiased_with_honest_errors(weighted):
 
 
 def test_same_seed_same_result():
-    first, again, other = (estimate_cross_entropy(W, rows=20, seed=k) for k in (1, 1, 2))
+    first, again, other = (estimate_cross_entropy(W, tokens=20, seed=k) for k in (1, 1, 2))
     assert first == again and first.size_part != other.size_part
-    stream = estimate_cross_entropy(W, rows=20, seed=np.random.default_rng(1))
+    stream = estimate_cross_entropy(W, tokens=20, seed=np.random.default_rng(1))
     assert stream == first
 
 
@@ -288,13 +288,13 @@ def test_one_token_alone():
     weights[7] = 3
     found = estimate_cross_entropy(W, weights=weights)
     assert found.cross_entropy == pytest.approx(plain(W, weights), rel=1e-12)
-    drawn = estimate_cross_entropy(W, weights=weights, rows=10)
+    drawn = estimate_cross_entropy(W, weights=weights, tokens=10)
     assert drawn.rows == 1 and drawn.stderr < 1e-12
     assert drawn.cross_entropy == pytest.approx(found.cross_entropy, rel=1e-12)
 
 
 def test_table_and_text():
-    found = estimate_cross_entropy(RowMatrix(W), rows=20)
+    found = estimate_cross_entropy(RowMatrix(W), tokens=20)
     table = found.to_dataframe()
     assert len(table) == 1 and table["size_part"][0] == found.size_part
     assert "±" in str(found) and "without overlaps" in str(found)
@@ -307,7 +307,7 @@ def test_table_and_text():
         ({"weights": -np.ones(60)}, "at least 0"),
         ({"weights": np.zeros(60)}, "weights are all 0"),
         ({"weights": np.full(60, np.nan)}, "finite"),
-        ({"rows": 1}, "rows = 1"),
+        ({"tokens": 1}, "tokens = 1"),
         ({"seed": -1}, "seed = -1"),
     ],
 )

@@ -1,3 +1,4 @@
+import os
 import struct
 
 import pytest
@@ -45,3 +46,28 @@ def test_records_differ():
     ):
         assert len(set(values)) == len(values)
     assert all(suffix == suffix.lower() for one in FORMATS for suffix in one.suffixes)
+
+
+@pytest.mark.parametrize("name", ["W.npy", "x.npz", "x.safetensors", "x.gguf", "model.bin", "x"])
+def test_git_lfs_pointers_and_pipes_are_called_so(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n")
+    with pytest.raises(
+        ValueError, match=rf"{name} is a Git LFS pointer, not the file: run git lfs pull$"
+    ):
+        list_tensors(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match=rf"{name} is a pipe or a device, which cannot be mapped"):
+        list_tensors(path)
+
+
+def test_safetensors_with_metadata_that_is_null(tmp_path):
+    header = (
+        b'{"__metadata__": null, "W": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}}'
+    )
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + struct.pack("<ff", 3, 4))
+    found = list_tensors(path).tensors
+    assert list(found) == ["W"]
+    assert found["W"].rows()[:1].tolist() == [[3, 4]]

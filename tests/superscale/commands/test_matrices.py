@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 import superscale as ss
 
@@ -70,3 +71,37 @@ def test_overlaps_of_a_matrix(call, saved, tmp_path):
     assert "top 2 removed" in out and "welch" in out and (tmp_path / "o.svg").exists()
     _, out, _ = call("overlaps", tmp_path / "W.npy", "--pairs", "sample", "--samples", 99)
     assert "sampled pairs" in out and "±" in out
+
+
+def test_overlaps_of_columns(call, tmp_path):
+    W = np.random.default_rng(0).standard_normal((40, 8))
+    np.save(tmp_path / "W.npy", W)
+    np.savez(tmp_path / "sae.npz", W_enc=W.T, b=np.zeros(3))
+    right = json.loads(call("overlaps", tmp_path / "W.npy", "--json")[1])
+    found = json.loads(call("overlaps", tmp_path / "sae.npz", "--transpose", "--json")[1])
+    assert found["rows"] == right["rows"]
+    assert found["notes"] == right["notes"] == []
+    assert (found["settings"]["transpose"], found["settings"]["tensor"]) == (True, "W_enc")
+    wrong = json.loads(call("overlaps", tmp_path / "sae.npz", "--json")[1])
+    assert wrong["settings"]["n"] == 8
+    assert "fewer rows (8) than columns (40)" in wrong["notes"][0]
+    code, out, _ = call("overlaps", tmp_path / "sae.npz")
+    assert code == 0
+    assert f"note: {wrong['notes'][0]}" in out
+
+
+def test_overlaps_reads_what_analyze_reads(call, tmp_path):
+    V = np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32)
+    first, second = (f"model-0000{k}-of-00002.safetensors" for k in (1, 2))
+    save_file({"model.embed_tokens.weight": V + 1, "model.layers.0.x.weight": V}, tmp_path / first)
+    save_file({"lm_head.weight": V}, tmp_path / second)
+    np.save(tmp_path / "W.npy", V)
+    right = json.loads(call("overlaps", tmp_path / "W.npy", "--json")[1])["rows"]
+    for source in (tmp_path, tmp_path / first):
+        found = json.loads(call("overlaps", source, "--json")[1])
+        assert found["rows"] == right
+        assert found["settings"]["tensor"] == "lm_head.weight"
+    (tmp_path / second).unlink()
+    code, _, err = call("overlaps", tmp_path)
+    assert code == 2
+    assert f"({second} missing)" in err

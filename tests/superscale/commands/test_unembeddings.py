@@ -28,6 +28,7 @@ def files(tmp_path):
     broken[2, 1] = np.nan
     np.save(tmp_path / "nan.npy", broken)
     np.save(tmp_path / "flat.npy", np.ones(5))
+    np.save(tmp_path / "few.npy", np.eye(5))
     return tmp_path
 
 
@@ -101,6 +102,9 @@ BAD = {
     "tensor of an array": (["width6.npy", "--tensor", "W"], "has no tensor 'W': it has the array"),
     "too many removed": (["width6.npy", "--remove", 6], "remove = 6"),
     "negative seed": (["width6.npy", "--seed", -1], "seed = -1"),
+    "too many counts": (["few.npy", "--counts", "counts.csv"], "few.npy: counts has 90 entries"),
+    "rows beyond": (["width6.npy", "--rows", "0:91"], "rows 0:91 are not all there"),
+    "no rows": (["width6.npy", "--rows", "5"], "--rows '5' is not allowed: give START:STOP"),
     "other counts": (["nan.npy", "--counts", "counts.csv"], "counts has 90 entries"),
     "no counts": (["width6.npy", "--counts", "no.csv"], "no.csv does not exist"),
     "which counts": (["width6.npy", "--counts", "two.csv"], "name the one that holds the counts"),
@@ -122,3 +126,32 @@ def test_wrong_input_is_one_line_and_code_2(call, files, monkeypatch, case):
 def test_help_shows_an_example(call):
     code, out, _ = call("analyze", "--help")
     assert code == 0 and "Example: superscale analyze " in " ".join(out.split())
+
+
+def test_padded_vocabularies_and_chosen_rows(call, files):
+    W = np.load(files / "width6.npy")
+    np.save(files / "padded.npy", np.r_[W, np.full((5, 6), 9.0)])
+    counted = ["--counts", files / "counts.csv"]
+    right = json.loads(call("analyze", files / "width6.npy", *counted, "--json")[1])
+    found = json.loads(call("analyze", files / "padded.npy", *counted, "--json")[1])
+    note = "the rows beyond the 90 counts (90:95) are left out: padding of the vocabulary"
+    assert found["notes"] == [f"padded: {note}"]
+    assert found["rows"][0]["rows_left_out"] == 5
+    for name in ("n", "norms", "overlaps", "weighted_overlaps", "weighted_cross_entropy"):
+        assert found["rows"][0][name] == right["rows"][0][name]
+    code, out, _ = call("analyze", files / "padded.npy", *counted)
+    assert code == 0
+    assert f"note: {note}" in out
+    _, out, _ = call("analyze", files / "padded.npy", files / "width12.npy", *counted)
+    assert f"note: padded: {note}" in out
+    found = json.loads(call("analyze", files / "padded.npy", "--rows", "0:90", "--json")[1])
+    right = json.loads(call("analyze", files / "width6.npy", "--json")[1])
+    assert found["rows"][0]["overlaps"] == right["rows"][0]["overlaps"]
+    assert found["settings"]["rows"] == "0:90"
+    # Equal rows are those of padding here; without counts they stay, and are reported.
+    _, out, _ = call("analyze", files / "padded.npy")
+    assert "note: 5 rows equal another" in out
+    assert ": 90:95; rows= (--rows) chooses others" in out
+    np.save(files / "columns.npy", W.T)
+    found = json.loads(call("analyze", files / "columns.npy", "--transpose", "--json")[1])
+    assert found["rows"][0]["overlaps"] == right["rows"][0]["overlaps"]
