@@ -179,8 +179,8 @@ def _show(found: Treatments) -> None:
             print(f"{one.treatment}: closest rows {one.closest}, most opposed {one.most_opposed}")
 
 
-def read_range(name: str, text: str) -> slice:
-    """Return the rows that START:STOP stands for.
+def read_range(name: str, text: str, n: int | None = None) -> slice:
+    """Return the rows, of n where that is known, that START:STOP stands for.
 
     Examples
     --------
@@ -192,8 +192,10 @@ def read_range(name: str, text: str) -> slice:
         first, last = int(start or 0), int(stop) if stop else None
     except ValueError:
         first, last = 0, 0
-    if not colon or first < 0 or (last is not None and last <= first):
-        raise ValueError(f"--{name} {text!r} is not allowed: give START:STOP, from 0")
+    stretch = colon and first >= 0 and (last is None or last > first)
+    if not stretch or (n is not None and (first >= n or (last or 0) > n)):
+        within = ", from 0" if n is None else f" within 0:{n}"
+        raise ValueError(f"--{name} {text!r} is not allowed: give START:STOP{within}")
     return slice(first, last)
 
 
@@ -207,10 +209,7 @@ def _list_range(name: str, text: str | None, n: int) -> list[int] | None:
     """
     if text is None:
         return None
-    chosen = read_range(name, text)
-    if chosen.start >= n or (chosen.stop or 0) > n:
-        raise ValueError(f"--{name} {text!r} is not allowed: give START:STOP within 0:{n}")
-    return list(range(n)[chosen])
+    return list(range(n)[read_range(name, text, n)])
 
 
 def _weigh(n: int, alpha: float) -> Any:
