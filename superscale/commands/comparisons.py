@@ -113,7 +113,7 @@ def compare(
     from empirical.sweeps.workers import count_cores
 
     options = opt.given(
-        theory=theory,
+        theory=opt.split_names(theory),
         recipe=recipe,
         weight_decay=weight_decay,
         batch=batch,

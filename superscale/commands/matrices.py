@@ -63,8 +63,8 @@ def overlaps(
     samples: Annotated[int, typer.Option(help="Pairs to draw with --pairs sample.")] = 2**20,
     seed: opt.Seed = 0,
     threshold: Annotated[
-        list[float] | None,
-        typer.Option(help="h of a one-sided moment ⟨ReLU(t - h)²⟩ (may be repeated; default 0)."),
+        list[str] | None,
+        typer.Option(help="h of one-sided moments ⟨ReLU(t - h)²⟩: 0,0.1 (default 0)."),
     ] = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
@@ -89,7 +89,7 @@ def overlaps(
     chosen: dict[str, Any] = {
         "pairs": pairs or ("all" if matrix.n <= _ALL_PAIRS else "sample"),
         "samples": samples,
-        "thresholds": tuple(threshold or (0.0,)),
+        "thresholds": tuple(opt.read_numbers("threshold", threshold or ["0"])),
     }
     selection: dict[str, Any] = {
         "rows": _list_range("rows", rows, matrix.n),

@@ -7,6 +7,7 @@ values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,8 @@ import typer
 if TYPE_CHECKING:
     from theory.frequencies import Frequencies
 
+# Numbers in a range.
+_FEWEST, _MOST = 2, 100_000
 LAWS = "power_law, exponential or linear"
 Law = Annotated[
     str | None, typer.Option(help="Frequencies: power_law (default), exponential or linear.")
@@ -46,12 +49,17 @@ Thousands = Annotated[
 ]
 Widths = Annotated[
     list[str] | None,
-    typer.Option("--m", help="Widths: --m 10,25,63 (default six from n/100 to n/10)."),
+    typer.Option(
+        "--m",
+        help="Widths: --m 10,25,63 or a range with a count, 10:50:5 (default six from n/100 to "
+        "n/10).",
+    ),
 ]
 Theory = Annotated[
     list[str] | None,
     typer.Option(
-        help="Only this theory (may be repeated); superscale predict --theories lists them."
+        help="Only these theories: --theory weak,mean_field; superscale predict --theories lists "
+        "them."
     ),
 ]
 Sampling = Annotated[
@@ -180,21 +188,28 @@ def read_widths(words: list[str] | None, n: int) -> list[int]:
 
 
 def read_integers(name: str, words: list[str]) -> list[int]:
-    """Return the whole numbers that ``--name 1,2 --name 3`` lists.
+    """Return the whole numbers that ``--name 1,2 --name 0:20:5`` lists.
 
     Examples
     --------
     >>> read_integers("seed", ["0,1", "5"])
     [0, 1, 5]
+    >>> read_integers("m", ["0:20:5"])
+    [0, 5, 10, 15, 20]
     """
     values = []
     for word in ",".join(words).split(","):
+        numbers = _read_range(name, word) if ":" in word else [word]
         try:
-            values.append(int(word))
+            whole = [int(number) for number in numbers]
+            if whole != numbers and ":" in word:
+                raise ValueError
         except ValueError:
             raise ValueError(
-                f"--{name} {word!r} is not a whole number: give some as --{name} 10,25,63"
+                f"--{name} {word!r} is not a whole number: give some as --{name} 10,25,63, or a "
+                "range of whole numbers with a count, 10:50:5"
             ) from None
+        values += whole
     return values
 
 
@@ -211,20 +226,42 @@ def read_numbers(name: str, words: list[str]) -> list[float]:
     values: list[float] = []
     for word in ",".join(words).split(","):
         try:
-            values += _read_range(word) if ":" in word else [float(word)]
-        except (ValueError, ZeroDivisionError):
+            values += _read_range(name, word) if ":" in word else [float(word)]
+        except ValueError as error:
+            if ":" in word:
+                raise
             raise ValueError(
                 f"--{name.replace('_', '-')} {word!r} is not a number: give some as 0,0.5,1, or a "
                 "range with a count, 0:2:17"
-            ) from None
+            ) from error
     return values
 
 
-def _read_range(word: str) -> list[float]:
-    ends, count = word.rsplit(":", 1)
-    first, last = (float(end) for end in ends.split(":"))
-    step = (last - first) / (int(count) - 1)
-    return [*(first + k * step for k in range(int(count) - 1)), last]
+def _read_range(name: str, word: str) -> list[float]:
+    """Return the numbers of FIRST:LAST:COUNT, both ends with them."""
+    try:
+        low, high, number = word.split(":")
+        first, last, count = float(low), float(high), int(number)
+    except ValueError:
+        first, last, count = math.nan, math.nan, 0
+    if not math.isfinite(last - first) or not _FEWEST <= count <= _MOST:
+        raise ValueError(
+            f"--{name.replace('_', '-')} {word!r} is no range: give FIRST:LAST:COUNT with a count "
+            f"from {_FEWEST} to {_MOST}, as 0:2:17"
+        )
+    step = (last - first) / (count - 1)
+    return [*(first + k * step for k in range(count - 1)), last]
+
+
+def split_names(words: list[str] | None) -> list[str] | None:
+    """Return the names that ``--name a,b --name c`` lists.
+
+    Examples
+    --------
+    >>> split_names(["weak,mean_field", "strong_even"])
+    ['weak', 'mean_field', 'strong_even']
+    """
+    return [name.strip() for name in ",".join(words).split(",")] if words else None
 
 
 def given(**options: Any) -> dict[str, Any]:

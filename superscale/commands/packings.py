@@ -182,7 +182,11 @@ def pack(
         "method": found.method,
         "coherence": found.coherence,
         "cosine": found.cosine,
-        "bound": {"name": found.bound.name, "value": found.bound.value},
+        "bound": {
+            "name": found.bound.name,
+            "value": found.bound.value,
+            "of": "cosine" if objective == "cosine" else "coherence",
+        },
         "gap": found.gap,
         "tight_pairs": found.tight_pairs,
         "rigid": found.is_rigid,
@@ -199,7 +203,11 @@ def pack(
         print(f"{n} vectors in R^{width}, {objective} {number(found.value, 12)}{exact}")
         print(f"by {found.method}")
         print(f"largest |t| {found.coherence:.12g}, largest t {found.cosine:.12g}")
-        print(f"least possible: {found.bound.value:.12g} ({found.bound.name}), gap {found.gap:.3g}")
+        largest = "t" if objective == "cosine" else "|t|"
+        print(
+            f"largest {largest} of any such vectors: at least {found.bound.value:.12g} "
+            f"({found.bound.name}), gap {found.gap:.3g}"
+        )
         rigid = "rigid" if found.is_rigid else "not rigid"
         print(f"{found.tight_pairs} pairs touch ({rigid}), {found.angles.size} different overlaps")
     if found.interrupted:

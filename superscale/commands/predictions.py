@@ -62,7 +62,7 @@ def predict(
         _show_theories(features)
         return
     # What is explained is predicted, and nothing else: a solver takes seconds for each width.
-    named = [x for x in (explain, latex) if x] or theory or None
+    named = [x for x in (explain, latex) if x] or opt.split_names(theory)
     widths = opt.read_widths(m, frequencies.n)
     # predict itself says what is wrong with another word for the sampling.
     prediction = predict_losses(

@@ -55,7 +55,7 @@ def fit(
     ] = None,
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     alpha_test: Annotated[
-        list[float] | None, typer.Option(help="Exponent to test (may be repeated; default 1).")
+        list[str] | None, typer.Option(help="Exponents to test: 0.5,1 (default 1).")
     ] = None,
     forecast: Annotated[
         list[str] | None, typer.Option(help="Widths to forecast the loss at: 16384,32768.")
@@ -103,7 +103,8 @@ def fit(
         found = fit_power_law(**columns, floor=floor, huber=huber)
     if only is not None:
         found.points.find_group(only)
-    record = _analyse(found, level, alpha_test or [1.0], samples, seed, cluster is not None)
+    tests = opt.read_numbers("alpha_test", alpha_test or ["1"])
+    record = _analyse(found, level, tests, samples, seed, cluster is not None)
     resampled = record.pop("resampled")
     names = found.points.groups if only is None else (only,)
     if widths:

@@ -66,6 +66,10 @@ class PackingCertificate:
     coefficients: tuple[Fraction, ...]
 
     def __post_init__(self) -> None:
+        for name in ("n", "m"):
+            object.__setattr__(self, name, check_integer(name, getattr(self, name)))
+        if self.kind not in ("lines", "code"):
+            raise ValueError(f"kind = {self.kind!r} is not allowed: give 'lines' or 'code'")
         object.__setattr__(self, "cosine", Fraction(self.cosine))
         object.__setattr__(self, "coefficients", _exact(self.coefficients))
 
@@ -255,6 +259,8 @@ class EnergyCertificate:
     coefficients: tuple[Fraction, ...]
 
     def __post_init__(self) -> None:
+        for name in ("n", "m"):
+            object.__setattr__(self, name, check_integer(name, getattr(self, name)))
         object.__setattr__(self, "coefficients", _exact(self.coefficients))
 
     @property

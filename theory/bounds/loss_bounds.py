@@ -77,6 +77,10 @@ class LossBound:
     vacuous_from: float
     given: bool = False
 
+    def __post_init__(self) -> None:
+        for name in ("n", "m"):
+            object.__setattr__(self, name, check_integer(name, getattr(self, name)))
+
     def verify(self) -> bool:
         """Repeat the whole proof in rational arithmetic, from the certificates alone.
 

@@ -39,6 +39,8 @@ def test_pack(call, tmp_path):
     relu = ["--objective", "relu_energy", "--b", -0.2, "--starts", 1]
     code, out, _ = call("pack", "--n", 20, "--m", 4, *relu)
     assert code == 0 and "relu_energy" in out
+    # The bound is one of the largest overlap, not of the energy.
+    assert "largest |t| of any such vectors: at least" in out and "least possible" not in out
     _, out, _ = call("pack", "--n", 10, "--m", 4, "--objective", "cosine", "--csv")
     assert out.startswith("overlap,pairs")
 

@@ -30,6 +30,19 @@ def test_predict_for_machines(call):
     assert [float(row["loss"]) for row in rows] == pytest.approx(expected)
 
 
+def test_lists_and_ranges(call):
+    rows = []
+    for options in (
+        ["--m", "10:30:3", "--theory", "weak,strong_even"],
+        ["--m", 10, "--m", "20,30", "--theory", "weak", "--theory", "strong_even"],
+    ):
+        code, out, _ = call("predict", "--n", 100, *options, "--json")
+        assert code == 0
+        rows.append(json.loads(out)["rows"])
+    assert rows[0] == rows[1] and [row["m"] for row in rows[0]] == [10, 20, 30]
+    assert set(rows[0][0]["exponent"]) == {"weak", "strong_even"}
+
+
 @pytest.mark.parametrize(
     "options",
     [["--law", "linear"], ["--law", "exponential", "--scale", 40], ["--n", 10**9, "--alpha", 1.2]],

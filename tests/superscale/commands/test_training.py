@@ -84,9 +84,14 @@ def test_sweep_names_what_failed_and_what_it_set_aside(call, tmp_path):
         (["--m", "3;4"], "--m '3;4' is not a whole number: give some as --m 10,25"),
         (
             ["--m", "3", "--alpha", "0:2"],
-            "--alpha '0:2' is not a number: give some as 0,0.5,1",
+            "--alpha '0:2' is no range: give FIRST:LAST:COUNT",
         ),
-        (["--m", "3", "--alpha", "0:2:1"], "--alpha '0:2:1' is not a number"),
+        (["--m", "3", "--alpha", "x"], "--alpha 'x' is not a number: give some as 0,0.5,1"),
+        *(
+            (["--m", "3", "--alpha", word], f"--alpha {word!r} is no range")
+            for word in ("0:2:1", "0:2:0", "0:2:-3", "0:2:1e3", "0:inf:3", "nan:2:3", "0:2:3:4")
+        ),
+        (["--m", "3:4:3"], "--m '3:4:3' is not a whole number"),
         (["--m", "3", "--law", "zipf"], "frequencies = 'zipf' is not allowed"),
         (["--m", "3", "--recipe", "slow"], "recipe = 'slow' is not allowed"),
         (["--m", "3", "--dask", "tcp://127.0.0.1:1"], "--dask needs --store"),

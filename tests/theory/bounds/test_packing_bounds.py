@@ -388,3 +388,22 @@ def test_table():
     found = bounds(20, 5)
     assert repr(found) == str(found) and "<table" in found._repr_html_()
     assert "P_k(1) = 1" in str(found.certificate) and len(str(found.certificate)) < 200
+
+
+@pytest.mark.parametrize(("name", "value"), [("n", 6.5), ("m", 3.5), ("n", 0), ("m", 0)])
+def test_certificates_are_of_whole_numbers(name, value):
+    """The polynomial t² - 1/10 refutes 6 lines in R^3, and says nothing of 6.5."""
+    f = (Fraction(1, 3) - Fraction(1, 10), Fraction(0), Fraction(2, 3))
+    size = {"n": 6, "m": 3}
+    assert PackingCertificate(**size, kind="lines", cosine=Fraction(3, 10), coefficients=f).verify()
+    with pytest.raises(ValueError, match=f"{name} = {value} is not allowed"):
+        PackingCertificate(
+            **size | {name: value}, kind="lines", cosine=Fraction(3, 10), coefficients=f
+        )
+    with pytest.raises(ValueError, match=f"{name} = {value} is not allowed"):
+        EnergyCertificate(**size | {name: value}, potential=PowerPotential(2), coefficients=f)
+
+
+def test_a_certificate_of_an_unknown_kind():
+    with pytest.raises(ValueError, match="kind = 'line' is not allowed"):
+        PackingCertificate(6, 3, "line", Fraction(3, 10), (Fraction(1),))
