@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from numerics.tensors.stored import refuse_pointer
+
 # In this order: a tab or a semicolon is rarely part of a word or a number, a comma often is.
 _SEPARATORS = {"tab": "\t", "semicolon": ";", "comma": ",", "blank": " "}
 _NAMES = {mark: name for name, mark in _SEPARATORS.items()}
@@ -114,15 +116,15 @@ def _read_lines(path: Path, what: str) -> list[str]:
         raise ValueError(f"{path} is a directory: give a CSV or TSV file of {what}")
     if not path.exists():
         raise ValueError(f"{path} does not exist: give a CSV or TSV file of {what}")
+    data = path.read_bytes()
+    refuse_pointer(path, data)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not UTF-8 text (byte {error.start}): give a CSV or TSV file of {what}; "
             "iconv -t UTF-8 converts other encodings"
         ) from None
-    if text.startswith("version https://git-lfs"):
-        raise ValueError(f"{path} is a Git LFS pointer, not the file: run git lfs pull")
     return re.split("\r\n|\r|\n", text)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from empirical.counts.token_counts import TokenCounts
 from empirical.progress import Report, report
+from numerics.tensors.stored import refuse_pointer
 from theory.checks import read_only
 
 if TYPE_CHECKING:
@@ -148,11 +149,14 @@ def _open_tokenizer(source: str | Path | Tokenizer) -> Tokenizer:
     elif isinstance(source, (str, Path)):
         path = Path(source)
         path = path / "tokenizer.json" if path.is_dir() else path
-        if not path.is_file():
+        data = b""
+        if not path.exists():
             raise ValueError(f"{path} does not exist: give a tokenizer.json, or its folder")
         try:
-            encoder = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+            data = path.read_bytes()
+            encoder = Tokenizer.from_str(data.decode())
         except Exception as error:  # the package raises no narrower class
+            refuse_pointer(path, data)
             raise ValueError(f"{path} is not a tokenizer.json: {error}") from None
     else:
         raise TypeError(
@@ -220,6 +224,8 @@ def _read(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         while True:
             data = file.read(_PIECE)
+            if place == 0:
+                refuse_pointer(path, data)
             try:
                 yield decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:

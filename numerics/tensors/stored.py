@@ -202,8 +202,13 @@ def check_file(path: Path) -> None:
             f"{path} is a pipe or a device, which cannot be mapped: write it to a file first"
         )
     with path.open("rb") as file:
-        if file.read(len(_POINTER)) == _POINTER:
-            raise ValueError(f"{path} is a Git LFS pointer, not the file: run git lfs pull")
+        refuse_pointer(path, file.read(len(_POINTER)))
+
+
+def refuse_pointer(path: Path, start: bytes) -> None:
+    """Raise ValueError if a file that begins with ``start`` is a pointer of Git LFS."""
+    if start.startswith(_POINTER):
+        raise ValueError(f"{path} is a Git LFS pointer, not the file: run git lfs pull")
 
 
 class TruncatedError(ValueError):

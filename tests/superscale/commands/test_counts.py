@@ -175,3 +175,45 @@ def test_every_command_that_reads_counts_is_told_how(call, tmp_path):
         assert code == 2 and "--decimal goes with --counts FILE" in err
     code, _, err = call(*frequencies, "--counts", path, "--separator", "x")
     assert code == 2 and "separator = 'x' is not allowed" in err
+
+
+def test_counts_go_on_to_a_padded_unembedding(call, text, tmp_path):
+    import superscale as ss
+
+    tk = pytest.importorskip("tokenizers")
+    # Tokens that a table of text may trip over: marks, separators, line ends, numbers.
+    odd = ['"', ",", ";", "7", "1,000", "\n", "\r", "\x85", "\u2028", "'", "=", ""]
+    vocabulary = {"?": 0} | {f"w{k}": k + 1 for k in range(200)}
+    vocabulary |= {token: k for k, token in enumerate(odd, len(vocabulary))}
+    made = tk.Tokenizer(tk.models.WordLevel(vocabulary, unk_token="?"))
+    made.pre_tokenizer = tk.pre_tokenizers.WhitespaceSplit()
+    made.save(str(tmp_path / "odd.json"))
+    n = len(vocabulary)
+    code, _, _ = call(
+        "count", text, "--tokenizer", tmp_path / "odd.json", "-o", tmp_path / "odd.csv"
+    )
+    assert code == 0
+    W = np.random.default_rng(5).standard_normal((n, 8))
+    np.save(tmp_path / "padded.npy", np.r_[W, np.zeros((11, 8))])
+    counted = ["--counts", tmp_path / "odd.csv", "--column", "count", "--json"]
+    code, out, _ = call("analyze", tmp_path / "padded.npy", *counted)
+    report = json.loads(out)["rows"][0]
+    assert (code, report["n"], report["rows_left_out"]) == (0, n, 11)
+    counts = ss.counts.read_counts(tmp_path / "odd.csv", "count")
+    right = ss.unembeddings.analyze(W, counts=counts).weighted_overlaps.results[0].mean_square
+    found = report["weighted_overlaps"][0]["statistics"]["mean_square"]["value"]
+    assert found == pytest.approx(right, rel=1e-12)
+
+
+def test_git_lfs_pointers_are_no_text_to_count(call, text, tokenizer, tmp_path):
+    pointer = tmp_path / "pointer"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\nsize 3\n")
+    for arguments in (
+        ["zipf", pointer],
+        ["count", pointer, "--tokenizer", tokenizer],
+        ["count", text, "--tokenizer", pointer],
+    ):
+        code, out, err = call(*arguments)
+        assert (code, out) == (2, "")
+        assert "pointer is a Git LFS pointer, not the file: run git lfs pull" in err
+        assert len(err.splitlines()) == 1
