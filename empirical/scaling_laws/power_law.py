@@ -22,6 +22,12 @@ from empirical.scaling_laws.profile_likelihood import LinearQuantity, Profile
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_real
 
+_NOT_APART = "floor and exponent cannot be told apart: "
+_REMEDY = (
+    "give more widths over a wider range, or fit without a floor (floor=False, --no-floor); "
+    "see compare()"
+)
+
 
 def fit_power_law(
     m: ArrayLike,
@@ -193,7 +199,8 @@ def _warn(fit: PowerLawFit) -> list[str]:
     points = fit.points
     if fit.floor and not math.isfinite(fit.coefficient):
         found.append(
-            "a logarithm fits best: no exponent above 0 and no floor can be named; see compare()"
+            _NOT_APART + "a logarithm fits best, and no exponent above 0 and no floor can be "
+            f"named; {_REMEDY}"
         )
     elif float(fit.best.slope.min()) <= 0:
         found.append("the loss does not fall with m: C is not positive")
@@ -205,14 +212,16 @@ def _warn(fit: PowerLawFit) -> list[str]:
         )
     if fit.huber is None:
         if fit.dof <= 0 and not points.known:
-            found.append("as many parameters as points: no errors can be given")
+            found.append(
+                "as many parameters as points: no errors can be given"
+                + (f", nor can the floor be told from the exponent; {_REMEDY}" if fit.floor else "")
+            )
         else:
             region = fit.interval()
             if fit.floor and region.open_low and fit.alpha > 0:
                 found.append(
-                    "floor and exponent cannot be told apart: at 95 % a logarithm fits as well, "
-                    "alpha has no lower end above 0 and the floor none at all; give wider m or "
-                    "more points"
+                    _NOT_APART + "at 95 % a logarithm fits as well, alpha has no lower end above 0 "
+                    f"and the floor none at all; {_REMEDY}"
                 )
             if region.open_high:
                 found.append(
@@ -235,18 +244,16 @@ def _doubt_floor(fit: PowerLawFit) -> list[str]:
     """Return a warning where the data do not need a floor."""
     if not fit.floor or fit.alpha == 0 or float(fit.best.slope.min()) <= 0:
         return []
-    start = "floor and exponent cannot be told apart: "
     if len(fit.points.groups) == 1:  # no floor is then a case of this law
         if fit.dof <= 0 and not fit.points.known:
             return []
         low, high = fit.profile.bounds(fit.interval(), 0.95, LinearQuantity(0, "floor"))
-        if not low <= 0 <= high:
+        if not low <= 0 <= high or math.isinf(low):  # without an end: said before
             return []
-        return [start + f"at 95 % the floor may be 0 ({low:.3g} … {high:.3g}); see compare()"]
+        return [f"{_NOT_APART}at 95 % the floor may be 0 ({low:.3g} … {high:.3g}); {_REMEDY}"]
     own = score(fit.points, fit.rss, len(fit.points.groups) + 2)["AICc"]
     gain = own - score_law(fit.points, "no floor")["AICc"]
     if not gain > -2:  # also where AICc does not exist
         return []
-    return [
-        start + f"without floors, and a C for each group, AICc is {gain:+.1f} lower; see compare()"
-    ]
+    change = f"{gain:.1f} lower" if gain > 0 else f"only {-gain:.1f} higher"
+    return [f"{_NOT_APART}without floors, and a C for each group, AICc is {change}; {_REMEDY}"]

@@ -332,6 +332,43 @@ def test_warns_where_floor_and_exponent_cannot_be_told_apart():
         fit_power_law(wide, 3 / wide**0.5 + 1 + 3e-3 * rng.standard_normal(6))
 
 
+NOT_APART = "floor and exponent cannot be told apart"
+
+
+def share_with_doubt(floor, fits=200):
+    """Return the share of fits, to five noisy points, that say that the floor is not determined."""
+    m, rng = np.array([10.0, 25, 63, 160, 400]), np.random.default_rng(7)
+    law, doubts = 3 / m**1.5 + floor, 0
+    for _ in range(fits):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = fit_power_law(m, law + 1e-4 * rng.standard_normal(m.size))
+        doubts += any(NOT_APART in text for text in fit.warnings)
+        for text in fit.warnings:
+            if NOT_APART in text:
+                assert "floor=False" in text and "more widths" in text
+                assert text.split()[0] in str(fit)
+    return doubts / fits
+
+
+def test_says_that_a_floor_is_not_determined_at_its_level():
+    """At a floor of 0 the 95 % interval holds 0 in 95 % of the fits; the bounds are 3.2 errors."""
+    assert 0.90 <= share_with_doubt(0.0) <= 0.995
+    assert share_with_doubt(2e-3, 50) == 0  # 20 times the noise of a point: the data decide
+
+
+def test_three_strong_widths_are_no_test_of_a_floor():
+    m, loss = [10, 25, 63], [0.30, 0.22, 0.13]
+    with pytest.warns(UserWarning, match=f"{NOT_APART}: a logarithm.*--no-floor"):
+        fit = fit_power_law(m, loss)
+    assert fit.alpha == 0
+    with pytest.warns(UserWarning, match="nor can the floor be told from the exponent.*--no-floor"):
+        fit_power_law(m, [0.0943, 0.0376, 0.0152])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fit_power_law(m, loss, floor=False).alpha > 0
+
+
 def test_warns_where_many_groups_need_no_floor():
     m, groups = np.tile(M, 2), np.repeat(["a", "b"], M.size)
     noise = 0.01 * np.random.default_rng(1).standard_normal(m.size)
