@@ -7,6 +7,7 @@ approximates any law of bounded support.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,11 @@ import numpy as np
 import sympy as sp
 
 from theory.checks import check_real
+
+# Ends of the support, and their inverses: fourth powers and their products stay floats.
+_LARGEST = 1e50
+# Shares of their sum; exact moments of rarer values take sympy minutes.
+_SMALLEST_SHARE = 1e-30
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,7 +41,8 @@ class Activation:
         If an end or a share is not a number, or ``shares`` not a sequence of numbers.
     ValueError
         If low < 0 (the model's output is a ReLU: it cannot follow negative features),
-        high <= low, a share is negative, or all are 0.
+        high <= low, ``high`` is outside 1e-50..1e50, ``low`` above 0 but below 1e-50 of it, a share
+        is negative, or above 0 but below 1e-30 of their sum, or all are 0.
 
     Examples
     --------
@@ -55,11 +62,24 @@ class Activation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "low", check_real("low", self.low, 0.0))
         object.__setattr__(self, "high", check_real("high", self.high, self.low, strict=True))
+        if not 1 / _LARGEST <= self.high <= _LARGEST:
+            raise ValueError(
+                f"high = {self.high:g} is not allowed: powers of v leave the range of floats; "
+                f"measure v in other units, with high from {1 / _LARGEST:g} to {_LARGEST:g}"
+            )
+        if 0 < self.low < self.high / _LARGEST:
+            raise ValueError(f"low = {self.low:g} is not allowed: next to {self.high:g} give 0")
         if isinstance(self.shares, str) or not isinstance(self.shares, Iterable):
             raise TypeError(f"shares = {self.shares!r}: give a weight for each cell, as (3, 1)")
         shares = tuple(check_real("a share", share, 0.0) for share in self.shares)
-        if not sum(shares) > 0:
-            raise ValueError(f"shares = {self.shares}: give at least one above 0")
+        if not 0 < sum(shares) < math.inf:
+            raise ValueError(f"shares = {self.shares}: give at least one above 0, and a finite sum")
+        tiny = [share for share in shares if 0 < share < _SMALLEST_SHARE * sum(shares)]
+        if tiny:
+            raise ValueError(
+                f"shares contain {tiny[0]:g}, less than {_SMALLEST_SHARE:g} of their sum, which no "
+                "result can show: give 0"
+            )
         if len(shares) == 1:
             shares = (1.0,)
         object.__setattr__(self, "shares", shares)

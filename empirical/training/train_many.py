@@ -21,7 +21,14 @@ from empirical.training.recipes import BETAS, EPS
 from empirical.training.run import TrainingRun
 from empirical.training.settings import Recipe, TrainingChanges, make_settings, plan
 from empirical.training.steps import make_sampler
-from empirical.training.train import check_width, finish, record, record_every, start
+from empirical.training.train import (
+    check_feasible,
+    check_width,
+    finish,
+    record,
+    record_every,
+    start,
+)
 from numerics.sampling import FeatureBatch
 from theory.checks import check_integer
 from theory.features import Features, as_features
@@ -105,6 +112,8 @@ def train_many(
         )
         for seed, decay in zip(seed_list, decays.tolist(), strict=True)
     ]
+    for kind in shown:
+        check_feasible(kind, m, settings[0], count)
     device = settings[0].device
     starts = [start(n, m, one) for one in settings]
     W, b = (

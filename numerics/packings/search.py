@@ -7,7 +7,6 @@ interference energy of the toy model.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -31,6 +30,7 @@ from theory.activation import UNIFORM
 from theory.bounds.certificates import Kind
 from theory.bounds.packing_bounds import bounds
 from theory.checks import check_finite, check_integer, check_real
+from theory.computing.memory import check_memory
 from theory.computing.one_thread import one_thread
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
@@ -136,12 +136,13 @@ def pack(
     energy = _energy(objective, n, p, features, r, b)
     kind: Kind = "lines" if objective == "coherence" else "code"
     if energy is None:
-        _check_memory(n, m, 8 * 3 * n * m)
+        check_memory(f"n = {n}, m = {m}", 8 * 3 * n * m, "give fewer vectors")
         found = _explicit(n, m, kind == "lines") if explicit else None
         if found is not None:
             return found
         goal = max(goal, bounds(n, m, kind, degree=0).best.value + _MET)
-    _check_memory(n, m, 8 * (_SQUARE_ARRAYS * n * n + _VECTOR_ARRAYS * n * m))
+    needed = 8 * (_SQUARE_ARRAYS * n * n + _VECTOR_ARRAYS * n * m)
+    check_memory(f"n = {n}, m = {m}", needed, "give fewer vectors")
     _compile()
     with one_thread() if n <= _ONE_THREAD else nullcontext(), Deadline(seconds) as deadline:
         improve: Callable[[], tuple[Array, float]]
@@ -152,19 +153,6 @@ def pack(
         else:
             improve = partial(_descend_start, energy, n, m, rng, deadline)
         return _search(improve, objective, starts, goal, deadline, progress)
-
-
-def _check_memory(n: int, m: int, needed: int) -> None:
-    """Refuse a size for which the machine has too little memory."""
-    try:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # the system does not say
-        memory = 16 * 2**30
-    if needed > 0.8 * memory:
-        raise ValueError(
-            f"n = {n}, m = {m} needs about {needed / 2**30:.3g} GiB of memory and this machine has "
-            f"{memory / 2**30:.3g} GiB, of which a search takes 80 %: give fewer vectors"
-        )
 
 
 def _is_worthwhile(energy: Energy | None, n: int, m: int, kind: Kind, deadline: Deadline) -> bool:

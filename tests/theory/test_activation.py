@@ -6,13 +6,16 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from theory.activation import UNIFORM, Activation
+from theory.features import Features
+from theory.frequencies import Frequencies
+from theory.regimes.weak import weak_loss
 
 
 def test_the_papers_law():
     assert [UNIFORM.moment(k) for k in range(4)] == [1, 1, sp.Rational(4, 3), 2]
 
 
-@given(st.floats(0, 2), st.floats(0.01, 3), st.integers(1, 5))
+@given(st.just(0.0) | st.floats(1e-40, 2), st.floats(0.01, 3), st.integers(1, 5))
 def test_moments_against_quadrature(low, width, k):
     v = Activation(low, low + width)
     value, _ = quad(lambda x: x**k / width, low, low + width)
@@ -83,3 +86,30 @@ def test_text_that_fits_a_line():
 
 def test_one_cell_is_uniform_whatever_its_share():
     assert Activation(0, 2, (7,)) == UNIFORM
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ({"high": 1e200}, r"high = 1e\+200 is not allowed: powers of v leave the range"),
+        ({"high": 1e-200}, "measure v in other units, with high from 1e-50"),
+        ({"low": 1e-300, "high": 1.0}, "low = 1e-300 is not allowed: next to 1 give 0"),
+        ({"shares": (1e-300, 1)}, "shares contain 1e-300, less than 1e-30 of their sum"),
+        ({"shares": (1e308, 1e308)}, "a finite sum"),
+    ],
+)
+def test_numbers_that_floats_cannot_follow_are_refused(ends, message):
+    with pytest.raises(ValueError, match=message):
+        Activation(**ends)
+
+
+@pytest.mark.parametrize(
+    "v",
+    [Activation(0, 1e50), Activation(1e-50, 1), Activation(0, 1e-50), Activation(0, 2, (1e-30, 1))],
+)
+def test_the_ends_of_what_is_allowed_work(v):
+    """The loss goes as v²: compared with the same law in units of its largest value."""
+    words = Frequencies.power_law(50, 1.0)
+    unit = Activation(v.low / v.high, 1, v.shares)
+    found, wanted = (weak_loss(Features(words, law), 5) for law in (v, unit))
+    assert found / v.high**2 == pytest.approx(wanted, rel=1e-12)

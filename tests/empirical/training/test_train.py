@@ -8,6 +8,7 @@ import empirical.training.torch_steps as torch_steps
 from empirical.training.steps import FusedSteps
 from empirical.training.torch_steps import TorchSteps
 from empirical.training.train import DivergenceError, train
+from empirical.training.train_many import train_many
 from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.sampling import FeatureSampler
 from theory.activation import Activation
@@ -142,6 +143,32 @@ def test_progress_is_reported():
     seen = []
     train(SMALL, 6, progress=lambda done, total: seen.append((done, total)), **QUICK)
     assert seen == [(step, 120) for step in range(1, 121)]
+
+
+@pytest.mark.parametrize("density", [0.05, 2.0])
+def test_one_sample_a_step_in_two_ways(density):
+    """Most batches are empty at E = 0.05; compiled steps and torch's end at the same loss."""
+    words = Frequencies.power_law(40, 1.0, density=density)
+    quick = {"batch": 1, "steps": 60, "evaluation_samples": 1000}
+    fused, plain = (train(words, 5, backend=name, **quick).loss for name in ("fused", "torch"))
+    assert fused == pytest.approx(plain, rel=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["fused", "torch"])
+def test_sizes_beyond_memory_are_refused(backend):
+    with pytest.raises(ValueError, match=r"training with batch = 1\d* needs about .* GiB .* batch"):
+        train(SMALL, 4, batch=10**12, backend=backend)
+    with pytest.raises(ValueError, match="training with n = 1000000, m = 1000000 needs about"):
+        train(Frequencies.power_law(10**6, 1.0), 10**6, backend=backend)
+    with pytest.raises(ValueError, match="needs about"):
+        train_many(SMALL, 4, seeds=2, batch=10**12)
+
+
+def test_v_beyond_single_precision_is_refused():
+    with pytest.raises(ValueError, match="overflows the single precision .* 1e.08 or less"):
+        train(Features(SMALL, Activation(high=1e9)), 4, **QUICK)
+    run = train(Features(SMALL, Activation(high=1e8)), 4, **QUICK)
+    assert np.isfinite(run.loss) and np.isfinite(run.model.W).all()
 
 
 @pytest.mark.parametrize("learning_rate", [1e3, 1e6])
