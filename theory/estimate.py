@@ -173,6 +173,8 @@ class Theory:
         it beside models that were trained so.
     group : str
         A name for several theories; ``predict(theory=group)`` gives those that apply.
+    undefined : str
+        Where a theory that applies has no number (NaN): shown beneath tables.
 
     Examples
     --------
@@ -194,6 +196,7 @@ class Theory:
     by_default: bool = True
     superposition: Literal["strong", "weak"] = "strong"
     group: str = ""
+    undefined: str = ""
 
     def applies(self, features: Features) -> bool:
         """Return whether the theory applies to these features."""

@@ -60,6 +60,7 @@ THEORIES: tuple[Theory, ...] = (
         equiangular_derivation,
         LineStyle("equiangular", "tab:blue", "--"),
         refuses=need_uniform,
+        undefined="n directions overlap equally only where m < n <= m(m + 1)/2",
     ),
     Theory(
         "strong_even",
@@ -87,6 +88,7 @@ THEORIES: tuple[Theory, ...] = (
         LineStyle("hard_wall", "tab:purple", "-."),
         refuses=need_uniform,
         by_default=False,
+        undefined="no wall below the largest overlap, or no loss and so no exponent",
     ),
     Theory(
         "gaussian",

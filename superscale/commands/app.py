@@ -74,8 +74,14 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_common)
     for command in COMMANDS:
-        app.command()(command)
+        # The first sentence, whole: the parser would cut it to fit one line.
+        app.command(short_help=_first_sentence(command))(command)
     return app
+
+
+def _first_sentence(command: Callable[..., Any]) -> str:
+    paragraph = " ".join((command.__doc__ or "").split("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -104,7 +110,7 @@ def _run(arguments: list[str]) -> int:
             warnings.showwarning = _show_warning
             # The commands list each of them.
             warnings.filterwarnings("ignore", r"\d+ of \d+ runs failed")
-            code = build_app()(arguments, standalone_mode=False)
+            code = build_app()(arguments, prog_name="superscale", standalone_mode=False)
         if code == _INTERRUPTED:  # the parser's own answer to Ctrl-C
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0

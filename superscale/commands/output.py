@@ -148,15 +148,25 @@ def show_table(
     print("\n".join([*titles, *[""] * bool(titles), *lines, ""]))
 
 
+def show_undefined(names: Iterable[str]) -> None:
+    """Say beneath a table why theories have a dash in it."""
+    from theory.registry import THEORIES
+
+    reasons = {one.name: one.undefined for one in THEORIES}
+    for name in names:
+        if reasons.get(name):
+            print(f"–: {name}: {reasons[name]}")
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """Write a number for a table; a dash where there is none.
 
     Examples
     --------
-    >>> number(0.123456), number(float("nan"))
-    ('0.1235', '–')
+    >>> number(0.123456), number(float("nan")), number(float("inf"))
+    ('0.1235', '–', 'inf')
     """
-    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}g}"
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}g}"
 
 
 def with_error(value: float | None, stderr: float, digits: int = 4) -> str:
@@ -209,6 +219,11 @@ def show_comparison(comparison: Comparison) -> None:
     heads += [f"measured/{name}" for name in theories]
     details = [name.replace("_", " ") for name in details]
     show_table(title, [*heads, *details], body, lead=len(lead))
+    show_undefined(
+        name
+        for name in theories
+        if any(math.isnan(row.predicted.get(name, math.nan)) for row in rows)
+    )
     for curve, fits in comparison.exponents.items():
         shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())
         print(f"exponents, {curve}: {shown}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,8 +13,11 @@ from superscale.commands.output import (
     number,
     show_for_machines,
     show_table,
+    show_undefined,
     write_outputs,
 )
+
+_KINDS = ("predicted", "exponent")
 
 if TYPE_CHECKING:
     from theory.features import Features
@@ -53,6 +57,11 @@ def predict(
 
     outputs = output or []
     check_outputs(outputs)
+    text = opt.given(explain=explain, latex=latex, theories=theories or None)
+    needless = opt.given(json=json or None, csv=csv or None, output=outputs)
+    if len(text) > 1 or (text and needless):
+        _, other = [*text, *needless][:2]
+        raise ValueError(f"--{next(iter(text))} prints text, and nothing else: leave out --{other}")
     form = opt.read_form(separator, decimal, thousands)
     frequencies, source = opt.build_frequencies(
         law, n, alpha, scale, density, counts, top, column, form
@@ -114,6 +123,11 @@ def _show(prediction: Prediction, rows: list[dict[str, Any]]) -> None:
             ]
             for row in rows
         ],
+    )
+    show_undefined(
+        name
+        for name in exponents
+        if any(math.isnan(row[kind].get(name, 0)) for row in rows for kind in _KINDS)
     )
 
 

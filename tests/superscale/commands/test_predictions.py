@@ -30,6 +30,28 @@ def test_predict_for_machines(call):
     assert [float(row["loss"]) for row in rows] == pytest.approx(expected)
 
 
+def test_a_dash_has_its_reason_beneath(call):
+    reason = "equiangular: n directions overlap equally only where m < n <= m(m + 1)/2"
+    _, out, _ = call("predict", "--n", 100, "--m", "5,20")
+    assert reason in out and out.index("–") < out.index(reason)
+    _, out, _ = call("predict", "--n", 100, "--m", 20)
+    assert "–" not in out
+    # The loss of m = n is 0, with an infinite exponent: a number, not a gap.
+    _, out, _ = call("predict", "--n", 10, "--m", 10, "--theory", "weak")
+    assert "inf" in out and "–" not in out
+    _, out, _ = call("compare", "--reference", "fig1-weak")
+    assert reason in out
+
+
+@pytest.mark.parametrize("text", [["--explain", "weak"], ["--latex", "weak"], ["--theories"]])
+@pytest.mark.parametrize("other", [["--json"], ["--csv"], ["--output", "x.json"]])
+def test_text_is_no_data(call, tmp_path, monkeypatch, text, other):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("predict", *text, *other)
+    assert code == 2 and out == "" and list(tmp_path.iterdir()) == []
+    assert f"{text[0]} prints text, and nothing else: leave out {other[0]}" in err
+
+
 def test_lists_and_ranges(call):
     rows = []
     for options in (

@@ -119,6 +119,7 @@ def test_without_arguments_there_is_a_line_for_each_command(call):
     lines = out.splitlines()
     for command in COMMANDS:
         assert sum(line.split()[:1] == [command.__name__] for line in lines) == 1
+    assert "..." not in out.partition("Commands:")[2]  # no line is cut
 
 
 def test_json_or_csv(call):
