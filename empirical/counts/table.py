@@ -34,7 +34,7 @@ def read_counts(
         CSV, TSV, blank-separated, or what ``uniq -c`` prints; a file or a pipe.
     column : str or int, optional
         Header name, or number from 1. Needed only if several columns hold numbers, or the only one
-        looks like ranks.
+        looks like ranks; "count" in a table of ``TokenCounts.save`` (``superscale count``).
     separator : {"tab", "semicolon", "comma", "blank"} or str, optional
         What separates cells; found from the file by default.
     decimal, thousands : str, optional
@@ -63,6 +63,8 @@ def read_counts(
     array([60., 30.])
     """
     table = read_table(path, "counts", separator, thousands)
+    if column is None and table.rows[0][:3] == ("id", "token", "count"):
+        column = "count"  # a table that TokenCounts.save wrote
     numbers = {
         k: parse_numbers(
             table.path, [[row[k] for row in table.rows]], decimal, thousands, whole=True

@@ -137,6 +137,8 @@ def choose_rows(rows: slice | ArrayLike, n: int) -> NDArray[np.int64]:
         ends = [end for end in (rows.start, rows.stop) if end is not None]
         if not all(isinstance(end, (int, np.integer)) and 0 <= end <= n for end in ends):
             raise ValueError(f"rows {rows.start}:{rows.stop} are not all there: stay within 0:{n}")
+        if not (rows.step is None or (isinstance(rows.step, int) and rows.step > 0)):
+            raise ValueError(f"rows: a step of {rows.step} is not allowed: give one of at least 1")
         chosen = np.arange(n)[rows]
     else:
         chosen = np.asarray(rows)

@@ -122,6 +122,9 @@ def test_chosen_rows(tmp_path):
     [
         (slice(0, 401), r"rows 0:401 are not all there: stay within 0:400"),
         (slice(-3, None), "rows -3:None are not all there"),
+        (slice(0, 5, 0), "a step of 0 is not allowed"),
+        (slice("a", 5), "rows a:5 are not all there"),
+        (np.ones(400, dtype=bool), "numbers of rows"),
         (slice(5, 5), "give a slice within 0:400"),
         ([400], "numbers of rows from 0 to 399"),
         ([-1], "numbers of rows"),

@@ -195,10 +195,12 @@ def test_counts_go_on_to_a_padded_unembedding(call, text, tmp_path):
     assert code == 0
     W = np.random.default_rng(5).standard_normal((n, 8))
     np.save(tmp_path / "padded.npy", np.r_[W, np.zeros((11, 8))])
-    counted = ["--counts", tmp_path / "odd.csv", "--column", "count", "--json"]
+    counted = ["--counts", tmp_path / "odd.csv", "--json"]
     code, out, _ = call("analyze", tmp_path / "padded.npy", *counted)
     report = json.loads(out)["rows"][0]
     assert (code, report["n"], report["rows_left_out"]) == (0, n, 11)
+    named = call("analyze", tmp_path / "padded.npy", *counted, "--column", "count")[1]
+    assert json.loads(named)["rows"][0] == report
     counts = ss.counts.read_counts(tmp_path / "odd.csv", "count")
     right = ss.unembeddings.analyze(W, counts=counts).weighted_overlaps.results[0].mean_square
     found = report["weighted_overlaps"][0]["statistics"]["mean_square"]["value"]
