@@ -6,6 +6,7 @@ function of (done, total) is called instead, False does neither.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,4 +56,37 @@ def report(progress: bool | Report, label: str) -> Iterator[Report]:
         yield advance
     finally:
         if bar.live.is_started:  # stopping prints an empty line even where nothing was drawn
+            bar.stop()
+
+
+@contextmanager
+def report_rounds(label: str) -> Iterator[Callable[[int], None]]:
+    """Yield a function of the rounds done, for work of which nobody knows how many it takes.
+
+    Shows them with the time on a terminal, also while the first round lasts.
+
+    Examples
+    --------
+    >>> with report_rounds("solving") as advance:
+    ...     advance(1)
+    """
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda rounds: None
+        return
+    text = TextColumn("{task.description}: {task.completed} rounds")
+    bar = Progress(SpinnerColumn(), text, TimeElapsedColumn(), console=console, transient=True)
+    task = bar.add_task(label)
+    timer = threading.Timer(_DELAY, bar.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda rounds: bar.update(task, completed=rounds)
+    finally:
+        timer.cancel()
+        timer.join()
+        if bar.live.is_started:
             bar.stop()

@@ -66,12 +66,15 @@ class Request:
         Whether features are active independently, or exactly one at a time.
     executor : concurrent.futures.Executor or None
         Where a solver may solve for several widths at once.
+    progress : callable or None
+        Called as progress(rounds) after each round of a solver without an executor.
     """
 
     features: Features
     m: NDArray[np.int64]
     sampling: Sampling = "bernoulli"
     executor: Executor | None = None
+    progress: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ its record here: ``predict``, plots, tables and the command line take it from th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 
 import numpy as np
@@ -120,6 +120,7 @@ def predict(
     *,
     sampling: Sampling = "bernoulli",
     executor: Executor | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Prediction:
     """Predict loss and local exponent at each width, by every theory that applies.
 
@@ -141,6 +142,9 @@ def predict(
         "gaussian" and "mean_field" take "one_hot".
     executor : concurrent.futures.Executor, optional
         Solves for several widths at once, the same numbers as one by one.
+    progress : callable, optional
+        Called as progress(rounds) after each round of the solver of "gaussian" or "mean_field" at
+        each width (see ``solve_mean_field``), unless an executor does the work.
 
     Returns
     -------
@@ -174,7 +178,7 @@ def predict(
     widths = read_only(check_widths(m, features.n))
     check_sampling(sampling, features.density)
     chosen = _choose(features, theory, sampling)
-    request = Request(features, widths, sampling, executor)
+    request = Request(features, widths, sampling, executor, progress)
     estimates = {one.name: one.estimate(request) for one in chosen}
     scalar = np.ndim(m) == 0
     if scalar:

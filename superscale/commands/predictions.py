@@ -52,6 +52,7 @@ def predict(
 
     Example: superscale predict --alpha 1.5 --n 1000000 --m 100,1000,10000
     """
+    from empirical.progress import report_rounds
     from theory.features import Features
     from theory.registry import predict as predict_losses
 
@@ -74,12 +75,14 @@ def predict(
     named = [x for x in (explain, latex) if x] or opt.split_names(theory)
     widths = opt.read_widths(m, frequencies.n)
     # predict itself says what is wrong with another word for the sampling.
-    prediction = predict_losses(
-        features,
-        widths if m or not explain else widths[:1],
-        named,
-        sampling=sampling,  # type: ignore[arg-type]
-    )
+    with report_rounds("solving") as advance:
+        prediction = predict_losses(
+            features,
+            widths if m or not explain else widths[:1],
+            named,
+            sampling=sampling,  # type: ignore[arg-type]
+            progress=advance,
+        )
     if explain:
         print(prediction.explain(explain))
         return

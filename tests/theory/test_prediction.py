@@ -249,6 +249,27 @@ def test_solved_by_an_executor_or_one_by_one():
     assert np.array_equal(alone.loss["gaussian"], shared.loss["gaussian"])
 
 
+def test_progress_counts_the_rounds_of_each_width():
+    """As many as the solver says, and it does not change the numbers; raising ends the work."""
+    even, seen = Frequencies.power_law(40, alpha=0.0), []
+    shown = predict(even, [8, 16], theory="gaussian", progress=seen.append)
+    assert np.array_equal(
+        shown.loss["gaussian"], predict(even, [8, 16], "gaussian").loss["gaussian"]
+    )
+    second = seen.index(1, 1)
+    for rounds, found in zip(
+        (seen[:second], seen[second:]), shown["gaussian"].details, strict=True
+    ):
+        assert rounds == list(range(1, len(rounds) + 1))
+        assert len(rounds) >= found.rounds  # those of the search for live features come before
+
+    def stop(rounds):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(even, 8, theory="gaussian", progress=stop)
+
+
 def test_one_active_feature_at_a_time():
     even = Frequencies.power_law(40, alpha=0.0)
     one = predict(even, 12, theory="mean_field", sampling="one_hot").loss["mean_field"]

@@ -74,8 +74,11 @@ def _estimate(name: str, request: Request) -> Estimate:
     """Solve at each width, one by one or by the executor; NaN at width 1 (no law of overlaps)."""
     optimised = name == "mean_field"
     solve = partial(_solve, request.features, sampling=request.sampling, optimised=optimised)
-    each = map if request.executor is None else request.executor.map
-    found = tuple(each(solve, [int(width) for width in request.m]))
+    widths = [int(width) for width in request.m]
+    if request.executor is None:
+        found = tuple(solve(width, progress=request.progress) for width in widths)
+    else:
+        found = tuple(request.executor.map(solve, widths))
 
     def column(quantity: str) -> NDArray[np.float64]:
         return np.array([np.nan if one is None else getattr(one, quantity) for one in found])

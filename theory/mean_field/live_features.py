@@ -7,6 +7,7 @@ features upwards; the derivative is that of the minimum with respect to the size
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -102,9 +103,7 @@ def _try_live(
 ) -> Trial:
     """Return the coarse minimum for one number of live features."""
     merged = merge_groups(group_features(features, groups, live))[0]
-    problem = Problem(
-        merged, like.m, like.activation, like.one_hot, like.optimised, like.options.coarse()
-    )
+    problem = replace(like, groups=merged, options=like.options.coarse())
     p, importance = float(features.p[live - 1]), float(features.importance[live - 1])
     activity = importance * p
     nothing = problem.model.moments[2] - problem.model.moments[1] ** 2 * p

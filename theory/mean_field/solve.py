@@ -15,6 +15,8 @@ which happens at n < 3m, they are the result: no smooth overlap law describes th
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 from theory.checks import Sampling, check_integer, check_sampling
@@ -44,6 +46,7 @@ def solve_mean_field(
     optimised: bool = True,
     antipodal: bool = True,
     options: SolverOptions | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> MeanField:
     """Minimise the mean-field loss at one width.
 
@@ -65,6 +68,9 @@ def solve_mean_field(
         ``optimised``.
     options : SolverOptions, optional
         Tolerances and iteration limits.
+    progress : callable, optional
+        Called as progress(rounds) after each round of the solver, their number so far: usually 10
+        to 30 in the end.
 
     Returns
     -------
@@ -103,6 +109,7 @@ def solve_mean_field(
             one_hot,
             optimised,
             options or DEFAULTS,
+            None if progress is None else _count_rounds(progress),
         )
         live, coarse, start = search_live(ranked, m, groups, like)
         problem = replace(like, groups=group_features(ranked, groups, live))
@@ -117,3 +124,8 @@ def solve_mean_field(
         if pairs.loss < (1 - EQUAL_LOSSES) * smooth.loss - floor:
             return report_pairs(pairs, features, m, groups, sampling)
         return smooth
+
+
+def _count_rounds(progress: Callable[[int], None]) -> Callable[[], None]:
+    rounds = itertools.count(1)
+    return lambda: progress(next(rounds))

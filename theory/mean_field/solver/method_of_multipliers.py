@@ -89,6 +89,8 @@ def descend(problem: Problem, near: Minimum | None, decided: Decision | None = N
     state = initialise(problem, near)
     while state.round < problem.options.rounds:
         state = step(problem, state)
+        if problem.after_round is not None:
+            problem.after_round()
         found = converged(problem, state, decided)
         if found is not None:
             return found

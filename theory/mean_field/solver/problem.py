@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -35,6 +36,8 @@ class Problem:
         Whether overlaps are variables; if not they are Gaussian with the Welch variance.
     options : SolverOptions
         Number of nodes, bounds, and the constants of the solver.
+    after_round : callable or None
+        Called without arguments after each round of the solver.
     """
 
     groups: FeatureGroups
@@ -43,6 +46,7 @@ class Problem:
     one_hot: bool = False
     optimised: bool = True
     options: SolverOptions = DEFAULTS
+    after_round: Callable[[], None] | None = None
 
     @cached_property
     def settings(self) -> SolverOptions:
