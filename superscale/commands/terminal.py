@@ -41,6 +41,8 @@ _ASCII = str.maketrans(
     }
 )  # fmt: skip
 _HANDLER = "superscale.ascii"
+# What Python does with other characters by default: an exception, or an escape sequence (stderr).
+_UNREADABLE = ("strict", "surrogateescape", "backslashreplace")
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -80,7 +82,7 @@ def prepare_streams() -> None:
         if stream is None:
             # Also takes the descriptor, which the next file opened would get.
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
-        elif getattr(stream, "errors", None) in ("strict", "surrogateescape"):
+        elif getattr(stream, "errors", None) in _UNREADABLE:
             with contextlib.suppress(AttributeError):  # replaced by what has no encoding
                 stream.reconfigure(errors=_HANDLER)
 
