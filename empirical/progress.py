@@ -1,11 +1,14 @@
-"""Progress bars: on stderr, on a terminal only, from two seconds of work on.
+"""Progress on stderr: a bar on a terminal, from two seconds of work on, elsewhere lines.
 
-A function that takes ``progress`` calls ``report(progress, "training")``: True shows a bar, a
+A pipe, a log file or a notebook gets a line every half minute.
+
+A function that takes ``progress`` calls ``report(progress, "training")``: True shows progress, a
 function of (done, total) is called instead, False does neither.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +17,7 @@ from contextlib import contextmanager
 Report = Callable[[int, int], None]
 
 _DELAY = 2.0  # seconds of work before a bar is shown
+_EVERY = 30.0  # seconds from a line to the next
 
 
 @contextmanager
@@ -45,12 +49,18 @@ def report(progress: bool | Report, label: str) -> Iterator[Report]:
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console, transient=True)
     task = bar.add_task(label, total=None)
-    begun = time.monotonic()
+    begun = shown = time.monotonic()
 
     def advance(done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
         bar.update(task, completed=done, total=total)
-        if console.is_terminal and time.monotonic() - begun > _DELAY:
-            bar.start()
+        if console.is_terminal:
+            if now - begun > _DELAY:
+                bar.start()
+        elif now - shown >= _EVERY:
+            shown = now
+            sys.stderr.write(f"{label}: {done} of {total} after {now - begun:.0f} s\n")
 
     try:
         yield advance

@@ -1,12 +1,14 @@
 import functools
 import io
+import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import rich.console
 
 import empirical.progress as module
-from empirical.progress import report_rounds
+from empirical.progress import report, report_rounds
 
 
 def shown_after(seconds, monkeypatch, terminal=True):
@@ -27,3 +29,34 @@ def test_long_work_shows_its_rounds_and_short_work_nothing(monkeypatch):
     assert shown_after(0.3, monkeypatch, terminal=False) == ""
     monkeypatch.setattr(module, "_DELAY", 60.0)
     assert shown_after(0.0, monkeypatch) == ""
+
+
+def test_lines_where_there_is_no_terminal(monkeypatch, capsys):
+    clock = iter([0.0, 10.0, 29.0, 30.0, 45.0, 61.0, 90.9])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with report(True, "training") as advance:
+        for done in range(1, 7):
+            advance(done, 6)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["training: 3 of 6 after 30 s", "training: 5 of 6 after 61 s"]
+
+
+def test_a_bar_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(module, "_DELAY", -1.0)
+    monkeypatch.setenv("TERM", "xterm")
+    with report(True, "training") as advance:
+        advance(3, 7)
+    assert "training" in sys.stderr.getvalue() and "3/7" in sys.stderr.getvalue()
+
+
+def test_no_progress_and_a_function(capsys):
+    told = []
+    for wanted in (False, lambda done, total: told.append((done, total))):
+        with report(wanted, "training") as advance:
+            advance(1, 2)
+    assert told == [(1, 2)] and capsys.readouterr() == ("", "")
