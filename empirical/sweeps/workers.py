@@ -44,7 +44,7 @@ class _Process(SpawnProcess):
     def start(self) -> None:
         main = sys.modules["__main__"]
         with _STARTING:  # two threads may start processes: the second must not keep our name
-            spec = main.__spec__
+            spec = getattr(main, "__spec__", None)
             main.__spec__ = ModuleSpec("__main__", None)
             try:
                 super().start()

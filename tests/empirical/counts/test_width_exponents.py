@@ -85,6 +85,14 @@ def test_errors_of_the_counts_by_all_draws_of_blocks(bursts, monkeypatch):
     assert found.stderr[COUNTS] == pytest.approx(np.std(values, axis=0), rel=0.05)
 
 
+def test_resamples_are_the_same_however_many_are_formed_at_once(bursts, monkeypatch):
+    wanted = predict_width_exponents(bursts, [30, 300], seed=3).stderr[COUNTS]
+    monkeypatch.setattr(module, "_AT_ONCE", 1)
+    found = predict_width_exponents(bursts, [30, 300], seed=3).stderr[COUNTS]
+    other = predict_width_exponents(bursts, [30, 300], seed=4).stderr[COUNTS]
+    assert np.array_equal(found, wanted) and not np.array_equal(other, wanted)
+
+
 def test_errors_of_the_counts_hold_in_repetition(bursts):
     found = predict_width_exponents(bursts, [30, 300])
     rng = np.random.default_rng(3)

@@ -73,7 +73,8 @@ def test_what_is_finished_is_not_trained_again(tmp_path, monkeypatch, undisturbe
 
 def test_a_failed_cell_does_not_stop_the_others(tmp_path):
     grid = {"m": 3, "n": 40, "weight_decay": [-1.0, -1e9]}
-    result = sweep(grid, store=tmp_path, workers=1, **QUICK)
+    with pytest.warns(module.FailedRunsWarning, match="1 of 2 runs failed, the first: .* m = 3"):
+        result = sweep(grid, store=tmp_path, workers=1, **QUICK)
     assert len(result.rows) == 1
     (failure,) = result.failures
     assert (

@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import differential_evolution
 
+import theory.rank_frequency.fits as module
 from theory.rank_frequency.fits import fit_rank_law, maximise
 from theory.rank_frequency.laws import PARAMETERS, gradient, log_weights
 from theory.rank_frequency.zipf_exponent import fit_zipf
@@ -231,3 +233,20 @@ def test_bad_input():
     fit = fit_rank_law(counts, "zipf_mandelbrot", (50, 150))
     with pytest.raises(ValueError, match="no value at rank 1"):
         fit.frequencies()
+
+
+def test_fits_hold_blas_to_one_thread(monkeypatch):
+    """Their products are thin: on a busy machine threads made a fit to 10 000 ranks six times as slow."""
+    seen, plain = set(), module.normalise
+
+    def recording(eta):
+        pools = threadpoolctl.threadpool_info()
+        seen.update(one["num_threads"] for one in pools if one["user_api"] == "blas")
+        return plain(eta)
+
+    monkeypatch.setattr(module, "normalise", recording)
+    with threadpoolctl.threadpool_limits(2):
+        fit_rank_law(np.round(1e4 / np.arange(1.0, 20)), "zipf")
+        assert seen == {1}
+        after = {one["num_threads"] for one in threadpoolctl.threadpool_info()}
+    assert 2 in after
