@@ -236,7 +236,7 @@ def test_bad_input():
 
 
 def test_fits_hold_blas_to_one_thread(monkeypatch):
-    """Their products are thin: on a busy machine threads made a fit to 10 000 ranks six times as slow."""
+    """Products are thin: on a busy machine threads made fits to 10 000 ranks six times as slow."""
     seen, plain = set(), module.normalise
 
     def recording(eta):
