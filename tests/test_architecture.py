@@ -193,7 +193,7 @@ def test_a_command(edits, capsys):
     assert len(edits.made) == row.places and edits.made[1] in row.files
 
     assert run(capsys, "toy", "--times", 3) == "toy toy toy \n"
-    assert "Say that a toy is a toy." in run(capsys, "--help")
+    assert "Say that a toy is a toy" in run(capsys, "--help")
     assert "How often to say it." in run(capsys, "toy", "--help")
     assert app.run(["toy", "--times", "0"]) == 2
     assert "--times 0 is not allowed" in capsys.readouterr().err

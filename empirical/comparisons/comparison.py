@@ -162,7 +162,15 @@ class Comparison:
         return record
 
     def __str__(self) -> str:
-        table = self.to_dataframe().dropna(axis=1, how="all")
+        whole = self.to_dataframe().dropna(axis=1, how="all")
+        # What was predicted and measured, and the settings that vary.
+        fixed = [
+            name
+            for name in ("curve", "m", "density", "alpha")
+            if name in whole and name != self.x and whole[name].nunique() == 1
+        ]
+        extra = [*(name for row in self.rows[:1] for name in row.details), "seeds"]
+        table = whole.drop(columns=[*fixed, *extra], errors="ignore")
         lines = [short_table(table, float_format=lambda value: f"{value:.4g}")]
         for curve, fits in self.exponents.items():
             shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())

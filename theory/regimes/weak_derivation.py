@@ -149,7 +149,8 @@ def derive_weak(case: str, activation: Activation = UNIFORM) -> WeakForm:
         ),
         Step("leading exponent", f"For {tail.regime}:", exponent["leading"]),
     )
-    title = f"Weak superposition, {case.replace('_', ' ')}: the loss from the model"
+    law = case.replace("power_law", "power law, alpha")
+    title = f"Weak superposition, {law}: the loss from the model"
     return WeakForm(loss, exponent, parts, tail.regime, Derivation(title, (*steps, *summary)))
 
 

@@ -161,7 +161,9 @@ def test_values_for_people_and_machines(comparison):
     import json
 
     json.dumps(record, allow_nan=False)
-    assert "measured" in str(comparison) and "<table" in comparison._repr_html_()
+    header = str(comparison).splitlines()[0].split()
+    assert {"m", "weak", "measured", "stderr", "measured/weak"} <= set(header)
+    assert "<table" in comparison._repr_html_()
 
 
 def test_picture(comparison):
