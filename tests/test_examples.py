@@ -1,6 +1,7 @@
 """Each example runs to its end, with fewer steps; one of them in a process of its own."""
 
 import importlib.util
+import re
 import runpy
 import subprocess
 import sys
@@ -42,6 +43,18 @@ def in_this_process(script, capsys):
     return capsys.readouterr().out
 
 
+def assert_readme_says(shown):
+    """Compare the exponent and its intervals in README with those that the example prints."""
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    alpha = float(re.search(r"alpha = ([\d.]+) ±", shown)[1])
+    assert f"α = {alpha:.3f}" in readme
+    for kind in ("profile", "bootstrap over clusters"):
+        low, high = map(
+            float, re.search(rf"alpha ([\d.]+) … ([\d.]+) \(95%, {kind}", shown).groups()
+        )
+        assert f"{low:.2f} … {high:.2f}" in readme
+
+
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_example(name, tmp_path, monkeypatch, capsys):
     if name == "word_frequencies" and importlib.util.find_spec("wordfreq") is None:
@@ -50,6 +63,9 @@ def test_example(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [script, *ARGUMENTS[name]])
     run = in_a_process if name == "derive_weak_loss" else in_this_process
-    assert len(run(script, capsys).splitlines()) > 5
+    shown = run(script, capsys)
+    assert len(shown.splitlines()) > 5
+    if name == "fit_language_models":
+        assert_readme_says(shown)
     if "--output" in ARGUMENTS[name]:
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
