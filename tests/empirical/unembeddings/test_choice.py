@@ -431,8 +431,7 @@ def test_a_doubt_is_asked_about_in_one_line(tmp_path, tensors, message, tied, co
     assert "\n" not in str(error.value)
 
 
-def test_the_layouts_are_told_apart():
-    """Each doubt is about one tensor: without it the rest is read."""
+def test_there_are_fifty_different_layouts():
     labels = [one.id for one in (*RIGHT, *ASKED)]
     assert len(set(labels)) == len(labels) >= 50
 
