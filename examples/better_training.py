@@ -1,4 +1,8 @@
-"""What better training changes in the published figures, and what it confirms.
+"""
+What better training changes in the published figures
+=====================================================
+
+What better training changes in the published figures, and what it confirms.
 
 Run ``python examples/better_training.py`` (seconds). It reads the measurements that come with the
 package (models of the published recipe and of the fast one) and the published points of

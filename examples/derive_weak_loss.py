@@ -1,4 +1,8 @@
-"""From the model to the loss, by symbols: weak superposition for frequencies p_i ∝ i^-alpha.
+"""
+The weak loss, derived by computer algebra
+==========================================
+
+From the model to the loss, by symbols: weak superposition for frequencies p_i ∝ i^-alpha.
 
 Run ``python examples/derive_weak_loss.py`` (seconds). It prints its results and stores nothing.
 """

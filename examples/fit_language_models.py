@@ -1,4 +1,8 @@
-"""How the loss of language models falls with their width, and how certain the answer is.
+"""
+The loss of language models against their width
+===============================================
+
+How the loss of language models falls with their width, and how certain the answer is.
 
 Run ``python examples/fit_language_models.py`` (seconds). The losses are those of 27 models on 4
 data sets (arXiv 2505.10465, Figure 8, digitised); they share C and alpha, and each family has a

@@ -1,7 +1,11 @@
-"""Weak theory against the published losses of Figure 1, for three laws of frequency.
+"""
+The published losses beside the weak theory
+===========================================
 
-Run ``python examples/published_losses.py`` (seconds). It prints tables and writes the figure
-published.png; it stores nothing else.
+Weak theory against the published losses of Figure 1, for three laws of frequency.
+
+Run ``python examples/published_losses.py`` (seconds). It prints tables, shows a figure,
+and stores nothing.
 
 The theory gives the loss of a model that keeps the m most frequent features. Where the published
 loss is higher, frequent features died (their biases start at N(0, 1)); where it is lower, the model
@@ -10,8 +14,7 @@ superposition. The second table gives, for each published loss, the number of mo
 that a model with this loss would keep.
 """
 
-import argparse
-
+import matplotlib.pyplot as plt
 import numpy as np
 
 import superscale as ss
@@ -24,10 +27,6 @@ LAWS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--output", default="published.png")
-    arguments = parser.parse_args()
-
     comparison = ss.published.compare_reference("fig1-weak")
     print(comparison.settings["source"], "\n")
     print("measured / weak theory")
@@ -48,9 +47,8 @@ def main() -> None:
         ]
         print(f"{curve:12s}" + "".join(f"{r:8d}" for r in kept))
 
-    axes = comparison.plot()
-    axes.figure.savefig(arguments.output, dpi=150)
-    print("\nwrote", arguments.output)
+    comparison.plot()
+    plt.show()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import superscale as ss
 from superscale.commands.app import build_app
 
 ROOT = Path(__file__).parents[1]
-PATTERNS = ("*.md", "docs/*.md", "examples/*.py", "studies/**/*.py", "benchmarks/*.py")
+PATTERNS = ("*.md", "docs/**/*.md", "examples/*.py", "studies/**/*.py", "benchmarks/*.py")
 DOCUMENTS = sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern))
 SOURCES = sorted((ROOT / "superscale").rglob("*.py"))
 COMMANDS = typer.main.get_command(build_app()).commands

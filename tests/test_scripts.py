@@ -65,7 +65,7 @@ def test_faults_are_seen():
 
 def texts():
     """Yield every text that may name a script."""
-    places = ("*.md", "docs/*.md", "studies/**/*.json", "benchmarks/*.json", ".ci/*")
+    places = ("*.md", "docs/**/*.md", "studies/**/*.json", "benchmarks/*.json", ".ci/*")
     folders = ("theory", "numerics", "empirical", "superscale", "tests", *FOLDERS)
     for pattern in (*places, *(f"{folder}/**/*.py" for folder in folders)):
         yield from (path for path in ROOT.glob(pattern) if path != Path(__file__))

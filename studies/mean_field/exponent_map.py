@@ -2,9 +2,9 @@
 
 Run ``python studies/mean_field/exponent_map.py`` (about 20 minutes on 2 cores). With the name of a
 part, such as words or trained, it computes only that part again; with draw, it only draws
-docs/exponents.png. Nothing is fitted. Exponents are slopes of ln L between neighbouring widths;
-those of the map are compared with models trained at the same settings. Results are stored in
-studies/mean_field/exponent_map.json.
+docs/science/exponents.png. Nothing is fitted. Exponents are slopes of ln L between neighbouring
+widths; those of the map are compared with models trained at the same settings. Results are stored
+in studies/mean_field/exponent_map.json.
 """
 
 import itertools
@@ -108,7 +108,7 @@ def draw(record):
     right.set(xscale="log", xlabel="n/m", ylabel="local exponent")
     right.legend()
     plt.tight_layout()
-    plt.savefig(Path(__file__).parents[2] / "docs" / "exponents.png", dpi=110)
+    plt.savefig(Path(__file__).parents[2] / "docs" / "science" / "exponents.png", dpi=110)
 
 
 def main():

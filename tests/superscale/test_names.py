@@ -38,7 +38,7 @@ def test_every_name_is_listed_once():
 
 
 ROOT = FOLDER.parent
-FILES = ("*.md", "docs/*.md", "examples/*.py", "studies/**/*.py", "benchmarks/*.py")
+FILES = ("*.md", "docs/**/*.md", "examples/*.py", "studies/**/*.py", "benchmarks/*.py")
 TEXTS = [path for pattern in FILES for path in sorted(ROOT.glob(pattern))]
 
 

@@ -29,7 +29,7 @@ _KEPT = (
 )
 _CHECKED = (
     "checked against trained losses at n = 300 … 3000, n/m = 7 … 86, alpha = 0 … 2, exponential "
-    "and linear frequencies, E = 0.3 … 3 (docs/mean_field.md); beyond, it is unchecked"
+    "and linear frequencies, E = 0.3 … 3 (docs/science/mean_field.md); beyond, it is unchecked"
 )
 ASSUMPTIONS = {
     "gaussian": (
