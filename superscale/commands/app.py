@@ -20,14 +20,13 @@ import typer
 from superscale import __version__
 from superscale.commands import (
     comparisons,
-    counts,
+    examples,
     matrices,
     packings,
     predictions,
-    scaling_laws,
     training,
-    unembeddings,
 )
+from superscale.commands.language_models import counts, scaling_laws, unembeddings
 from superscale.commands.terminal import drop_streams, finish_streams, prepare_streams
 
 # In the order of --help; a function's name is the command's, its docstring the help.
@@ -45,6 +44,7 @@ COMMANDS: tuple[Callable[..., Any], ...] = (
     comparisons.reproduce,
     counts.count,
     counts.zipf,
+    examples.example,
 )
 
 _INTERRUPTED = 130

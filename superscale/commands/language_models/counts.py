@@ -130,7 +130,7 @@ def zipf(
     the counts themselves. A table that superscale count --blocks wrote brings errors that hold for
     words that come in bursts.
 
-    Example: superscale zipf counts.csv --first 1 --last 10000 --m 100,1000 --output fig.png
+    Example: superscale zipf counts.csv --first 1 --last 1000 --m 100,1000 --output zipf.png
     """
     from empirical.counts.width_exponents import predict_width_exponents
     from empirical.counts.zipf import compare_zipf

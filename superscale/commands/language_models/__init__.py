@@ -1,0 +1,1 @@
+"""Commands about language models: token counts, unembeddings and loss curves."""
