@@ -5,12 +5,13 @@ equal and with exponential frequencies are trained as those of studies/mean_fiel
 (rates and steps in studies/mean_field/two_phases.json). The squared Wasserstein distance between
 the overlaps of two groups and those of random directions is a lower bound of their mean squared
 displacement. Its sum over all pairs is compared with n m/2, and the loss with the prediction.
-Results are stored in studies/mean_field/budgets.json.
+Results are stored in studies/mean_field/budgets.json; with the word print they are printed again.
 """
 
 import itertools
 import json
 import platform
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,17 @@ def share_of_budget(W, frequencies):
     return moved / (n * m / 2)
 
 
+def show(row):
+    """Print one model."""
+    print(
+        f"{row['law']}, E = {row['density']:g}, m = {row['m']}, n/m = {N / row['m']:.1f}: loss "
+        f"{row['loss']:.4g}, predicted {row['predicted']:.4g} "
+        f"({row['predicted'] / row['loss'] - 1:+.1%}), share of the budget {row['share']:.2f}, "
+        f"d ln L/d ln budget {-row['gained_by_budget']:.2f}",
+        flush=True,
+    )
+
+
 def main():
     rows = []
     growth_rate, rate = PHASES["rates"][str(N)]
@@ -71,12 +83,7 @@ def main():
                 "share": share_of_budget(run.model.W, f),
             }  # fmt: skip
             rows.append(row)
-            print(
-                f"{law}, m = {m}: loss {row['loss']:.4g}, predicted {row['predicted']:.4g} "
-                f"({row['predicted'] / row['loss'] - 1:+.1%}), share of the budget "
-                f"{row['share']:.2f}, d ln L/d ln budget {-row['gained_by_budget']:.2f}",
-                flush=True,
-            )
+            show(row)
     record = {
         "command": "python studies/mean_field/budgets.py",
         "python": platform.python_version(),
@@ -87,4 +94,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["print"]:
+        for model in json.loads(Path(__file__).with_suffix(".json").read_text())["models"]:
+            show(model)
+    else:
+        main()

@@ -123,13 +123,26 @@ def main():
                 record[name] = list(pool.map(train if name == "trained" else solve, jobs))
                 path.write_text(json.dumps(record, indent=1) + "\n")
                 print(name, flush=True)
-    for n, alpha, m, slope in [*slopes(record["map"]), *slopes(record["words"])]:
+    for n, alpha, m, slope in slopes(record["map"]):
         print(f"n = {n}, alpha = {alpha:g}, n/m = {n / m:.1f}: exponent {slope:.2f}")
+    beyond = [slope for *_, slope in slopes(record["words"])]
+    for row, slope in itertools.zip_longest(record["words"], beyond):
+        print(f"words, m = {row['m']}, n/m = {row['n'] / row['m']:.0f}: loss {row['loss']:.3g} "
+              f"(uncertainty {row['uncertainty'] / row['loss']:.1%})"
+              f"{'' if slope is None else f', slope to the next {slope:.2f}'}")  # fmt: skip
     for name, rows in record.items():
         if name.startswith("fixed"):
-            for row in (row for row in rows if "live" in row):
-                print(f"{name}, n = {row['n']}, m = {row['m']}: loss {row['loss']:.4g}, exponent "
-                      f"{row['exponent']:.2f}, {row['live']} live")  # fmt: skip
+            fixed = RATIOS if "m²" not in name else SQUARES
+            for k, row in enumerate(rows):
+                if "live" in row:
+                    print(f"{name}, fixed at {fixed[k // len(SIZES)]}: n = {row['n']}, m = "
+                          f"{row['m']}, n/m = {row['n'] / row['m']:.0f}: loss {row['loss']:.4g}, "
+                          f"exponent {row['exponent']:.2f}, {row['live']} live")  # fmt: skip
+    for alphas in ((0, 1.5), (1.5, 2)):
+        worst = max(row["uncertainty"] / row["loss"] for row in record["map"]
+                    if alphas[0] <= row["alpha"] <= alphas[1])  # fmt: skip
+        print(f"uncertainty of the losses of the map, alpha from {alphas[0]} to {alphas[1]}: at "
+              f"most {worst:.1%}")  # fmt: skip
     found = {(alpha, m): slope for _, alpha, m, slope in slopes(record["map"])}
     differences = []
     for _, alpha, m, slope in slopes(record["trained"]):

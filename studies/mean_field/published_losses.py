@@ -7,10 +7,11 @@ recipe of Figure 7, mostly at n = 1000). The others, thinned evenly in rank, hav
 mean field. Where the mean field keeps too few features, its loss is the prediction. Nothing is
 fitted to a loss. The points are those of Figure 7b (alpha = 1) and Figure 1d (n = 10 240, another
 recipe, to which the law is extrapolated). Results are stored in
-studies/mean_field/published_losses.json.
+studies/mean_field/published_losses.json; with the word print they are printed again.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,19 @@ def predict(constants, f, m):
     return row
 
 
+def show(rows):
+    """Print each point, and how many are within 20 %."""
+    for row in rows:
+        print(
+            f"Figure {row['figure']}, {row['frequencies']}, m = {row['m']}: published "
+            f"{row['published']:.4g}, mean field of all {row['mean_field']:.4g} ({row['live']} "
+            f"live), with dead features {row['predicted']:.4g}, ratio {row['ratio']:.2f}"
+        )
+    for figure in ("7b", "1d"):
+        within = [abs(row["ratio"] - 1) <= 0.2 for row in rows if row["figure"] == figure]
+        print(f"Figure {figure}: {sum(within)} of {len(within)} within 20 %")
+
+
 def main():
     here = Path(__file__)
     stored = json.loads(here.with_name("dead_features.json").read_text())
@@ -89,23 +103,18 @@ def main():
         row |= predict(constants, f, int(m))
         row["ratio"] = row["predicted"] / row["published"]
         results.append(row)
-        print(
-            f"Figure {figure_name}, {name}, m = {m}: published {loss:.4g}, mean field of all "
-            f"{row['mean_field']:.4g} ({row['live']} live), with dead features "
-            f"{row['predicted']:.4g}, ratio {row['ratio']:.2f}",
-            flush=True,
-        )
     ratios = np.array([row["ratio"] for row in results])
-    for figure_name in ("7b", "1d"):
-        within = [abs(r["ratio"] - 1) <= 0.2 for r in results if r["figure"] == figure_name]
-        print(f"Figure {figure_name}: {sum(within)} of {len(within)} within 20 %")
     record = {
         "command": "python studies/mean_field/published_losses.py",
         "within_20_percent": float(np.mean(np.abs(ratios - 1) <= 0.2)),
         "rows": results,
     }
     here.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    show(results)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["print"]:
+        show(json.loads(Path(__file__).with_suffix(".json").read_text())["rows"])
+    else:
+        main()

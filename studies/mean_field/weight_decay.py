@@ -10,10 +10,11 @@ B is the batch size and L(N) the mean-field loss of the N most frequent features
 antipodal pairs, which training with decay does not reach. The noise of normalised steps is
 ∝ √(p l), the pull of a feature on its norm ∝ p. The one constant κ is the median over points with
 N >= 1.5 m; the balance is then solved for N at every point. Results are stored in
-studies/mean_field/weight_decay.json.
+studies/mean_field/weight_decay.json; with the word print they are printed again.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,19 @@ def solve(m, gamma, kappa, known):
     return low
 
 
+def show(record):
+    """Print the constant, and each run beside the balance."""
+    low, high = record["range"]
+    print(
+        f"{len(record['rows'])} runs, kappa = {record['kappa']:.0f}, from {low:.0f} to {high:.0f}"
+    )
+    for row in record["rows"]:
+        N, found, loss, predicted = (row[k] for k in ("measured", "solved", "loss", "predicted"))
+        print(f"m = {row['m']}, weight decay {row['weight_decay']:.2f}: {N} rows, by the balance "
+              f"{found} ({found / N:.2f}); loss {loss:.4g}, predicted {predicted:.4g} "
+              f"({loss / predicted:.2f} times)")  # fmt: skip
+
+
 def main():
     runs = ss.published.load_measured("row_paper")
     runs = runs[(runs.weight_decay > 0) & (runs.m >= 25)].sort_values(["m", "weight_decay"])
@@ -57,7 +71,6 @@ def main():
             pull = BATCH * FREQUENCIES.p[N - 1]
             constants.append(pull / (run.weight_decay**2 * interference(N, int(run.m), known)))
     kappa = float(np.median(constants))
-    print(f"kappa = {kappa:.0f}, from {min(constants):.0f} to {max(constants):.0f}")
     rows = []
     for m, gamma, N, loss in points:
         found = solve(m, gamma, kappa, known)
@@ -67,12 +80,14 @@ def main():
         )
         rows.append({"m": m, "weight_decay": gamma, "measured": N, "solved": found, "loss": loss,
                      "predicted": total})  # fmt: skip
-        print(f"m = {m}, weight decay {gamma:.2f}: {N} rows, by the balance {found} "
-              f"({found / N:.2f}); loss {loss:.4g}, predicted {total:.4g}", flush=True)  # fmt: skip
     record = {"command": "python studies/mean_field/weight_decay.py", "kappa": kappa,
               "range": [min(constants), max(constants)], "rows": rows}  # fmt: skip
     Path(__file__).with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    show(record)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["print"]:
+        show(json.loads(Path(__file__).with_suffix(".json").read_text()))
+    else:
+        main()
