@@ -7,7 +7,9 @@ from empirical.scaling_laws.exponent_fit import fit_exponent as fit_exponent
 from empirical.scaling_laws.forecast import Forecast as Forecast
 from empirical.scaling_laws.forecast import WidthForecast as WidthForecast
 from empirical.scaling_laws.law_comparison import LawComparison as LawComparison
+from empirical.scaling_laws.loss_table import drop_points as drop_points
 from empirical.scaling_laws.loss_table import read_losses as read_losses
+from empirical.scaling_laws.loss_table import read_runs as read_runs
 from empirical.scaling_laws.power_law import fit_power_law as fit_power_law
 from empirical.scaling_laws.power_law_fit import PowerLawFit as PowerLawFit
 from empirical.scaling_laws.profile_likelihood import Interval as Interval

@@ -1,12 +1,15 @@
-"""Losses from a file: a CSV or TSV table with a column of widths and one of losses.
+"""Losses from a file: a CSV or TSV table with columns of losses and of what they depend on.
 
 Use ``read_losses(path, x="m", y="loss", group="dataset")`` and hand the result to
-``fit_power_law(**columns)``.
+``fit_power_law(**columns)``, or ``read_runs(path, "params", "tokens")`` for ``fit_chinchilla``.
+``drop_points`` leaves some out.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from numpy.typing import NDArray
 
 from empirical.number_formats import parse_numbers
 from empirical.tables import read_table
+from theory.checks import check_integer
 
 
 def read_losses(
@@ -81,11 +85,129 @@ def read_losses(
     return columns
 
 
-def _read_table(path: Path, separator: str | None, thousands: str | None) -> pd.DataFrame:
-    found = read_table(path, "widths and losses", separator, thousands)
+def read_runs(
+    path: str | Path,
+    N: str = "N",
+    D: str = "D",
+    y: str = "loss",
+    m: str | None = None,
+    label: str | None = None,
+    *,
+    separator: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+) -> dict[str, Any]:
+    r"""Read the arguments of ``fit_chinchilla`` from the columns of a table.
+
+    Parameters
+    ----------
+    path : path
+        As for ``read_losses``.
+    N, D, y : str
+        Columns of parameters, training tokens and losses.
+    m, label : str, optional
+        Columns of widths (for ``width_exponent``) and of names.
+    separator, decimal, thousands : str, optional
+        As for ``read_losses``.
+
+    Returns
+    -------
+    dict
+        N, D, loss, and m and labels where they were asked for.
+
+    Raises
+    ------
+    ValueError
+        As ``read_losses``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+    ...     _ = file.write("params,tokens,loss\n1e8,2e9,3.5\n1e9,2e10,2.6\n")
+    ...     file.flush()
+    ...     read_runs(file.name, "params", "tokens")["D"]
+    array([2.e+09, 2.e+10])
+    """
+    path = Path(path)
+    table = _read_table(path, separator, thousands, "parameters, tokens and losses")
+    wanted = [("N", N), ("D", D), ("loss", y), ("m", m)]
+    numeric = {name: given for name, given in wanted if given is not None}
+    columns: dict[str, Any] = _numbers(path, table, numeric, decimal, thousands)
+    if label is not None:
+        columns["labels"] = _names(path, table, label)
+    return columns
+
+
+def drop_points(
+    columns: Mapping[str, Any], highest: int = 0, names: Iterable[str] = ()
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Leave points out of what ``read_losses`` or ``read_runs`` returned.
+
+    Parameters
+    ----------
+    columns : mapping
+        Columns of equal length by name, with "loss".
+    highest : int
+        How many points with the highest losses to leave out. Published fits of one table differ by
+        this (Besiroglu et al., arXiv 2404.10102).
+    names : iterable of str
+        Labels of points to leave out.
+
+    Returns
+    -------
+    kept : dict
+        The columns without those points.
+    left_out : tuple of str
+        The points left out: their labels, or else their places, with their losses.
+
+    Raises
+    ------
+    ValueError
+        If ``highest`` is not from 0 to less than the number of points, points have no labels, or a
+        name is the label of none.
+
+    Examples
+    --------
+    >>> table = {"m": np.array([8, 16, 32]), "loss": np.array([3.0, 2.0, 1.5])}
+    >>> drop_points(table, highest=1)
+    ({'m': array([16, 32]), 'loss': array([2. , 1.5])}, ('point 1 (loss 3)',))
+    """
+    loss = np.asarray(columns["loss"])
+    labels: list[str] | None = columns.get("labels")
+    names = list(names)
+    highest = check_integer("drop_highest", highest, 0)
+    if highest >= loss.size:
+        raise ValueError(
+            f"drop_highest = {highest} is not allowed: there are {loss.size} points, keep some"
+        )
+    for name in names:
+        if labels is None:
+            raise ValueError("points have no names to leave some out by: give a column of labels")
+        if name not in labels:
+            raise ValueError(f"no point is named {name!r}: there is {labels[0]!r}, for example")
+    keep = np.ones(loss.size, dtype=bool)
+    keep[np.argsort(-loss, kind="stable")[:highest]] = False
+    if labels is not None:
+        keep &= np.array([label not in names for label in labels])
+    left_out = tuple(
+        f"{f'point {k + 1}' if labels is None else labels[k]} (loss {loss[k]:.5g})"
+        for k in np.flatnonzero(~keep)
+    )
+    kept = {
+        name: values[keep] if isinstance(values, np.ndarray) else list(compress(values, keep))
+        for name, values in columns.items()
+    }
+    return kept, left_out
+
+
+def _read_table(
+    path: Path, separator: str | None, thousands: str | None, what: str = "widths and losses"
+) -> pd.DataFrame:
+    found = read_table(path, what, separator, thousands)
     if len(found.rows) < 2:
         raise ValueError(
-            f"{path} has no rows below its first line: give a CSV or TSV file of widths and losses"
+            f"{path} has no rows below its first line: give a CSV or TSV file of {what}"
         )
     names, *body = found.rows
     return pd.DataFrame(body, columns=list(names), index=list(found.lines[1:]), dtype=object)

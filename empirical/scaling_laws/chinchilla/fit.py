@@ -103,7 +103,10 @@ class ChinchillaFit:
             inside = here
             for value in side:
                 if excess(value) > 0:
-                    ends.append(float(brentq(excess, inside, value, xtol=1e-10)))
+                    # Data without noise: the interval is shorter than rounding.
+                    exact = excess(inside) >= 0
+                    end = inside if exact else brentq(excess, inside, value, xtol=1e-10)
+                    ends.append(float(end))
                     break
                 inside = value
             else:

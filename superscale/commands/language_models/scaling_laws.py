@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from superscale.commands import options as opt
+from superscale.commands.language_models.chinchilla import fit_runs
 from superscale.commands.output import (
     check_outputs,
     number,
@@ -26,8 +27,26 @@ _SHOWN = 6  # points or clusters of the leave-one-out table
 
 def fit(
     table: Annotated[Path, typer.Argument(help="CSV or TSV with column names in its first line.")],
-    x: Annotated[str, typer.Option("--x", help="Column of widths.")] = "m",
+    x: Annotated[str | None, typer.Option("--x", help="Column of widths (default m).")] = None,
     y: Annotated[str, typer.Option("--y", help="Column of losses.")] = "loss",
+    chinchilla: Annotated[
+        bool,
+        typer.Option(
+            "--chinchilla", help="Fit E + A/N^alpha_N + B/D^alpha_D, N parameters and D tokens."
+        ),
+    ] = False,
+    params: Annotated[
+        str | None, typer.Option(help="With --chinchilla: column of parameters (default N).")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="With --chinchilla: column of tokens (default D).")
+    ] = None,
+    drop_highest: Annotated[
+        int, typer.Option(help="Leave out this many of the highest losses.")
+    ] = 0,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(help="Leave out the points that --label names so.")
+    ] = None,
     group: Annotated[
         str | None,
         typer.Option(help="Column of curves, each with its own floor; family,dataset joins two."),
@@ -51,7 +70,10 @@ def fit(
     ] = True,
     huber: Annotated[
         float | None,
-        typer.Option(help="Robust fit: Huber's threshold on ln(fitted/loss), as 0.001."),
+        typer.Option(
+            help="Robust fit: Huber's threshold on ln(fitted/loss), as 0.001; a large one, 1000, "
+            "gives least squares of ln(loss)."
+        ),
     ] = None,
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     alpha_test: Annotated[
@@ -70,7 +92,12 @@ def fit(
         int | None,
         typer.Option("--n", help="Features (vocabulary): where the law must have broken."),
     ] = None,
-    samples: Annotated[int, typer.Option(help="Resamples of the bootstrap.")] = 999,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            help="Resamples of the bootstrap (default 999; with --chinchilla none unless given)."
+        ),
+    ] = None,
     seed: opt.Seed = 0,
     json: opt.Json = False,
     csv: opt.Csv = False,
@@ -79,13 +106,17 @@ def fit(
     """Fit L = C m^-alpha + floor, with errors, other laws, what one point does, and forecasts.
 
     C and alpha are shared by all groups. With --cluster, forecasts take their intervals from the
-    bootstrap over clusters; without it from the profile likelihood.
+    bootstrap over clusters; without it from the profile likelihood. With --chinchilla, the law of
+    arXiv 2203.15556; a column --x of widths adds the exponent of the width. Huber losses summed or
+    averaged, as published fits differ, have the same minimum, and the global one is found.
 
     Example: superscale fit losses.csv --x m --y loss --group dataset --cluster model
+
+    Example: superscale fit runs.csv --chinchilla --params params --tokens tokens --huber 0.001
     """
     import warnings
 
-    from empirical.scaling_laws.loss_table import read_losses
+    from empirical.scaling_laws.loss_table import drop_points, read_losses, read_runs
     from empirical.scaling_laws.power_law import fit_power_law
 
     outputs = output or []
@@ -97,7 +128,34 @@ def fit(
     if only is not None and not widths and not losses:
         raise ValueError("--only goes with --forecast or --reach")
     form = opt.read_form(separator, decimal, thousands)
+    omitted = opt.split_names(leave_out) or []
+    if chinchilla:
+        clash = opt.given(
+            group=group, cluster=cluster, stderr=stderr, weight=weight, no_floor=not floor or None,
+            alpha_test=alpha_test, forecast=forecast, reach=reach, only=only, n=n,
+        )  # fmt: skip
+        if clash:
+            name = next(iter(clash)).replace("_", "-")
+            raise ValueError(f"--{name} does not go with --chinchilla: leave it out")
+        read = read_runs(table, params or "N", tokens or "D", y, x, label, **form)
+        read, left_out = drop_points(read, drop_highest, omitted)
+        settings: dict[str, Any] = {
+            "table": str(table), "params": params or "N", "tokens": tokens or "D", "x": x, "y": y,
+            "label": label, "drop_highest": drop_highest, "leave_out": omitted, "huber": huber,
+            "level": level, "samples": samples, "seed": seed, **form,
+        }  # fmt: skip
+        fit_runs(
+            read, left_out, settings=settings, huber=huber, level=level, samples=samples, seed=seed,
+            json=json, csv=csv, outputs=outputs,
+        )  # fmt: skip
+        return
+    alone = opt.given(params=params, tokens=tokens)
+    if alone:
+        raise ValueError(f"--{next(iter(alone))} goes with --chinchilla")
+    x = x or "m"
+    samples = 999 if samples is None else samples
     columns = read_losses(table, x, y, group, label, cluster, stderr, weight, **form)
+    columns, left_out = drop_points(columns, drop_highest, omitted)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # they are shown below
         found = fit_power_law(**columns, floor=floor, huber=huber)
@@ -123,11 +181,15 @@ def fit(
     record["settings"] = {
         "table": str(table), "x": x, "y": y, "group": group, "label": label, "cluster": cluster,
         "stderr": stderr, "weight": weight, "floor": floor, "huber": huber, "level": level, "n": n,
-        "samples": samples, "seed": seed, **form,
+        "samples": samples, "seed": seed, "drop_highest": drop_highest, "leave_out": omitted,
+        **form,
     }  # fmt: skip
+    record["left_out"] = list(left_out)
     write_outputs(outputs, found, record)
     if not show_for_machines(json, csv, record, found):
         _show(found, record)
+        if left_out:
+            print(f"left out: {', '.join(left_out)}")
     for text in found.warnings:
         print(f"superscale: warning: {text}", file=sys.stderr)
 

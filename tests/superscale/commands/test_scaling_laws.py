@@ -133,3 +133,67 @@ def test_a_table_with_decimal_commas(call, tmp_path):
     assert found[0] == found[1] == pytest.approx(1, abs=0.1)
     code, _, err = call("fit", other, "--decimal", ";")
     assert code == 2 and "decimal = ';'" in err
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Return a table of runs of a law without noise, and two rows that are far off it."""
+    path = tmp_path / "runs.csv"
+    lines = ["name,N,D,m,loss"]
+    for i, count in enumerate((1e8, 3e8, 1e9, 3e9)):
+        for j, tokens in enumerate((3e9, 1e10, 3e10, 1e11)):
+            loss = 1.69 + 406.4 / count**0.34 + 410.7 / tokens**0.28
+            lines.append(f"r{i}{j},{count},{tokens},{round(count**0.5)},{loss!r}")
+    lines += ["off,1e8,1e10,10000,9", "low,1e9,1e10,31623,1"]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_chinchilla(call, runs, tmp_path):
+    options = ["fit", runs, "--chinchilla", "--label", "name", "--x", "m"]
+    without = [*options, "--drop-highest", 1, "--leave-out", "low"]
+    code, out, err = call(*without, "--json", "-o", tmp_path / "fit.png")
+    assert code == 0 and err == f"wrote {tmp_path / 'fit.png'}\n"
+    record = json.loads(out)
+    found = {row["parameter"]: row["value"] for row in record["rows"]}
+    assert found["alpha_N"] == pytest.approx(0.34, rel=1e-6)
+    assert found["alpha_D"] == pytest.approx(0.28, rel=1e-6)
+    assert found["E"] == pytest.approx(1.69, rel=1e-6)
+    # N ∝ m²
+    assert record["width_exponent"]["alpha_m"] == pytest.approx(0.68, rel=1e-3)
+    assert record["left_out"] == ["off (loss 9)", "low (loss 1)"] and record["points"] == 16
+    other = json.loads(call(*options, "--json")[1])
+    assert abs(other["rows"][3]["value"] - 0.34) > 0.1 and other["points"] == 18
+    code, out, _ = call(*without, "--samples", 5)
+    assert code == 0 and "bootstrap low" in out and "exponent of the width" in out
+    code, out, _ = call(*without, "--huber", 0.001)
+    assert code == 0 and "--samples 199 draws a bootstrap" in out and "Huber" in out
+    assert "left out: off (loss 9), low (loss 1)" in out
+    _, out, _ = call(*without, "--csv")
+    assert len(list(csv.DictReader(io.StringIO(out)))) == 5
+
+
+def test_points_left_out_of_a_fit_of_widths(call, curve, tmp_path):
+    rows = curve.read_text().splitlines()
+    shorter = tmp_path / "shorter.csv"
+    shorter.write_text("\n".join([rows[0], *rows[3:]]) + "\n")
+    dropped = json.loads(call("fit", curve, "--drop-highest", 2, "--json")[1])
+    assert dropped["alpha"] == json.loads(call("fit", shorter, "--json")[1])["alpha"]
+    assert dropped["left_out"][0].startswith("point 1 (loss 0.878")
+    assert "left out: point 1" in call("fit", curve, "--drop-highest", 2)[1]
+
+
+def test_what_does_not_go_with_chinchilla(call, runs, curve):
+    for arguments, message in [
+        ([runs, "--chinchilla", "--group", "name"], "--group does not go with --chinchilla"),
+        ([runs, "--chinchilla", "--no-floor"], "--no-floor does not go with --chinchilla"),
+        ([runs, "--chinchilla", "--forecast", 9], "--forecast does not go with --chinchilla"),
+        ([runs, "--chinchilla", "--params", "x"], "no column 'x'"),
+        ([runs, "--chinchilla", "--drop-highest", 18], "drop_highest = 18"),
+        ([runs, "--chinchilla", "--drop-highest", 13], "5 points are too few"),
+        ([runs, "--chinchilla", "--leave-out", "a"], "give a column of labels"),
+        ([runs, "--chinchilla", "--label", "name", "--leave-out", "a"], "no point is named 'a'"),
+        ([curve, "--tokens", "m"], "--tokens goes with --chinchilla"),
+    ]:
+        code, out, err = call("fit", *arguments)
+        assert code == 2 and out == "" and message in err and err.count("\n") == 1, err
