@@ -277,7 +277,9 @@ class Passage:
 def passages(page: Path) -> Iterator[Passage]:
     """Yield the parts of a page, marked and not."""
     text, start, says, marked = page.read_text(encoding="utf-8"), 0, "", False
-    for found in [*MARK.finditer(text), None]:
+    code = [fence.span() for fence in FENCE.finditer(text)]
+    marks = [one for one in MARK.finditer(text) if not any(a < one.start() < b for a, b in code)]
+    for found in [*marks, None]:
         end = found.start() if found else len(text)
         line = text.count("\n", 0, start) + 1
         passage = Passage(page, line, text[start:end], marked)

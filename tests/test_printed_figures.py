@@ -2,13 +2,14 @@
 
 import importlib.util
 import io
-import re
 import runpy
+import shlex
 import sys
 from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -20,16 +21,17 @@ SPEC.loader.exec_module(figures)
 
 @cache
 def run(command):
-    """Run an example in this process, where everything is imported; another command in its own."""
-    found = re.fullmatch(r"python (examples/\w+\.py)", command)
-    if not found:
+    """Run a script in this process, where everything is imported; another command in its own."""
+    name, *words = shlex.split(command)
+    if name != "python" or not words[0].startswith(("examples/", "studies/")):
         return figures.run_command(command)
     shown = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(shown):
-        patch.setattr(sys, "argv", [found[1]])
+        patch.setattr(sys, "argv", words)
         patch.chdir(figures.copied_tree())
         patch.setenv("MPLBACKEND", "Agg")
-        runpy.run_path(str(ROOT / found[1]), run_name="__main__")
+        runpy.run_path(words[0], run_name="__main__")
+    plt.close("all")
     return shown.getvalue()
 
 

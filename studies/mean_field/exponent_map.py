@@ -1,10 +1,10 @@
 """How fast the loss falls with width, by the mean field: over alpha and n/m, at large n, in limits.
 
 Run ``python studies/mean_field/exponent_map.py`` (about 20 minutes on 2 cores). With the name of a
-part, such as words or trained, it computes only that part again; with draw, it only draws
-docs/science/exponents.png. Nothing is fitted. Exponents are slopes of ln L between neighbouring
-widths; those of the map are compared with models trained at the same settings. Results are stored
-in studies/mean_field/exponent_map.json.
+part, such as words or trained, it computes only that part again; with print it prints what is
+stored, with draw it also draws docs/science/exponents.png. Nothing is fitted. Exponents are slopes
+of ln L between neighbouring widths; those of the map are compared with models trained at the same
+settings. Results are stored in studies/mean_field/exponent_map.json.
 """
 
 import itertools
@@ -152,7 +152,8 @@ def main():
     for most in (0.1, 0.15):
         within = sum(difference <= most for difference in differences)
         print(f"{within} of {len(differences)} within {most}, largest {max(differences):.2f}")
-    draw(record)
+    if chosen != ["print"]:
+        draw(record)
 
 
 if __name__ == "__main__":
