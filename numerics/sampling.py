@@ -105,6 +105,8 @@ class FeatureSampler:
 
     def __init__(self, features: Features | Frequencies, rare_share: float = 0.0) -> None:
         features = as_features(features)
+        if not features.is_independent:
+            raise ValueError(f"{features} cannot be sampled yet: leave dependence out")
         ranks = features.frequencies
         # Places of the ranks in a list that was not given by rank; tables go by rank.
         self._places = None if ranks.ranked is ranks else ranks.by_rank(np.arange(ranks.n))

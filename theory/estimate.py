@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.activation import UNIFORM
-from theory.checks import Sampling
+from theory.checks import Sampling, check_sampling
 from theory.derivation import Derivation
 from theory.features import Features
 from theory.results import result
@@ -132,10 +132,34 @@ def accept(features: Features) -> str | None:
     return None
 
 
-def need_equal_importance(features: Features) -> str | None:
-    """Refuse importances."""
-    if features.has_equal_importance:
+def need_independence(features: Features) -> str | None:
+    """Refuse features that depend on each other, but for one exclusive set of all of them."""
+    forest = features.dependence
+    if forest is None or forest.is_one_exclusive_set:
         return None
+    return "it is for independent features: leave dependence out"
+
+
+def choose_sampling(features: Features, sampling: Sampling) -> Sampling:
+    """Return "one_hot" for one exclusive set of all features, else the sampling that was asked for.
+
+    Raises
+    ------
+    ValueError
+        For an unknown sampling, for "one_hot" with E > 1, with features that are no exclusive set,
+        and for any other dependence, of which the caller knows nothing.
+    """
+    check_sampling(sampling, features.density)
+    reason = need_independence(features)
+    if reason:
+        raise ValueError(f"{features} cannot be taken here: {reason}")
+    return sampling if features.is_independent else "one_hot"
+
+
+def need_equal_importance(features: Features) -> str | None:
+    """Refuse importances, and features that depend on each other."""
+    if features.has_equal_importance:
+        return need_independence(features)
     return "it needs equal importance: leave importance out"
 
 

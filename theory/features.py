@@ -1,14 +1,15 @@
-"""What the model is shown: frequencies, the law of v and importances as one value, ``Features``.
+"""What the model is shown: frequencies, law of v, importances, dependence: ``Features``.
 
-Every loss, trainer and theory takes ``Features(frequencies, activation=…, importance=…)``. A bare
+Every loss, trainer and theory takes ``Features``, and its dependence or says that it cannot. A bare
 ``Frequencies`` stands for independent, equally important features with v ~ U(0, 2); ``as_features``
-makes that promotion.
+makes that promotion. ``Features.exclusive``, ``.hierarchy``, ``.mixture`` and ``.common_cause``
+make features that depend on each other.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory.activation import UNIFORM, Activation
 from theory.checks import check_finite, read_only
+from theory.dependence.forest import Forest, check_marginals
+from theory.dependence.structures import (
+    common_cause_forest,
+    exclusive_forest,
+    hierarchy_forest,
+    mixture_forest,
+)
 from theory.frequencies import Frequencies
 from theory.results import result
 
@@ -25,7 +33,7 @@ from theory.results import result
 @dataclass(frozen=True, eq=False, init=False)
 @result
 class Features:
-    """Independent features x_i = u_i v_i, u_i ~ Bernoulli(p_i), with importances I_i.
+    """Features x_i = u_i v_i, u_i ~ Bernoulli(p_i), with importances I_i; independent by default.
 
     The loss of the toy model is L = Σ_i I_i ⟨(y_i - x_i)²⟩ (arXiv 2209.10652; all I_i = 1 in
     arXiv 2505.10465).
@@ -39,20 +47,25 @@ class Features:
     importance : array_like, shape (n,), optional
         I_i >= 0, the weight of feature i's squared error, in the order in which frequencies were
         given (``p``); 1 each by default.
+    dependence : Forest, optional
+        Which features are on together, in the same order; its marginals are the frequencies. The
+        sizes v stay independent of it and of each other.
 
     Attributes
     ----------
-    frequencies, activation
-        As given.
+    frequencies, activation, dependence
+        As given; ``dependence`` is None for independent features.
     importance : ndarray, shape (n,), or None
         Read-only; None where every I_i is 1.
 
     Raises
     ------
     TypeError
-        If ``frequencies`` is not a ``Frequencies`` or ``activation`` not an ``Activation``.
+        If ``frequencies`` is not a ``Frequencies``, ``activation`` not an ``Activation`` or
+        ``dependence`` not a ``Forest``.
     ValueError
-        If an importance is negative or not finite, all are 0, or their number is not n.
+        If an importance is negative or not finite, all are 0, or their number is not n; if the
+        marginals of the dependence are not the frequencies.
 
     Examples
     --------
@@ -67,12 +80,14 @@ class Features:
     frequencies: Frequencies
     activation: Activation
     importance: NDArray[np.float64] | None
+    dependence: Forest | None
 
     def __init__(
         self,
         frequencies: Frequencies,
         activation: Activation = UNIFORM,
         importance: ArrayLike | None = None,
+        dependence: Forest | None = None,
     ) -> None:
         if not isinstance(frequencies, Frequencies):
             raise TypeError(
@@ -86,6 +101,130 @@ class Features:
         object.__setattr__(self, "frequencies", frequencies)
         object.__setattr__(self, "activation", activation)
         object.__setattr__(self, "importance", _check_importance(importance, frequencies))
+        if dependence is not None:
+            check_marginals(dependence, frequencies.p_as_given)
+        object.__setattr__(self, "dependence", dependence)
+
+    # ---- features that depend on each other -------------------------------------------------
+
+    @classmethod
+    def exclusive(
+        cls,
+        frequencies: Frequencies,
+        sets: Iterable[Iterable[int]],
+        activation: Activation = UNIFORM,
+        importance: ArrayLike | None = None,
+    ) -> Features:
+        """Return sets of features of which at most one is on; the others are independent.
+
+        Parameters
+        ----------
+        frequencies : Frequencies
+            How often each occurs; those of a set sum to at most 1.
+        sets : iterable of iterable of int
+            Members of each set by their place in the list of frequencies, from 0.
+
+        Examples
+        --------
+        >>> words = Frequencies.power_law(100, alpha=1.0)
+        >>> Features.exclusive(words, [range(100)])             # exactly one at a time
+        Features(n=100, E=1, v in [0, 2], Forest(100 features on 1 variable of 101 states, 0 edges))
+        """
+        forest = exclusive_forest(_list_of(frequencies), sets)
+        return cls(frequencies, activation, importance, forest)
+
+    @classmethod
+    def hierarchy(
+        cls,
+        frequencies: Frequencies,
+        parents: Iterable[int | None],
+        activation: Activation = UNIFORM,
+        importance: ArrayLike | None = None,
+    ) -> Features:
+        """Return features that occur only while their parents do.
+
+        Given that its parent is on, a child is on with p_child/p_parent, independently of its
+        siblings.
+
+        Parameters
+        ----------
+        frequencies : Frequencies
+            How often each occurs; no child is more frequent than its parent.
+        parents : iterable of int or None, length n
+            The parent of each feature by its place in the list, None (or -1) for none.
+
+        Examples
+        --------
+        >>> f = Frequencies.from_probabilities([0.4, 0.2, 0.1])
+        >>> Features.hierarchy(f, [None, 0, 1]).dependence
+        Forest(3 features on 3 variables of 2 states, 2 edges)
+        """
+        return cls(
+            frequencies, activation, importance, hierarchy_forest(_list_of(frequencies), parents)
+        )
+
+    @classmethod
+    def mixture(
+        cls,
+        weights: ArrayLike,
+        probabilities: ArrayLike,
+        activation: Activation = UNIFORM,
+        importance: ArrayLike | None = None,
+    ) -> Features:
+        """Return topics: one of K is on at a time, features are independent given which.
+
+        Parameters
+        ----------
+        weights : array_like, shape (K,)
+            Probability of each topic.
+        probabilities : array_like, shape (K, n)
+            How often each feature occurs under each topic.
+
+        Examples
+        --------
+        >>> topics = Features.mixture([0.5, 0.5], [[0.2, 0.2, 0], [0, 0, 0.4]])
+        >>> topics.p
+        array([0.1, 0.1, 0.2])
+        """
+        forest = mixture_forest(weights, probabilities)
+        frequencies = Frequencies.from_probabilities(forest.marginals)
+        return cls(frequencies, activation, importance, forest)
+
+    @classmethod
+    def common_cause(
+        cls,
+        frequencies: Frequencies,
+        groups: Iterable[Iterable[int]],
+        causes: ArrayLike,
+        without: ArrayLike = 0.0,
+        activation: Activation = UNIFORM,
+        importance: ArrayLike | None = None,
+    ) -> Features:
+        """Return groups of features, independent given the hidden cause of each group.
+
+        Parameters
+        ----------
+        frequencies : Frequencies
+            How often each feature occurs.
+        groups : iterable of iterable of int
+            Members of each group by their place in the list of frequencies; features in none are
+            independent.
+        causes : float or array_like, shape (groups,)
+            Probability q that a cause is on.
+        without : float or array_like, shape (n,)
+            How often a feature occurs while its cause is off. With its cause it occurs with
+            (p - (1 - q) without)/q.
+
+        Examples
+        --------
+        >>> f = Frequencies.power_law(20, alpha=1.0)
+        >>> Features.common_cause(f, [range(10), range(10, 20)], causes=0.4).dependence
+        Forest(20 features on 22 variables of 2 states, 20 edges)
+        """
+        forest = common_cause_forest(_list_of(frequencies), groups, causes, without)
+        return cls(frequencies, activation, importance, forest)
+
+    # ---- values -----------------------------------------------------------------------------
 
     @property
     def n(self) -> int:
@@ -102,8 +241,12 @@ class Features:
         """The same features by rank, p_1 >= ... >= p_n."""
         if self.frequencies.ranked is self.frequencies:
             return self
-        importance = None if self.importance is None else self.frequencies.by_rank(self.importance)
-        return Features(self.frequencies.ranked, self.activation, importance)
+        by_rank = self.frequencies.by_rank
+        importance = None if self.importance is None else by_rank(self.importance)
+        forest = self.dependence
+        if forest is not None:
+            forest = forest.take(by_rank(np.arange(self.n)))
+        return Features(self.frequencies.ranked, self.activation, importance, forest)
 
     @property
     def density(self) -> float:
@@ -114,6 +257,11 @@ class Features:
     def has_equal_importance(self) -> bool:
         """Whether every I_i is 1."""
         return self.importance is None
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether features are on independently of each other."""
+        return self.dependence is None
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -141,13 +289,19 @@ class Features:
         }
         if self.importance is not None:
             record["importance"] = hashlib.sha256(self.importance.tobytes()).hexdigest()
+        if self.dependence is not None:
+            record["dependence"] = self.dependence.digest()
         return record
 
     @classmethod
     def from_description(
-        cls, record: Mapping[str, Any], p: ArrayLike, importance: ArrayLike | None = None
+        cls,
+        record: Mapping[str, Any],
+        p: ArrayLike,
+        importance: ArrayLike | None = None,
+        dependence: Forest | None = None,
     ) -> Features:
-        """Rebuild from what ``describe`` returned, the list p and the importances.
+        """Rebuild from what ``describe`` returned, the list p, the importances and the dependence.
 
         Examples
         --------
@@ -160,6 +314,7 @@ class Features:
             Frequencies.from_description(record["frequencies"], p),
             Activation(v["low"], v["high"], tuple(v["shares"])),
             importance,
+            dependence,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -169,11 +324,12 @@ class Features:
             self.frequencies == other.frequencies
             and self.activation == other.activation
             and np.array_equal(self.weights, other.weights)
+            and self.dependence == other.dependence
         )
 
     def __hash__(self) -> int:
         importance = None if self.importance is None else self.importance.tobytes()
-        return hash((self.frequencies, self.activation, importance))
+        return hash((self.frequencies, self.activation, importance, self.dependence))
 
     def __repr__(self) -> str:
         low, high = self.activation.low, self.activation.high
@@ -181,7 +337,8 @@ class Features:
         matter = ""
         if self.importance is not None:
             matter = f", importance {self.importance.max():g} to {self.importance.min():g}"
-        return f"Features(n={self.n}, E={self.density:g}, {law}{matter})"
+        together = "" if self.dependence is None else f", {self.dependence}"
+        return f"Features(n={self.n}, E={self.density:g}, {law}{matter}{together})"
 
 
 def as_features(features: Features | Frequencies) -> Features:
@@ -225,3 +382,12 @@ def _check_importance(
     if not values.any():
         raise ValueError("every importance is 0: give at least one above 0")
     return None if (values == 1).all() else read_only(values.copy())
+
+
+def _list_of(frequencies: Frequencies) -> NDArray[np.float64]:
+    if not isinstance(frequencies, Frequencies):
+        raise TypeError(
+            f"frequencies = {frequencies!r} is not a Frequencies: make one with "
+            "Frequencies.power_law, .from_counts or .from_probabilities"
+        )
+    return frequencies.p_as_given

@@ -18,7 +18,9 @@ from theory.estimate import (
     LineStyle,
     Request,
     Theory,
+    choose_sampling,
     need_equal_importance,
+    need_independence,
     need_uniform,
 )
 from theory.features import Features, as_features
@@ -96,6 +98,7 @@ THEORIES: tuple[Theory, ...] = (
         estimate_gaussian,
         gaussian_derivation,
         LineStyle("gaussian", "tab:green", (0, (5, 1, 1, 1, 1, 1))),
+        refuses=need_independence,
         samplings=("bernoulli", "one_hot"),
         cost="solver",
         by_default=False,
@@ -106,6 +109,7 @@ THEORIES: tuple[Theory, ...] = (
         estimate_mean_field,
         mean_field_derivation,
         LineStyle("mean_field", "tab:red", (0, (8, 2))),
+        refuses=need_independence,
         samplings=("bernoulli", "one_hot"),
         cost="solver",
         by_default=False,
@@ -178,6 +182,8 @@ def predict(
     widths = read_only(check_widths(m, features.n))
     check_sampling(sampling, features.density)
     chosen = _choose(features, theory, sampling)
+    if need_independence(features) is None:
+        sampling = choose_sampling(features, sampling)
     request = Request(features, widths, sampling, executor, progress)
     estimates = {one.name: one.estimate(request) for one in chosen}
     scalar = np.ndim(m) == 0

@@ -121,6 +121,8 @@ def _label(given: Any, features: Features) -> str:
         label = str(features.frequencies)
         if features.activation != UNIFORM or features.importance is not None:
             marks += repr((features.activation, features.weights.tobytes())).encode()
+        if features.dependence is not None:
+            marks += features.dependence.digest().encode()
     if features.frequencies.law == "table":
         marks += features.p.tobytes()
     return f"{label}, {hashlib.sha256(marks).hexdigest()[:6]}" if marks else label

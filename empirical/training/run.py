@@ -23,10 +23,13 @@ from numerics.files import write_atomically
 from numerics.tensors.stored import check_file
 from numerics.toy_model import ToyModel
 from theory.checks import read_only
+from theory.dependence.forest import Forest
 from theory.features import Features
 from theory.results import result
 
 _FORMAT = "superscale.TrainingRun/3"
+# Before the names of the tensors of a dependence.
+_DEPENDENCE = "dependence."
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +94,8 @@ class TrainingRun:
         """Write the run to one safetensors file, whole or not at all.
 
         W and b (in single precision where that loses nothing), the frequencies, the importances
-        (where not all are 1), the dead features and the history are its tensors; all else is JSON
-        in its metadata, with their SHA-256.
+        (where not all are 1), the dependence (where there is one), the dead features and the
+        history are its tensors; all else is JSON in its metadata, with their SHA-256.
 
         Raises
         ------
@@ -120,6 +123,9 @@ class TrainingRun:
         }
         if self.features.importance is not None:
             tensors["importance"] = np.array(self.features.importance)
+        if self.features.dependence is not None:
+            for name, array in self.features.dependence.arrays().items():
+                tensors[f"{_DEPENDENCE}{name}"] = array
         record["sha256"] = digest(tensors, record)
         write_atomically(path, save(tensors, metadata={"superscale": json.dumps(record)}))
 
@@ -139,7 +145,10 @@ class TrainingRun:
             return cls(
                 ToyModel(tensors["W"].astype(np.float64), tensors["b"].astype(np.float64)),
                 Features.from_description(
-                    record["features"], tensors["p"], tensors.get("importance")
+                    record["features"],
+                    tensors["p"],
+                    tensors.get("importance"),
+                    _dependence(tensors),
                 ),
                 record["loss"],
                 record["stderr"],
@@ -186,6 +195,15 @@ class TrainingRun:
             "steps": self.settings.steps, "seconds": self.seconds,
         }  # fmt: skip
         return str(pd.DataFrame([summary]).to_html(index=False))
+
+
+def _dependence(tensors: Mapping[str, NDArray[Any]]) -> Forest | None:
+    arrays = {
+        name.removeprefix(_DEPENDENCE): array
+        for name, array in tensors.items()
+        if name.startswith(_DEPENDENCE)
+    }
+    return Forest.from_arrays(arrays) if arrays else None
 
 
 def dead_loss(features: Features, dead: NDArray[np.bool_]) -> float:

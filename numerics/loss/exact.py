@@ -99,6 +99,8 @@ def population_loss(
     features = as_features(features)
     check_same_n(model, features)
     rtol = check_real("rtol", rtol, 1e-12, 0.5)
+    if not features.is_independent:
+        raise ValueError(f"the exact loss of {features} is not known yet: leave dependence out")
     if sampling == "one_hot":
         return _one_hot(model, features, gradient)
     if sampling != "bernoulli":

@@ -32,6 +32,7 @@ from theory.bounds.packing_bounds import bounds
 from theory.checks import check_finite, check_integer, check_real
 from theory.computing.memory import check_memory
 from theory.computing.one_thread import one_thread
+from theory.estimate import need_independence
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 
@@ -277,6 +278,11 @@ def _energy(
         raise ValueError(
             f"relu_energy is for equal importances and v ~ U(0, 2), not for {known!r}: leave out "
             "importance and activation"
+        )
+    if need_independence(known):
+        raise ValueError(
+            f"relu_energy is for one active feature at a time, not for {known!r}: leave out "
+            "dependence"
         )
     norms, biases = (
         np.array(np.broadcast_to(_one_each(name, x, n), n), dtype=np.float64)

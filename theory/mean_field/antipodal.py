@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from theory.activation import Activation
-from theory.checks import Sampling, check_integer, check_sampling
+from theory.checks import Sampling, check_integer
+from theory.estimate import choose_sampling
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.mean_field.groups import rank_features
@@ -55,7 +56,8 @@ def antipodal_loss(
     Raises
     ------
     ValueError
-        If m is outside 1..n, or E > 1 with ``sampling="one_hot"``.
+        If m is outside 1..n, E > 1 with ``sampling="one_hot"``, or features depend on each other
+        otherwise than as one exclusive set.
 
     Examples
     --------
@@ -66,7 +68,7 @@ def antipodal_loss(
     0.0
     """
     features = as_features(features)
-    check_sampling(sampling, features.density)
+    sampling = choose_sampling(features, sampling)
     m = check_integer("m", m, 1, features.n)
     ranked = rank_features(features)
     axes = min(m, ranked.n)

@@ -19,8 +19,9 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
-from theory.checks import Sampling, check_integer, check_sampling
+from theory.checks import Sampling, check_integer
 from theory.computing.one_thread import one_thread
+from theory.estimate import choose_sampling
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.mean_field.antipodal import antipodal_loss
@@ -82,8 +83,9 @@ def solve_mean_field(
     TypeError
         If ``features`` is neither, or m or groups is not a whole number.
     ValueError
-        For a single feature, a width outside 2..n, groups below 1, or E > 1 with
-        ``sampling="one_hot"``.
+        For a single feature, a width outside 2..n, groups below 1, E > 1 with
+        ``sampling="one_hot"``, or features that depend on each other, except for one exclusive
+        set of all of them.
     ConvergenceError
         If the minimum is not found; the message says what to try.
 
@@ -99,7 +101,8 @@ def solve_mean_field(
     m = check_integer("m", m, 2, features.n)
     if groups is not None:
         groups = check_integer("groups", groups)
-    one_hot = check_sampling(sampling, features.density)
+    sampling = choose_sampling(features, sampling)
+    one_hot = sampling == "one_hot"
     ranked = rank_features(features)
     with one_thread():
         like = Problem(

@@ -222,6 +222,11 @@ def estimate_weak(request: Request) -> Estimate:
         if frequencies.law != "table":
             regime = derive_weak(case_of(frequencies), features.activation).regime
             assumptions.append(f"the leading term holds for {regime}")
+    if not features.is_independent:
+        assumptions.append(
+            "what the kept features say about the lost ones is not used: the loss of this model "
+            "hangs on the p_i alone, and features that depend on each other may lose less"
+        )
     parts = weak_parts(features, m)
     lost, saved = parts.values()
     return Estimate(lost + saved, weak_exponent(features, m), parts, tuple(assumptions))
