@@ -1,0 +1,4 @@
+"""How every figure of the package looks; start with ``style``.
+
+``style`` has colors, axes, legends and sizes, ``ticks`` the marks of logarithmic axes.
+"""
