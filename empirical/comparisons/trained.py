@@ -41,8 +41,9 @@ class InterruptedComparison(KeyboardInterrupt):
 def compare(
     features: Features | Frequencies,
     m: ArrayLike,
-    seeds: int | Iterable[int] = 3,
+    seeds: int | Iterable[int] = 2,
     *,
+    seed: int | Iterable[int] | None = None,
     theory: str | Iterable[str] | None = None,
     recipe: Recipe = "fast",
     weight_decay: float = -1.0,
@@ -62,13 +63,14 @@ def compare(
         Widths.
     seeds : int or iterable of int
         How many seeds (0, 1, …), or which.
+    seed : int or iterable of int, optional
+        Which seeds, instead.
     theory : str or iterable of str, optional
         Only these theories.
     recipe, weight_decay
         As in ``train``.
     store, executor, workers, progress
-        As in ``sweep``, but that one process, this one, trains unless ``workers`` or ``executor``
-        is given.
+        As in ``sweep``.
     **changes
         Other fields of ``TrainingSettings`` (batch, steps, bias_start, …), before the recipe's.
 
@@ -92,7 +94,7 @@ def compare(
     Examples
     --------
     >>> words = Frequencies.power_law(n=50, alpha=1.5)
-    >>> c = compare(words, m=[10, 20], seeds=1, weight_decay=0.5, steps=300)
+    >>> c = compare(words, m=[10, 20], seeds=1, weight_decay=0.5, steps=300, workers=1)
     >>> c.theories
     ('weak', 'equiangular')
     >>> sorted(c.exponents["weight_decay = 0.5"])
@@ -101,11 +103,9 @@ def compare(
     features = as_features(features)
     prediction = predict(features, np.atleast_1d(m), theory)
     widths = [int(width) for width in dict.fromkeys(check_widths(m, features.n).tolist())]
-    seed_list = _list_seeds(seeds)
-    if executor is None:
-        workers = check_integer("workers", 1 if workers is None else workers)
-    if "seed" in changes:
-        raise TypeError("compare trains several seeds: give seeds, not seed")
+    seed_list = _list_seeds(seeds if seed is None else np.atleast_1d(seed).tolist())
+    if workers is not None:
+        workers = check_integer("workers", workers)
     cells = [
         Cell(
             {"m": width, "seed": seed},

@@ -22,14 +22,11 @@ from empirical.unembeddings.unembedding import Unembedding, open_unembedding
 from numerics.overlaps.cross_entropy import CrossEntropy, estimate_cross_entropy
 from numerics.overlaps.result import Overlaps
 from numerics.overlaps.spectrum import Spectrum, spectrum
-from numerics.overlaps.statistics import TooFewRowsError
+from numerics.overlaps.statistics import TooFewRowsError, choose_pairs
 from numerics.overlaps.treatments import Treatments, compare_treatments
 from numerics.tensors.row_matrix import RowMatrix, as_rows, suspect_columns
 from theory.checks import check_integer, read_only
 from theory.results import result
-
-# Rows up to which all pairs are streamed by default.
-_ALL_PAIRS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,7 +284,7 @@ def analyze(
         chosen = choose(found.matrix, rows, counts)
         matrix, weights = chosen.matrix, chosen.counts
         if pairs is None:
-            pairs = "all" if matrix.n <= _ALL_PAIRS else "sample"
+            pairs = choose_pairs(matrix.n)
         overlaps = compare_treatments(
             matrix, remove=remove, pairs=pairs, samples=samples, seed=seed
         )

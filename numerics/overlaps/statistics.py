@@ -28,9 +28,23 @@ from theory.frequencies import Frequencies
 
 Pairs = Literal["all", "sample", "none"]
 
+# Rows up to which all pairs are visited by default (seconds, not minutes).
+_ALL_PAIRS = 10_000
+
 _BLOCK = 4096
 # Pairs that are drawn at once.
 _SAMPLES = 16384
+
+
+def choose_pairs(n: int) -> Pairs:
+    """Return which pairs of n rows are visited by default.
+
+    Examples
+    --------
+    >>> choose_pairs(768), choose_pairs(50_257)
+    ('all', 'sample')
+    """
+    return "all" if n <= _ALL_PAIRS else "sample"
 
 
 class TooFewRowsError(ValueError):
@@ -46,7 +60,7 @@ def overlaps(
     weights: Frequencies | ArrayLike | None = None,
     rows: ArrayLike | None = None,
     against: ArrayLike | None = None,
-    pairs: Pairs = "all",
+    pairs: Pairs | None = None,
     samples: int = 2**20,
     seed: int | np.random.Generator = 0,
     thresholds: Sequence[float] = (0.0,),
@@ -71,9 +85,9 @@ def overlaps(
     rows, against : array_like of int, optional
         Only pairs among these rows; with ``against``, only pairs of one of ``rows`` (default all)
         and one of ``against`` (a pair that can be read both ways counts twice in the means).
-    pairs : {"all", "sample", "none"}
+    pairs : {"all", "sample", "none"}, optional
         Visit all pairs; draw ``samples`` of them, with standard errors; or only compute the mean
-        and the mean square, which need no pairs.
+        and the mean square, which need no pairs. By default all up to 10 000 rows, else a sample.
     samples : int
         Pairs to draw, for pairs="sample".
     seed : int or Generator
@@ -106,6 +120,8 @@ def overlaps(
     bins = check_integer("bins", bins, 1, 10**6)
     levels = np.atleast_1d(np.asarray(thresholds))
     levels = check_finite("thresholds", levels) if levels.size else np.empty(0)
+    if pairs is None:
+        pairs = choose_pairs(source.n)
     if pairs not in ("all", "sample", "none"):
         raise ValueError(f"pairs = {pairs!r} is not allowed: give 'all', 'sample' or 'none'")
     unit = UnitRows(source, center, remove)

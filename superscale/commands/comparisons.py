@@ -44,14 +44,14 @@ def compare(
     thousands: opt.Thousands = None,
     m: opt.Widths = None,
     theory: opt.Theory = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="Models trained at each width (default 2).")
-    ] = None,
+    seed: opt.Seeds = None,
+    seeds: Annotated[int | None, typer.Option(hidden=True, help="How many, from 0.")] = None,
     weight_decay: opt.WeightDecay = None,
     recipe: opt.Recipe = None,
     batch: opt.Batch = None,
     steps: opt.Steps = None,
     learning_rate: opt.LearningRate = None,
+    bias_learning_rate: opt.BiasLearningRate = None,
     bias_start: opt.BiasStart = None,
     device: opt.Device = None,
     store: opt.Store = None,
@@ -84,9 +84,10 @@ def compare(
         needless = opt.given(
             law=law, n=n, alpha=alpha, scale=scale, density=density, counts=counts, top=top,
             column=column, separator=separator, decimal=decimal, thousands=thousands, m=m,
-            theory=theory, seeds=seeds, weight_decay=weight_decay,
+            theory=theory, seed=seed, seeds=seeds, weight_decay=weight_decay,
             recipe=recipe, batch=batch, steps=steps, learning_rate=learning_rate,
-            bias_start=bias_start, device=device, store=store, workers=workers,
+            bias_learning_rate=bias_learning_rate, bias_start=bias_start, device=device,
+            store=store, workers=workers,
         )  # fmt: skip
         if needless:
             name = next(iter(needless)).replace("_", "-")
@@ -110,24 +111,28 @@ def compare(
         )
     from empirical.comparisons.trained import InterruptedComparison
     from empirical.comparisons.trained import compare as compare_models
-    from empirical.sweeps.workers import count_cores
 
+    if seed is not None and seeds is not None:
+        raise ValueError("--seed lists seeds and --seeds says how many: give one of them")
     options = opt.given(
         theory=opt.split_names(theory),
+        seed=None if seed is None else opt.read_integers("seed", seed),
+        seeds=seeds,
         recipe=recipe,
         weight_decay=weight_decay,
         batch=batch,
         steps=steps,
         learning_rate=learning_rate,
+        bias_learning_rate=bias_learning_rate,
         bias_start=bias_start,
         device=device,
         store=store,
-        workers=count_cores() if workers is None else workers,
+        workers=workers,
     )
     partial = False
     try:
         comparison: Comparison | None = compare_models(
-            frequencies, widths, 2 if seeds is None else seeds, progress=True, **options
+            frequencies, widths, progress=True, **options
         )
     except InterruptedComparison as stopped:
         comparison, partial = stopped.partial, True

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from numerics.tensors.row_matrix import RowMatrix
     from theory.frequencies import Frequencies
 
-# Rows up to which all pairs are streamed unless --pairs says otherwise (seconds, not minutes).
-_ALL_PAIRS = 10_000
-
 
 def overlaps(
     source: Annotated[
@@ -78,6 +75,7 @@ def overlaps(
 
     Example: superscale overlaps run.safetensors --tensor W
     """
+    from numerics.overlaps.statistics import choose_pairs
     from numerics.overlaps.treatments import compare_treatments
 
     outputs = output or []
@@ -87,7 +85,7 @@ def overlaps(
     if pairs == "none" and drawn:
         raise ValueError(f"--pairs none has no overlaps to draw in {drawn[0]}")
     chosen: dict[str, Any] = {
-        "pairs": pairs or ("all" if matrix.n <= _ALL_PAIRS else "sample"),
+        "pairs": pairs or choose_pairs(matrix.n),
         "samples": samples,
         "thresholds": tuple(opt.read_numbers("threshold", threshold or ["0"])),
     }

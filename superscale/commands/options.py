@@ -89,6 +89,10 @@ Recipe = Annotated[
     str | None, typer.Option(help="Training: fast (default), or paper (minutes a model).")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of whatever is drawn at random.")]
+Seeds = Annotated[
+    list[str] | None,
+    typer.Option("--seed", help="Seeds, a model for each: --seed 0,1 or a range with a count."),
+]
 Store = Annotated[
     Path | None,
     typer.Option(help="Folder of finished runs: what is there is not trained again."),
@@ -103,6 +107,9 @@ Remove = Annotated[
 Batch = Annotated[int | None, typer.Option(help="Batch size.")]
 Steps = Annotated[int | None, typer.Option(help="Training steps.")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate.")]
+BiasLearningRate = Annotated[
+    float | None, typer.Option(help="Peak learning rate of b (default: that of W).")
+]
 BiasStart = Annotated[str | None, typer.Option(help="Start of b: normal (as published) or zero.")]
 Device = Annotated[str | None, typer.Option(help="Torch device (default cpu).")]
 

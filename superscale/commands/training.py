@@ -49,9 +49,7 @@ def train(
     batch: opt.Batch = None,
     steps: opt.Steps = None,
     learning_rate: opt.LearningRate = None,
-    bias_learning_rate: Annotated[
-        float | None, typer.Option(help="Peak learning rate of b (default: that of W).")
-    ] = None,
+    bias_learning_rate: opt.BiasLearningRate = None,
     bias_start: opt.BiasStart = None,
     device: opt.Device = None,
     checkpoint: Annotated[
@@ -138,14 +136,16 @@ def sweep(
         list[str] | None,
         typer.Option(help="Weight decays: > 0 weak, < 0 strong superposition (default -1)."),
     ] = None,
-    seed: Annotated[list[str] | None, typer.Option(help="Seeds (default 0).")] = None,
+    seed: opt.Seeds = None,
     recipe: Annotated[
         str | None, typer.Option(help="fast (default), paper, or both with a comma.")
     ] = None,
     batch: opt.Batch = None,
     steps: opt.Steps = None,
     learning_rate: opt.LearningRate = None,
+    bias_learning_rate: opt.BiasLearningRate = None,
     bias_start: opt.BiasStart = None,
+    device: opt.Device = None,
     workers: opt.Workers = None,
     dask: Annotated[
         str | None,
@@ -182,7 +182,12 @@ def sweep(
     if phase is not None:
         _check_phase(phase, grid, outputs)
     training = opt.given(
-        batch=batch, steps=steps, learning_rate=learning_rate, bias_start=bias_start
+        batch=batch,
+        steps=steps,
+        learning_rate=learning_rate,
+        bias_learning_rate=bias_learning_rate,
+        bias_start=bias_start,
+        device=device,
     )
     client = None
     if dask is not None:

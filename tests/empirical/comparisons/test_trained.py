@@ -23,8 +23,16 @@ F = Frequencies.power_law(60, 1.5)
 QUICK = {"batch": 16, "steps": 60, "evaluation_samples": 500}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_core():
+    """Train in this process unless a test says otherwise, where it can be watched."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "count_cores", lambda: 1)
+        yield
+
+
 @pytest.fixture(scope="module")
-def comparison():
+def comparison(one_core):
     return compare(F, [6, 12, 24], seeds=2, weight_decay=0.5, **QUICK)
 
 
@@ -193,7 +201,8 @@ def test_one_width_one_seed():
 
 
 def test_seeds_may_be_listed():
-    assert compare(F, 6, seeds=[7], **QUICK).rows[0].seeds == (7,)
+    for listed in ({"seeds": [7]}, {"seed": 7}, {"seed": [7]}):
+        assert compare(F, 6, **listed, **QUICK).rows[0].seeds == (7,)
 
 
 @pytest.mark.parametrize("error", [DivergenceError, RuntimeError])
@@ -245,6 +254,8 @@ def test_ctrl_c_keeps_what_was_finished_and_a_store_resumes(monkeypatch, tmp_pat
         ({"m": []}, "m is empty"),
         ({"seeds": 0}, "seeds = 0"),
         ({"seeds": [1, 1]}, "different seeds"),
+        ({"seed": [1, 1]}, "different seeds"),
+        ({"seed": -1}, "seed = -1"),
         ({"seeds": []}, "at least one"),
         ({"workers": 0}, "workers = 0"),
         ({"recipe": "slow"}, "recipe = 'slow' is not allowed"),
@@ -258,7 +269,7 @@ def test_bad_input_is_refused_before_any_training(monkeypatch, arguments, messag
         compare(F, **({"m": 6} | arguments))
 
 
-@pytest.mark.parametrize("name", ["seed", "checkpoint", "bach"])
+@pytest.mark.parametrize("name", ["checkpoint", "bach"])
 def test_settings_that_are_not_for_compare(name):
     with pytest.raises(TypeError, match=name):
         compare(F, 6, **{name: 1})
