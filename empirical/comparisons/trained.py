@@ -103,7 +103,9 @@ def compare(
     features = as_features(features)
     prediction = predict(features, np.atleast_1d(m), theory)
     widths = [int(width) for width in dict.fromkeys(check_widths(m, features.n).tolist())]
-    seed_list = _list_seeds(seeds if seed is None else np.atleast_1d(seed).tolist())
+    if seed is not None:
+        seeds = seed if isinstance(seed, Iterable) else [seed]
+    seed_list = _list_seeds(seeds)
     if workers is not None:
         workers = check_integer("workers", workers)
     cells = [
