@@ -21,6 +21,7 @@ import superscale  # noqa: E402
 
 project = "superscale"
 author = "superscale maintainers"
+html_show_copyright = False
 version = release = superscale.__version__
 extensions = [
     "myst_parser",
@@ -44,7 +45,8 @@ html_copy_source = False
 html_show_sourcelink = False
 
 # Pages are Markdown that GitHub shows too.
-myst_enable_extensions = ["amsmath", "dollarmath", "smartquotes"]
+myst_enable_extensions = ["amsmath", "dollarmath"]
+smartquotes = False  # they would turn the dashes of options into one
 myst_heading_anchors = 3
 
 # One script that draws formulas as SVG: no fonts to load.
