@@ -13,6 +13,8 @@ from empirical.training.settings import TrainingSettings as TrainingSettings
 from empirical.training.train import DivergenceError as DivergenceError
 from empirical.training.train import train as train
 from empirical.training.train_many import train_many as train_many
+from numerics.ground_state.search import ground_state as ground_state
+from numerics.ground_state.state import GroundState as GroundState
 from numerics.loss.exact import population_loss as population_loss
 from numerics.loss.monte_carlo import LossEstimate as LossEstimate
 from numerics.loss.monte_carlo import monte_carlo_loss as monte_carlo_loss

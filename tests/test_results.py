@@ -90,6 +90,7 @@ MADE = {
     "FittedExponent": lambda: ss.scaling_laws.fit_exponent([4, 8, 16], [4.0, 2.1, 1.0]),
     "Forecast": lambda: fit().forecast(np.arange(600, 700)),
     "Frequencies": lambda: ss.Frequencies.from_probabilities(np.linspace(0.4, 0.01, 50)),
+    "GroundState": lambda: ss.ground_state(ss.Frequencies.linear(9), 2, starts=1),
     "Influence": lambda: fit().influence(),
     "Interval": lambda: fit().interval(),
     "LawComparison": lambda: fit().compare(),

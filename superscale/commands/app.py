@@ -21,6 +21,7 @@ from superscale import __version__
 from superscale.commands import (
     comparisons,
     examples,
+    ground_states,
     matrices,
     packings,
     predictions,
@@ -38,6 +39,7 @@ COMMANDS: tuple[Callable[..., Any], ...] = (
     matrices.loss,
     matrices.overlaps,
     scaling_laws.fit,
+    ground_states.ground_state,
     packings.bounds,
     packings.pack,
     training.sweep,
