@@ -16,10 +16,12 @@ import numpy as np
 from empirical.training.settings import TrainingChanges, TrainingSettings, make_settings
 from empirical.training.train import check_width
 from theory.activation import UNIFORM
-from theory.features import Features, as_features
+from theory.features import Features
 from theory.frequencies import Frequencies
 
 _AXES = ("frequencies", "n", "alpha", "density", "m", "weight_decay", "seed", "recipe")
+# The same for every run of a grid.
+_FIXED = ("activation", "importance")
 _DEFAULTS: Mapping[str, Any] = {
     "frequencies": "power_law",
     "n": 1000,
@@ -54,7 +56,9 @@ def expand(grid: Mapping[str, Any], **changes: Unpack[TrainingChanges]) -> list[
     grid : mapping
         Values, or lists of them, by axis: "m" (needed), "alpha", "weight_decay", "density", "n",
         "seed", "recipe", and "frequencies": "power_law", "linear", "exponential:400" (its scale in
-        ranks), or ``Frequencies`` or ``Features``, which have their own n, alpha and density.
+        ranks), or ``Frequencies`` or ``Features``, which have their own n, alpha and density. Also
+        "activation", one ``Activation``, and "importance", one list or a function of
+        ``Frequencies`` that returns it, for all runs.
     **changes
         Fields of ``TrainingSettings`` for all runs.
 
@@ -69,9 +73,9 @@ def expand(grid: Mapping[str, Any], **changes: Unpack[TrainingChanges]) -> list[
     >>> [(cell.place["m"], cell.place["alpha"]) for cell in cells]
     [(8, 0.5), (8, 1.0), (4, 0.5), (4, 1.0)]
     """
-    unknown = sorted(set(grid) - set(_AXES))
+    unknown = sorted(set(grid) - {*_AXES, *_FIXED})
     if unknown:
-        raise ValueError(f"unknown axis {unknown[0]!r}: a grid has {', '.join(_AXES)}")
+        raise ValueError(f"unknown axis {unknown[0]!r}: a grid has {', '.join(_AXES + _FIXED)}")
     if "m" not in grid:
         raise ValueError("the grid lacks widths: give 'm'")
     reserved = sorted({"m", "seed", "recipe", "weight_decay"} & set(changes))
@@ -115,14 +119,12 @@ def _values(name: str, given: Any) -> list[Any]:
 
 def _label(given: Any, features: Features) -> str:
     """Return a name in which no two values of one axis agree."""
-    label = str(given)
+    label = str(features.frequencies) if isinstance(given, Features) else str(given)
     marks = b""
-    if isinstance(given, Features):
-        label = str(features.frequencies)
-        if features.activation != UNIFORM or features.importance is not None:
-            marks += repr((features.activation, features.weights.tobytes())).encode()
-        if features.dependence is not None:
-            marks += features.dependence.digest().encode()
+    if features.activation != UNIFORM or features.importance is not None:
+        marks += repr((features.activation, features.weights.tobytes())).encode()
+    if features.dependence is not None:
+        marks += features.dependence.digest().encode()
     if features.frequencies.law == "table":
         marks += features.p.tobytes()
     return f"{label}, {hashlib.sha256(marks).hexdigest()[:6]}" if marks else label
@@ -136,8 +138,17 @@ def _features(place: Mapping[str, Any], grid: Mapping[str, Any]) -> Features:
             raise ValueError(
                 f"{type(law).__name__} have their own {needless[0]}: leave it out of the grid"
             )
-        return as_features(law)
-    return Features(_named_law(law, place, "alpha" in grid))
+        frequencies = law
+    else:
+        frequencies = _named_law(law, place, "alpha" in grid)
+    given = {name: grid[name] for name in _FIXED if grid.get(name) is not None}
+    if isinstance(frequencies, Features):
+        if given:
+            raise ValueError(f"Features have their own {next(iter(given))}: leave it out")
+        return frequencies
+    if callable(given.get("importance")):
+        given["importance"] = given["importance"](frequencies)
+    return Features(frequencies, **given)
 
 
 def _named_law(law: Any, place: Mapping[str, Any], has_alpha: bool) -> Frequencies:

@@ -44,7 +44,8 @@ def sweep(
     ----------
     grid : mapping
         Values by axis (see ``expand``): m, alpha, weight_decay, density, n, frequencies, seed,
-        recipe. For another law of v, or importances, give ``Features`` as "frequencies".
+        recipe; for all runs, "activation" (the law of v) and "importance". Of ``Features``, given
+        as "frequencies", both are taken from there.
     store : path, optional
         Folder of finished runs; without one they are kept until the sweep ends, and its table only.
     executor : Executor, optional

@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 
 from theory.results import ReadOnlyMapping, result
 
+# What people read for the names of the parts.
+PART_LABELS = {
+    "lost": "lost features",
+    "self": "the others, alone",
+    "interference_silent": "interference while off",
+    "interference_active": "interference while on",
+}
+
 
 @dataclass(frozen=True, eq=False)
 @result
@@ -72,7 +80,8 @@ class LossReport:
             _, ax = plt.subplots()
         rank = np.arange(1, self.per_feature.size + 1)
         ax.plot(rank, self.per_feature, "k", label="loss")
-        for name, part in self.parts_per_feature.items():
+        for key, part in self.parts_per_feature.items():
+            name = PART_LABELS.get(key, key)
             drawn = ax.plot(rank, np.where(part > 0, part, np.nan), ".", ms=3, label=name)
             if np.any(part < 0):  # other inputs can lower the loss: draw by how much
                 below, color = np.where(part < 0, -part, np.nan), drawn[0].get_color()
@@ -82,5 +91,7 @@ class LossReport:
         return ax
 
     def __repr__(self) -> str:
-        parts = ", ".join(f"{name} {value:.4g}" for name, value in self.parts.items())
+        parts = ", ".join(
+            f"{PART_LABELS.get(name, name)} {value:.4g}" for name, value in self.parts.items()
+        )
         return f"loss {self.loss:.10g} (error below {self.error_bound:.1g}; {parts})"

@@ -38,6 +38,8 @@ def compare(
     density: opt.Density = None,
     counts: opt.Counts = None,
     top: opt.Top = None,
+    activation: opt.ActivationLaw = None,
+    importance: opt.Importance = None,
     column: opt.Column = None,
     separator: opt.Separator = None,
     decimal: opt.Decimal = None,
@@ -84,7 +86,8 @@ def compare(
         needless = opt.given(
             law=law, n=n, alpha=alpha, scale=scale, density=density, counts=counts, top=top,
             column=column, separator=separator, decimal=decimal, thousands=thousands, m=m,
-            theory=theory, seed=seed, seeds=seeds, weight_decay=weight_decay,
+            activation=activation, importance=importance, theory=theory, seed=seed,
+            seeds=seeds, weight_decay=weight_decay,
             recipe=recipe, batch=batch, steps=steps, learning_rate=learning_rate,
             bias_learning_rate=bias_learning_rate, bias_start=bias_start, device=device,
             store=store, workers=workers,
@@ -98,6 +101,7 @@ def compare(
     frequencies, source = opt.build_frequencies(
         law, n, alpha, scale, density, counts, top, column, form
     )
+    features = opt.build_features(frequencies, activation, importance)
     widths = opt.read_widths(m, frequencies.n)
     if not outputs and not json and not csv:
         outputs = [DEFAULT_FIGURE]
@@ -131,9 +135,7 @@ def compare(
     )
     partial = False
     try:
-        comparison: Comparison | None = compare_models(
-            frequencies, widths, progress=True, **options
-        )
+        comparison: Comparison | None = compare_models(features, widths, progress=True, **options)
     except InterruptedComparison as stopped:
         comparison, partial = stopped.partial, True
     if comparison is not None:

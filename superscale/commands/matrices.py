@@ -229,6 +229,8 @@ def loss(
     separator: opt.Separator = None,
     decimal: opt.Decimal = None,
     thousands: opt.Thousands = None,
+    activation: opt.ActivationLaw = None,
+    importance: opt.Importance = None,
     sampling: opt.Sampling = "bernoulli",
     rtol: Annotated[float, typer.Option(help="Wanted bound on the relative error.")] = 1e-6,
     json: opt.Json = False,
@@ -237,12 +239,13 @@ def loss(
 ) -> None:
     """Compute the expected loss of a saved model exactly, and what it is made of.
 
-    The law of v is that it was trained on, and the frequencies too, unless others are given.
+    Frequencies, law of v and importances are those that it was trained on unless others are given.
 
     Example: superscale loss run.safetensors --alpha 1.0
     """
     from empirical.training.run import TrainingRun
     from numerics.loss.exact import population_loss
+    from numerics.loss.report import PART_LABELS
     from theory.features import Features
 
     outputs = output or []
@@ -252,7 +255,15 @@ def loss(
     frequencies = _choose_frequencies(loaded, law, alpha, scale, density, counts, top, column, form)
     # population_loss itself says what is wrong with another word.
     shown = loaded.features
-    features = Features(frequencies, shown.activation, shown.importance)
+    law_of_v = shown.activation if activation is None else opt.read_activation(activation)
+    weights = opt.read_importance(importance, frequencies)
+    features = Features(
+        frequencies,
+        law_of_v,
+        shown.importance if importance is None else weights,
+        # Other frequencies are not the marginals of what the run was shown.
+        dependence=shown.dependence if frequencies is shown.frequencies else None,
+    )
     report = population_loss(loaded.model, features, sampling, rtol=rtol)  # type: ignore[arg-type]
     record = {
         "loss": report.loss,
@@ -262,20 +273,26 @@ def loss(
         "rows": report.to_dataframe().to_dict("records"),
         "settings": {
             "run": str(run),
-            "frequencies": frequencies.describe(),
+            **features.describe(),
             "sampling": sampling,
             "rtol": rtol,
         },
     }
+
+    def share(part: float) -> str:
+        return f"{part / report.loss:.1%}" if report.loss else "–"
+
     write_outputs(outputs, report, record)
     if not show_for_machines(json, csv, record, report):
         print(f"{frequencies}; n = {loaded.model.n}, m = {loaded.model.m}, {sampling}")
+        if features != Features(frequencies):
+            print(features)
         print(f"expected loss {report.loss:.10g}, error below {report.error_bound:.2g}")
         show_table(
             "",
             ["part", "loss", "share"],
             [
-                [name, f"{part:.6g}", f"{part / report.loss:.1%}"]
+                [PART_LABELS.get(name, name), f"{part:.6g}", share(part)]
                 for name, part in report.parts.items()
             ],
         )

@@ -1,8 +1,8 @@
 """The options that commands share, and the values that they stand for.
 
 A command's signature uses these annotated types, so that one option has one name and one help text
-everywhere; ``build_frequencies``, ``read_widths`` and ``read_numbers`` turn what was typed into
-values.
+everywhere; ``build_frequencies``, ``build_features``, ``read_widths`` and ``read_numbers`` turn
+what was typed into values.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from theory.activation import Activation
+    from theory.features import Features
     from theory.frequencies import Frequencies
 
 # Numbers in a range.
 _FEWEST, _MOST = 2, 100_000
-LAWS = "power_law, exponential or linear"
+LAWS = "power_law, linear or exponential:SCALE"
 Law = Annotated[
-    str | None, typer.Option(help="Frequencies: power_law (default), exponential or linear.")
+    str | None,
+    typer.Option(help="Frequencies: power_law (default), linear, or exponential:SCALE."),
 ]
 N = Annotated[int | None, typer.Option("--n", help="Number of features (default 1000).")]
 Alpha = Annotated[float | None, typer.Option(help="Exponent of the power law (default 1).")]
@@ -60,6 +63,21 @@ Theory = Annotated[
     typer.Option(
         help="Only these theories: --theory weak,mean_field; superscale predict --theories lists "
         "them."
+    ),
+]
+ActivationLaw = Annotated[
+    str | None,
+    typer.Option(
+        "--activation",
+        help="Law of v: LOW:HIGH for a uniform one, LOW:HIGH:SHARES for a density in equal steps, "
+        "with their shares as 3,1 or a file of them (default 0:2).",
+    ),
+]
+Importance = Annotated[
+    str | None,
+    typer.Option(
+        help="I_i of each feature: by its rank i, 0.9^i or i^-0.5; a list 4,2,1; or a file with "
+        "a number for each, in the order of the features (default 1 each)."
     ),
 ]
 Sampling = Annotated[
@@ -146,6 +164,7 @@ def build_frequencies(
     if clash:
         raise ValueError(f"--{next(iter(clash))} goes with --counts FILE")
     law, size = law or "power_law", 1000 if n is None else n
+    law, scale = _split_scale(law, scale)
     if alpha is not None and law != "power_law":
         raise ValueError(f"--alpha goes with --law power_law, not with --law {law}")
     if scale is not None and law != "exponential":
@@ -162,6 +181,108 @@ def build_frequencies(
     else:
         raise ValueError(f"--law {law} is not known: give {LAWS}")
     return frequencies, frequencies.describe()
+
+
+def _split_scale(law: str, scale: float | None) -> tuple[str, float | None]:
+    """Take exponential:40, as a grid has it, for --law exponential --scale 40."""
+    name, colon, text = law.partition(":")
+    if not colon or name != "exponential":
+        return law, scale
+    if scale is not None:
+        raise ValueError(f"--law {law} has its own scale: leave out --scale")
+    try:
+        return name, float(text)
+    except ValueError:
+        raise ValueError(f"--law {law}: {text!r} is not a number of ranks") from None
+
+
+def read_activation(text: str | None) -> Activation:
+    """Return the law of v that ``--activation`` names.
+
+    Examples
+    --------
+    >>> read_activation("0:1"), read_activation("0:2:3,1"), read_activation(None)
+    (Activation(0, 1), Activation(0, 2, shares=(3, 1)), Activation(0, 2))
+    """
+    from theory.activation import UNIFORM, Activation
+
+    if text is None:
+        return UNIFORM
+    low, _, rest = text.partition(":")
+    high, _, shares = rest.partition(":")
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        raise ValueError(
+            f"--activation {text!r} is not allowed: give LOW:HIGH, as 0:1, or LOW:HIGH:SHARES, as "
+            "0:2:3,1 or 0:2:shares.txt"
+        ) from None
+    return Activation(*ends, tuple(_list_or_file("activation", shares)) if shares else (1.0,))
+
+
+def read_importance(text: str | None, frequencies: Frequencies) -> Any:
+    """Return the importances that ``--importance`` names, in the order of the features.
+
+    Examples
+    --------
+    >>> from theory.frequencies import Frequencies
+    >>> words = Frequencies.from_counts([1, 5, 3])
+    >>> read_importance("0.5^i", words), read_importance("i^-1", words).round(2)
+    (array([0.125, 0.5  , 0.25 ]), array([0.33, 1.  , 0.5 ]))
+    >>> read_importance("4,2,1", words)
+    [4.0, 2.0, 1.0]
+    """
+    import numpy as np
+
+    if text is None:
+        return None
+    base, power, exponent = text.replace(" ", "").partition("^")
+    if power or not base:
+        ranks = np.arange(1.0, frequencies.p.size + 1)
+        try:
+            with np.errstate(over="raise"):
+                if base != "i" and exponent != "i":
+                    raise ValueError
+                by_rank = ranks ** float(exponent) if base == "i" else float(base) ** ranks
+        except (ValueError, ArithmeticError):
+            raise ValueError(
+                f"--importance {text!r} is not allowed: give a number for each rank i, as 0.9^i or "
+                "i^-0.5"
+            ) from None
+        return frequencies.as_given(by_rank)
+    return _list_or_file("importance", text)
+
+
+def build_features(
+    frequencies: Frequencies, activation: str | None, importance: str | None
+) -> Features:
+    """Return the features that the frequencies, ``--activation`` and ``--importance`` make."""
+    from theory.features import Features
+
+    law = read_activation(activation)
+    return Features(frequencies, law, read_importance(importance, frequencies))
+
+
+def _list_or_file(name: str, text: str) -> list[float]:
+    """Return the numbers of a list with commas, or of the last column of a file."""
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        if "," in text and not Path(text).exists():
+            raise ValueError(f"--{name} {text!r} is not a list of numbers, nor a file") from None
+    from empirical.number_formats import parse_numbers
+    from empirical.tables import read_table
+
+    table = read_table(text, f"numbers for --{name}")
+    cells = [row[-1] for row in table.rows]
+    values = parse_numbers(table.path, [cells])[0]
+    first = 1 if values[0] is None and len(values) > 1 else 0
+    numbers = []
+    for line, cell, value in list(zip(table.lines, cells, values, strict=True))[first:]:
+        if value is None:
+            raise ValueError(f"{table.path} line {line}: {cell!r} is not a number")
+        numbers.append(value)
+    return numbers
 
 
 def read_form(separator: str | None, decimal: str | None, thousands: str | None) -> dict[str, str]:

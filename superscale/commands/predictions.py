@@ -32,6 +32,8 @@ def predict(
     density: opt.Density = None,
     counts: opt.Counts = None,
     top: opt.Top = None,
+    activation: opt.ActivationLaw = None,
+    importance: opt.Importance = None,
     column: opt.Column = None,
     separator: opt.Separator = None,
     decimal: opt.Decimal = None,
@@ -53,7 +55,6 @@ def predict(
     Example: superscale predict --alpha 1.5 --n 1000000 --m 100,1000,10000
     """
     from empirical.progress import report_rounds
-    from theory.features import Features
     from theory.registry import predict as predict_losses
 
     outputs = output or []
@@ -67,7 +68,7 @@ def predict(
     frequencies, source = opt.build_frequencies(
         law, n, alpha, scale, density, counts, top, column, form
     )
-    features = Features(frequencies)
+    features = opt.build_features(frequencies, activation, importance)
     if theories:
         _show_theories(features)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,6 +40,8 @@ def train(
     density: opt.Density = None,
     counts: opt.Counts = None,
     top: opt.Top = None,
+    activation: opt.ActivationLaw = None,
+    importance: opt.Importance = None,
     column: opt.Column = None,
     separator: opt.Separator = None,
     decimal: opt.Decimal = None,
@@ -70,6 +73,7 @@ def train(
         check_outputs([output], (".safetensors",))
     form = opt.read_form(separator, decimal, thousands)
     frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column, form)
+    features = opt.build_features(frequencies, activation, importance)
     options = opt.given(
         recipe=recipe,
         weight_decay=weight_decay,
@@ -81,7 +85,7 @@ def train(
         device=device,
         checkpoint_every=checkpoint_every,
     )
-    run = train_model(frequencies, m, seed=seed, checkpoint=checkpoint, progress=True, **options)
+    run = train_model(features, m, seed=seed, checkpoint=checkpoint, progress=True, **options)
     try:
         if output is not None:
             write(output, run.save)
@@ -132,6 +136,9 @@ def sweep(
     density: Annotated[
         list[str] | None, typer.Option(help="Activation densities E (default 1).")
     ] = None,
+    scale: opt.Scale = None,
+    activation: opt.ActivationLaw = None,
+    importance: opt.Importance = None,
     weight_decay: Annotated[
         list[str] | None,
         typer.Option(help="Weight decays: > 0 weak, < 0 strong superposition (default -1)."),
@@ -178,7 +185,16 @@ def sweep(
     for name, words in opt.given(alpha=alpha, weight_decay=weight_decay, density=density).items():
         grid[name] = opt.read_numbers(name, words)
     for name, text in opt.given(frequencies=law, recipe=recipe).items():
-        grid[name] = text.split(",")
+        grid[name] = opt.split_names([text])
+    if scale is not None:
+        if "exponential" not in grid.get("frequencies", ()):
+            raise ValueError("--scale goes with --law exponential")
+        place = grid["frequencies"].index("exponential")
+        grid["frequencies"][place] = f"exponential:{scale!r}"
+    if activation is not None:
+        grid["activation"] = opt.read_activation(activation)
+    if importance is not None:
+        grid["importance"] = partial(opt.read_importance, importance)
     if phase is not None:
         _check_phase(phase, grid, outputs)
     training = opt.given(
@@ -198,11 +214,11 @@ def sweep(
             )
         client = _connect(dask)
         training["executor"] = client.get_executor()
-    partial = False
+    interrupted = False
     try:
         result = train_grid(grid, store=store, workers=workers, progress=True, **training)
     except InterruptedSweep as stopped:
-        result, partial = stopped.partial, True
+        result, interrupted = stopped.partial, True
     finally:
         if client is not None:
             client.close()
@@ -221,7 +237,7 @@ def sweep(
     for path in result.aside:
         print(f"superscale: damaged or foreign, set aside: {path}", file=sys.stderr)
     write_outputs(outputs, result if phase is None else _phase_diagram(result, phase), record)
-    if partial:
+    if interrupted:
         raise KeyboardInterrupt
     if result.failures:
         raise typer.Exit(1)

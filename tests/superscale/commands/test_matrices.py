@@ -27,7 +27,8 @@ def test_loss_of_a_run(call, saved, tmp_path):
     _, out, _ = call("loss", saved, "--sampling", "one_hot", "--json")
     assert json.loads(out)["loss"] == ss.population_loss(run.model, words, "one_hot").loss
     code, out, _ = call("loss", saved, "--output", tmp_path / "x.png")
-    assert "expected loss" in out and "interference_silent" in out and (tmp_path / "x.png").exists()
+    assert "expected loss" in out and "interference while off" in out
+    assert (tmp_path / "x.png").exists()
     _, out, _ = call("loss", saved, "--csv")
     assert out.splitlines()[0].startswith("loss,lost,self,") and len(out.splitlines()) == 61
 
