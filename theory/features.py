@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory.activation import UNIFORM, Activation
-from theory.checks import check_finite, read_only
+from theory.checks import check_finite, check_real, read_only
 from theory.dependence.forest import Forest, check_marginals
 from theory.dependence.structures import (
     common_cause_forest,
@@ -339,6 +339,42 @@ class Features:
             matter = f", importance {self.importance.max():g} to {self.importance.min():g}"
         together = "" if self.dependence is None else f", {self.dependence}"
         return f"Features(n={self.n}, E={self.density:g}, {law}{matter}{together})"
+
+
+def importance_by_rank(
+    frequencies: Frequencies, *, base: float | None = None, exponent: float | None = None
+) -> NDArray[np.float64]:
+    """Return importances I_i = base^i (as in arXiv 2209.10652) or i^exponent by the rank i.
+
+    Parameters
+    ----------
+    frequencies : Frequencies
+        Its order is that of the result: rank 1 is the most frequent feature.
+    base, exponent : float
+        One of them.
+
+    Raises
+    ------
+    ValueError
+        If both or neither are given, or an importance is negative or beyond floats.
+
+    Examples
+    --------
+    >>> words = Frequencies.from_counts([1, 5, 3])
+    >>> importance_by_rank(words, base=0.5)
+    array([0.125, 0.5  , 0.25 ])
+    """
+    if (base is None) == (exponent is None):
+        raise ValueError("give base, for base^i, or exponent, for i^exponent")
+    ranks = np.arange(1.0, frequencies.p.size + 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if base is not None:
+            values = check_real("base", base, 0.0, strict=True) ** ranks
+        else:
+            values = ranks ** check_real("exponent", exponent)
+    if not np.isfinite(values).all():
+        raise ValueError(f"importances leave the range of floats at rank {ranks.size}")
+    return frequencies.as_given(values)
 
 
 def as_features(features: Features | Frequencies) -> Features:

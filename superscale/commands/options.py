@@ -232,24 +232,22 @@ def read_importance(text: str | None, frequencies: Frequencies) -> Any:
     >>> read_importance("4,2,1", words)
     [4.0, 2.0, 1.0]
     """
-    import numpy as np
+    from theory.features import importance_by_rank
 
     if text is None:
         return None
     base, power, exponent = text.replace(" ", "").partition("^")
     if power or not base:
-        ranks = np.arange(1.0, frequencies.p.size + 1)
         try:
-            with np.errstate(over="raise"):
-                if base != "i" and exponent != "i":
-                    raise ValueError
-                by_rank = ranks ** float(exponent) if base == "i" else float(base) ** ranks
-        except (ValueError, ArithmeticError):
+            given = {"exponent": float(exponent)} if base == "i" else {"base": float(base)}
+        except ValueError:
+            given = {}
+        if not given or "i" not in (base, exponent):
             raise ValueError(
                 f"--importance {text!r} is not allowed: give a number for each rank i, as 0.9^i or "
                 "i^-0.5"
-            ) from None
-        return frequencies.as_given(by_rank)
+            )
+        return importance_by_rank(frequencies, **given)
     return _list_or_file("importance", text)
 
 
