@@ -29,6 +29,7 @@ from superscale import counts as counts
 from superscale import directions as directions
 from superscale import packings as packings
 from superscale import published as published
+from superscale import reading as reading
 from superscale import regimes as regimes
 from superscale import scaling_laws as scaling_laws
 from superscale import unembeddings as unembeddings

@@ -79,6 +79,9 @@ def test_every_function_of_a_width_is_tried():
     one_width = {"solve_mean_field", "train", "train_many", "monte_carlo_loss", "measure", "pack"}
     one_size = {"bound_one_active_loss", "bounds", "certify_energy", "certify_packing", "construct"}
     symbolic = {"equiangular_conditions", "frame_potential"}
+    # One width, or the width is what they return.
+    one_width |= {"recall", "recall_combinations", "max_active"}
+    one_size |= {"required_width", "asymptotic_width"}
     tables = {
         *("bracket_loss", "compare", "fit_chinchilla", "fit_exponent", "fit_power_law", "sweep"),
         *("predict_width_exponents", "random_overlaps", "width_exponent"),

@@ -1,0 +1,11 @@
+from theory.reading.block_codes import false_match as false_match
+from theory.reading.block_codes import overlap_law as overlap_law
+from theory.reading.block_codes import union_law as union_law
+from theory.reading.combinations import CombinationRecall as CombinationRecall
+from theory.reading.combinations import asymptotic_width as asymptotic_width
+from theory.reading.combinations import recall_combinations as recall_combinations
+from theory.reading.derivation import derive_recall as derive_recall
+from theory.reading.recall import Recall as Recall
+from theory.reading.recall import max_active as max_active
+from theory.reading.recall import recall as recall
+from theory.reading.recall import required_width as required_width
