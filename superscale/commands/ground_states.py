@@ -31,11 +31,8 @@ def ground_state(
     alpha: opt.Alpha = None,
     scale: opt.Scale = None,
     density: opt.Density = None,
-    low: Annotated[float, typer.Option(help="Least size of an active feature.")] = 0.0,
-    high: Annotated[float | None, typer.Option(help="Largest size of one (default 2).")] = None,
-    importance: Annotated[
-        float | None, typer.Option(help="Ratio r of importances, I_i = r^(i - 1) (default 1).")
-    ] = None,
+    activation: opt.ActivationLaw = None,
+    importance: opt.Importance = None,
     sampling: opt.Sampling = "bernoulli",
     starts: Annotated[int | None, typer.Option(help="Number of descents (default: by n).")] = None,
     seed: opt.Seed = 0,
@@ -51,7 +48,7 @@ def ground_state(
 
     The figure shows the directions of the features for m = 2 and 3, and W Wᵀ for other widths.
 
-    Example: superscale ground-state --n 5 --m 2 --p 0.05 --high 1
+    Example: superscale ground-state --n 5 --m 2 --p 0.05 --activation 0:1
 
     Example: superscale ground-state --start run.safetensors
     """
@@ -64,15 +61,15 @@ def ground_state(
     run: TrainingRun | None = None
     if start is not None:
         clash = opt.given(
-            n=n, p=p, law=law, alpha=alpha, scale=scale, density=density, low=low or None,
-            high=high, importance=importance,
+            n=n, p=p, law=law, alpha=alpha, scale=scale, density=density,
+            activation=activation, importance=importance,
         )  # fmt: skip
         if clash:
             raise ValueError(f"--start has its own features: leave --{next(iter(clash))} out")
         run = TrainingRun.load(start)
         features = run.features
     else:
-        features = _build_features(n, p, law, alpha, scale, density, (low, high), importance)
+        features = _build_features(n, p, law, alpha, scale, density, activation, importance)
         if m is None:
             raise ValueError("--m is missing: give a width, as --m 2")
     with report(True, "descents to local minima") as advance:
@@ -137,12 +134,10 @@ def _build_features(
     alpha: float | None,
     scale: float | None,
     density: float | None,
-    support: tuple[float, float | None],
-    importance: float | None,
+    activation: str | None,
+    importance: str | None,
 ) -> Features:
-    from theory.activation import Activation
     from theory.checks import check_integer, check_real
-    from theory.features import Features
     from theory.frequencies import Frequencies
 
     size = 5 if n is None else check_integer("n", n, 2)
@@ -157,7 +152,4 @@ def _build_features(
         frequencies, _ = opt.build_frequencies(
             law, size, alpha, scale, density, None, None, None, {}
         )
-    ratio = check_real("importance", 1.0 if importance is None else importance, 0.0, strict=True)
-    low, high = support
-    activation = Activation(low, 2.0 if high is None else high)
-    return Features(frequencies, activation, [ratio**i for i in range(size)])
+    return opt.build_features(frequencies, activation, importance)

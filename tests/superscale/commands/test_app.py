@@ -7,13 +7,14 @@ import sys
 
 import numpy as np
 import pytest
+import typer
 
-from superscale.commands.app import COMMANDS
+from superscale.commands.app import build_app
 
 QUICK = ["--n", "60", "--batch", "16", "--steps", "40"]
 
 
-@pytest.mark.parametrize("command", [one.__name__ for one in COMMANDS])
+@pytest.mark.parametrize("command", list(typer.main.get_command(build_app()).commands))
 def test_help_shows_an_example(call, command):
     code, out, _ = call(command, "--help")
     assert code == 0 and f"Example: superscale {command} " in " ".join(out.split())

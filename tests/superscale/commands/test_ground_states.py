@@ -9,7 +9,7 @@ import superscale as ss
 
 
 def test_pentagon(call, tmp_path):
-    options = ["--n", 5, "--m", 2, "--p", 0.05, "--high", 1, "--starts", 4]
+    options = ["--n", 5, "--m", 2, "--p", 0.05, "--activation", "0:1", "--starts", 4]
     code, out, _ = call("ground-state", *options, "--output", tmp_path / "x.png", "--json")
     record = json.loads(out)
     features = ss.Features(ss.Frequencies.from_probabilities([0.05] * 5), ss.Activation(0, 1))
@@ -24,10 +24,10 @@ def test_pentagon(call, tmp_path):
 
 
 def test_importance_and_a_law(call):
-    options = ["--n", 4, "--m", 1, "--alpha", 0.5, "--density", 0.4, "--importance", 0.5]
+    options = ["--n", 4, "--m", 1, "--alpha", 0.5, "--density", 0.4, "--importance", "0.5^i"]
     code, out, _ = call("ground-state", *options, "--starts", 2, "--json")
     rows = json.loads(out)["rows"]
-    assert code == 0 and [row["importance"] for row in rows] == [1, 0.5, 0.25, 0.125]
+    assert code == 0 and [row["importance"] for row in rows] == [0.5, 0.25, 0.125, 0.0625]
     assert sum(row["p"] for row in rows) == pytest.approx(0.4)
 
 

@@ -11,7 +11,7 @@ import typer
 
 import superscale as ss
 from superscale.commands import options as opt
-from superscale.commands.app import COMMANDS, build_app
+from superscale.commands.app import build_app
 
 POWER_LAW = "empirical.scaling_laws.power_law_fit:PowerLawFit."
 # The functions behind each command, with arguments that make it call them. A new command is named
@@ -66,9 +66,11 @@ BEHIND = {
         ),
     ],
     "example": [],
+    "ground-state": [
+        ("numerics.ground_state.search:ground_state", ["ground-state", "--m", 2, "--p", 0.1])
+    ],
 }
 PARSER = typer.main.get_command(build_app()).commands
-NAMES = [command.__name__ for command in COMMANDS]
 CALLS = [(name, *one) for name, calls in BEHIND.items() for one in calls]
 # Where the command computes what the default of the function stands for.
 DIFFERENT = {
@@ -77,8 +79,8 @@ DIFFERENT = {
 }
 # The same name for another thing, which its help says; all others have one help text.
 OTHERS = {
-    "m": {"train", "bounds", "pack", "sweep", "zipf"},
-    "n": {"bounds", "pack", "sweep", "fit"},
+    "m": {"train", "bounds", "pack", "sweep", "zipf", "ground-state"},
+    "n": {"bounds", "pack", "sweep", "fit", "ground-state"},
     "alpha": {"overlaps", "pack", "sweep"},
     "density": {"sweep"},
     "weight_decay": {"sweep"},
@@ -92,6 +94,8 @@ OTHERS = {
     "transpose": {"analyze"},
     "steps": {"pack"},
     "samples": {"fit"},
+    "p": {"ground-state"},
+    "starts": {"ground-state"},
 }
 
 
@@ -139,7 +143,7 @@ def passed(monkeypatch, function, call, arguments):
 
 
 def test_every_command_is_here():
-    assert list(BEHIND) == NAMES
+    assert BEHIND.keys() == PARSER.keys()
 
 
 @pytest.mark.parametrize(("command", "function", "arguments"), CALLS, ids=[c[1] for c in CALLS])
