@@ -1,9 +1,10 @@
-"""Samples of independent Bernoulli features, as sparse batches: ``FeatureSampler``.
+"""Samples of features as sparse batches: ``FeatureSampler``.
 
 Only active features are drawn: the work is in proportion to their number (E x batch), not to
 n x batch.
 
-Method: put independent Poisson(λ_i) counts, λ_i = -ln(1 - p_i), on every (sample, feature) cell; a
+Method (features that depend on each other are drawn in ``numerics.dependent.samples``): put
+independent Poisson(λ_i) counts, λ_i = -ln(1 - p_i), on every (sample, feature) cell; a
 cell is active if its count is not zero, which has probability p_i exactly, independently. Their
 total is one Poisson draw, and each event falls on a cell in proportion to λ_i. Features with
 p_i >= 1/2 (λ_i large, infinite at 1) are drawn as they are. The only departure from exact Bernoulli
@@ -23,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.dependent.samples import ForestSampler
 from theory.checks import check_integer, check_real
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
@@ -105,14 +107,13 @@ class FeatureSampler:
 
     def __init__(self, features: Features | Frequencies, rare_share: float = 0.0) -> None:
         features = as_features(features)
-        if not features.is_independent:
-            raise ValueError(f"{features} cannot be sampled yet: leave dependence out")
         ranks = features.frequencies
         # Places of the ranks in a list that was not given by rank; tables go by rank.
         self._places = None if ranks.ranked is ranks else ranks.by_rank(np.arange(ranks.n))
         rare_share = check_real("rare_share", rare_share, 0.0, float(np.nextafter(1, 0)))
-        p = features.ranked.p
         self.n = features.n
+        self.forest = None if features.is_independent else ForestSampler(features, rare_share)
+        p = features.ranked.p
         self._activation = features.activation
         # p falls with rank: the common features are a head of the list.
         head = np.array(p[p >= 0.5])
@@ -127,6 +128,9 @@ class FeatureSampler:
 
     def draw(self, batch: int, rng: np.random.Generator) -> FeatureBatch:
         """Draw ``batch`` independent samples from ``rng``."""
+        if self.forest is not None:
+            sample, feature, value, weight, _ = self.forest.draw(batch, 1, rng)
+            return FeatureBatch(sample, feature, value, batch, self.n, weight)
         cells = np.empty(0, dtype=np.int64)
         common_p, cumulative, share, rare, odds = self.tables
         head = common_p.size

@@ -2,7 +2,8 @@
 
 ``take_steps`` draws batches, computes gradients and updates the model, one step for each rate that
 it is given. Its plain forms are ``FeatureSampler.draw``, ``loss_and_gradients`` and ``RowAdamW``
-(torch); it draws the same batches from the same generator.
+(torch); it draws the same batches from the same generator. ``take_drawn_steps`` takes batches of
+features that depend on each other.
 
 ``importance`` is None where all I_i are 1, and ``cumulative_shares`` where v is uniform: numba
 compiles that case without the other's instructions.
@@ -322,6 +323,21 @@ def update(x, g, first, second, step, rate, scale, betas, eps):  # type: ignore[
 
 
 @compiled()
+def _take_step(  # type: ignore[no-untyped-def]
+    model, grad_W, grad_b, drawn, batch, step, rate, bias_rate, decay, scale, betas, eps,
+    importance,
+):  # fmt: skip
+    """Take one step on a batch that was drawn, in place; return its loss."""
+    W, b, first_W, second_W, first_b, second_b = model
+    sample, feature, value, weight = drawn
+    loss = gradients(W, b, sample, feature, value, weight, importance, grad_W, grad_b)
+    decay_rows(W, rate, decay)
+    update(W.ravel(), grad_W.ravel(), first_W, second_W, step, rate, scale, betas, eps)
+    update(b, grad_b, first_b, second_b, step, bias_rate, scale, betas, eps)
+    return loss / batch
+
+
+@compiled()
 def take_steps(  # type: ignore[no-untyped-def]
     W, b, first_W, second_W, first_b, second_b, rates, bias_rates, done,
     batch, decay, scale, betas, eps, tables, law, importance, rng,
@@ -333,11 +349,35 @@ def take_steps(  # type: ignore[no-untyped-def]
     losses, scale = np.empty(rates.size), scale * 2 / batch
     grad_W, grad_b = np.empty_like(W), np.empty_like(b)
     for k in range(rates.size):
-        sample, feature, value, weight = draw_active(tables, batch, law, rng)
-        loss = gradients(W, b, sample, feature, value, weight, importance, grad_W, grad_b)
-        losses[k] = loss / batch
-        step = done + k + 1
-        decay_rows(W, rates[k], decay)
-        update(W.ravel(), grad_W.ravel(), first_W, second_W, step, rates[k], scale, betas, eps)
-        update(b, grad_b, first_b, second_b, step, bias_rates[k], scale, betas, eps)
+        losses[k] = _take_step(
+            (W, b, first_W, second_W, first_b, second_b), grad_W, grad_b,
+            draw_active(tables, batch, law, rng), batch, done + k + 1, rates[k], bias_rates[k],
+            decay, scale, betas, eps, importance,
+        )  # fmt: skip
+    return losses
+
+
+@compiled()
+def take_drawn_steps(  # type: ignore[no-untyped-def]
+    W, b, first_W, second_W, first_b, second_b, rates, bias_rates, done,
+    batch, decay, scale, betas, eps, drawn, importance,
+):  # fmt: skip
+    """Take the same steps on batches that were drawn before.
+
+    ``drawn`` are sample, feature and value of their active entries, the weight of each sample, and
+    where the entries of each batch begin (``numerics.dependent.samples``).
+    """
+    losses, scale = np.empty(rates.size), scale * 2 / batch
+    grad_W, grad_b = np.empty_like(W), np.empty_like(b)
+    sample, feature, value, weight, starts = drawn
+    for k in range(rates.size):
+        low, high = starts[k], starts[k + 1]
+        one = (
+            sample[low:high], feature[low:high], value[low:high],
+            weight[k * batch : (k + 1) * batch],
+        )  # fmt: skip
+        losses[k] = _take_step(
+            (W, b, first_W, second_W, first_b, second_b), grad_W, grad_b, one, batch,
+            done + k + 1, rates[k], bias_rates[k], decay, scale, betas, eps, importance,
+        )  # fmt: skip
     return losses

@@ -1,8 +1,9 @@
 """The exact expected loss of a given model, with a bound on its error: ``population_loss``.
 
-No samples are drawn. Features are independent, as in training, or exactly one is active at a time
-(arXiv 2505.10465, eq. 8); v follows any law with a density in steps. The cost is of order n²;
-``monte_carlo_loss`` samples larger models, and is an independent check.
+No samples are drawn. Features are independent, or exactly one is active at a time (arXiv
+2505.10465, eq. 8), or they depend on each other (``numerics.dependent``); v follows any law with a
+density in steps. The cost is of order n²; ``monte_carlo_loss`` samples larger models, and is an
+independent check.
 """
 
 from __future__ import annotations
@@ -14,6 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.dependent.loss import dependent_loss
+from numerics.loss.gram_rows import (
+    accumulate,
+    gram_rows,
+    make_report,
+    row_blocks,
+    split_alone,
+)
 from numerics.loss.laplace_kernels import expected_rows, expected_slopes
 from numerics.loss.laplace_plan import THETA, plan_rows
 from numerics.loss.law_table import law_table
@@ -21,20 +30,17 @@ from numerics.loss.one_active_kernels import few_active_rows, one_hot_rows
 from numerics.loss.report import LossReport
 from numerics.row_threads import over_rows
 from numerics.toy_model import ToyModel, check_same_n
-from theory.checks import Sampling, check_real, read_only
+from theory.checks import Sampling, check_real
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.regimes.one_active import self_loss
 
 Array = NDArray[np.float64]
 
-# Entries of the block of Gram rows held at once: 64 MB.
-_BLOCK = 8_000_000
 # Passes, each with a smaller tolerance than the last.
 _PASSES = 7
-# Overlaps below the first are taken as 0, as their powers underflow; losses above the second are
-# refused, as they overflow.
-_NOTHING, _HUGE = 1e-60, 1e200
+# Losses above this are refused, as they overflow.
+_HUGE = 1e200
 _NONE = np.empty((0, 0))
 
 
@@ -48,6 +54,8 @@ def population_loss(
 ) -> LossReport:
     """Compute the expected loss Σ_i I_i ⟨(y_i - x_i)²⟩ of a model exactly.
 
+    Features that depend on each other (``Features.dependence``) are taken as they are.
+
     Parameters
     ----------
     model : ToyModel
@@ -56,7 +64,10 @@ def population_loss(
         What it is shown; of the same n.
     sampling : {"bernoulli", "one_hot"}
         Independent features, as in training; or exactly one active feature, L = Σ_j p_j [Σ_{i≠j}
-        I_i A(G_ij, b_i) + I_j B(G_jj, b_j)] (``theory.regimes.one_active`` has A and B).
+        I_i A(G_ij, b_i) + I_j B(G_jj, b_j)] (``theory.regimes.one_active`` has A and B): one
+        exclusive set of all features, ``Features.exclusive(frequencies, [range(n)])``. For E < 1
+        that set also has samples without any active feature; they cost (1 - E) Σ_i I_i ReLU(b_i)²,
+        which "one_hot" leaves out.
     rtol : float
         Wanted bound on the relative error of the Bernoulli loss, at least 1e-12. (A loss below
         1e-12 of that of a model that learns nothing is known to that absolute error only.)
@@ -99,63 +110,20 @@ def population_loss(
     features = as_features(features)
     check_same_n(model, features)
     rtol = check_real("rtol", rtol, 1e-12, 0.5)
-    if not features.is_independent:
-        raise ValueError(f"the exact loss of {features} is not known yet: leave dependence out")
-    if sampling == "one_hot":
-        return _one_hot(model, features, gradient)
-    if sampling != "bernoulli":
+    if sampling not in ("bernoulli", "one_hot"):
         raise ValueError(f"sampling = {sampling!r} is not allowed: give 'bernoulli' or 'one_hot'")
-    return _bernoulli(model, features, rtol, gradient)
-
-
-def _blocks(model: ToyModel) -> list[slice]:
-    rows = max(1, min(model.n, _BLOCK // model.n))
-    starts = range(0, model.n, rows)
-    return [slice(start, min(start + rows, model.n)) for start in starts]
-
-
-def _accumulate(gradient_W: Array, W: Array, some: slice, by_gram: Array) -> None:
-    """Add the gradient by W that slopes by a block of rows of G = W Wᵀ amount to."""
-    gradient_W[some] += by_gram @ W
-    gradient_W += by_gram.T @ W[some]
-
-
-def _report(
-    sampling: Sampling,
-    error_bound: float,
-    model: ToyModel,
-    features: Features,
-    per_feature: Array,
-    parts: dict[str, Array],
-    gradients: tuple[Array, Array] | None,
-) -> LossReport:
-    return LossReport(
-        float(per_feature.sum()),
-        error_bound,
-        read_only(per_feature),
-        {name: read_only(part) for name, part in parts.items()},
-        read_only(_find_lost(model, features)),
-        sampling,
-        *((read_only(g) for g in gradients) if gradients is not None else ()),
-    )
-
-
-def _split(model: ToyModel, features: Features, own: Array) -> dict[str, Array]:
-    """Split the errors that features make without other inputs into lost ones and the rest."""
-    lost = _find_lost(model, features)
-    return {"lost": np.where(lost, own, 0.0), "self": np.where(lost, 0.0, own)}
-
-
-def _find_lost(model: ToyModel, features: Features) -> NDArray[np.bool_]:
-    largest_output = model.b + features.activation.high * model.norms**2
-    return (model.norms < 0.5) | (largest_output <= 0)
-
-
-def _gram(model: ToyModel, some: slice) -> Array:
-    """Rows of W Wᵀ; overlaps so small that their powers underflow are 0."""
-    gram = model.W[some] @ model.W.T
-    gram[np.abs(gram) < _NOTHING] = 0.0
-    return gram
+    forest = features.dependence
+    if forest is None and sampling == "bernoulli":
+        return _bernoulli(model, features, rtol, gradient)
+    if forest is None or forest.is_one_exclusive_set:
+        empty = 0.0 if forest is None else max(1 - features.density, 0.0)
+        return _one_hot(model, features, gradient, empty)
+    if sampling == "one_hot":
+        raise ValueError(
+            "sampling = 'one_hot' makes one exclusive set of all features, but they depend on each "
+            "other in another way: leave sampling out"
+        )
+    return dependent_loss(model, features, rtol, gradient)
 
 
 def _in_slices(
@@ -185,35 +153,38 @@ def _follow(kernel: Any, by_row: tuple[Any, ...], law: Array, plans: Array) -> A
     return over_rows(len(plans), lambda s: kernel(*(x[s] for x in by_row), law, plans[s]))
 
 
-def _one_hot(model: ToyModel, features: Features, gradient: bool) -> LossReport:
+def _one_hot(model: ToyModel, features: Features, gradient: bool, empty: float) -> LossReport:
+    """Return the loss with one active feature, or with none in a share ``empty`` of the samples."""
     W, b, p, weights = model.W, model.b, features.p, features.weights
     law = law_table(features.activation)
     silent, own, by_b = np.empty(model.n), np.empty(model.n), np.empty(model.n)
     gradient_W = np.zeros_like(W) if gradient else None
-    for some in _blocks(model):
-        gram = _gram(model, some)
+    for some in row_blocks(model):
+        gram = gram_rows(model, some)
         slopes = np.empty_like(gram) if gradient else _NONE
         closed = _in_slices(one_hot_rows, gram, some, p, b, law, slopes)
         silent[some], own[some], by_b[some] = closed
         if gradient_W is not None:
             slopes *= weights[some, None]
-            _accumulate(gradient_W, W, some, slopes)
-    leak = np.maximum(b, 0) ** 2 * (p.sum() - p)
+            accumulate(gradient_W, W, some, slopes)
+    silent += empty * np.maximum(b, 0) ** 2
+    by_b += empty * 2 * np.maximum(b, 0)
+    leak = np.maximum(b, 0) ** 2 * (p.sum() - p + empty)
     alone = p * self_loss(model.norms**2, b, features.activation)
-    parts = _split(model, features, weights * (alone + leak))
+    parts = split_alone(model, features, weights * (alone + leak))
     parts["interference_silent"] = weights * (silent - leak)
     parts["interference_active"] = np.zeros(model.n)
     per_feature = weights * (silent + p * own)
     # Closed forms, each good to a few units of rounding.
     bound = 1e-15 * math.sqrt(model.n) * float(np.sum(per_feature))
     gradients = None if gradient_W is None else (gradient_W, weights * by_b)
-    return _report("one_hot", bound, model, features, per_feature, parts, gradients)
+    return make_report("one_hot", bound, model, features, per_feature, parts, gradients)
 
 
 def _rows(model: ToyModel, p: Array) -> Iterator[tuple[slice, tuple[Array, Array, Array, Array]]]:
     """Yield blocks of rows: Gram rows, frequencies of the inputs felt, P(none active), own G_ii."""
-    for some in _blocks(model):
-        gram = _gram(model, some)
+    for some in row_blocks(model):
+        gram = gram_rows(model, some)
         inside = np.arange(len(gram))
         # Frequencies of the other inputs, 0 where there is no overlap with them.
         felt = np.where(gram == 0, 0.0, p)
@@ -227,8 +198,8 @@ def _bernoulli(model: ToyModel, features: Features, rtol: float, gradient: bool)
     b, p, n, weights = model.b, features.p, model.n, features.weights
     law = law_table(features.activation)
     closed = np.empty((n, 7))
-    for some in _blocks(model):
-        closed[some] = _in_slices(few_active_rows, _gram(model, some), some, p, b, law, _NONE)
+    for some in row_blocks(model):
+        closed[some] = _in_slices(few_active_rows, gram_rows(model, some), some, p, b, law, _NONE)
     if not np.abs(closed).max() < _HUGE:
         raise ArithmeticError("the loss is beyond double precision: W or b is too large")
     # Weights in the loss of the means with the own input silent and active.
@@ -237,13 +208,13 @@ def _bernoulli(model: ToyModel, features: Features, rtol: float, gradient: bool)
     per_feature = (share * terms).sum(axis=1)
     leak = share[:, 0] * np.maximum(b, 0) ** 2
     alone = share[:, 1] * self_loss(model.norms**2, b, features.activation)
-    parts = _split(model, features, alone + leak)
+    parts = split_alone(model, features, alone + leak)
     parts["interference_silent"] = share[:, 0] * terms[:, 0] - leak
     parts["interference_active"] = share[:, 1] * terms[:, 1] - alone
     gradients = None
     if gradient:
         gradients = _bernoulli_gradient(model, features, closed[:, 4:6] > 0, share, tolerance)
-    return _report("bernoulli", bound, model, features, per_feature, parts, gradients)
+    return make_report("bernoulli", bound, model, features, per_feature, parts, gradients)
 
 
 def _sum_terms(
@@ -306,6 +277,6 @@ def _bernoulli_gradient(
         inside = np.arange(len(gram))
         slopes[inside, some.start + inside] += by_own
         slopes *= weights[some, None]
-        _accumulate(gradient_W, model.W, some, slopes)
+        accumulate(gradient_W, model.W, some, slopes)
         gradient_b[some] = weights[some] * by_b
     return gradient_W, gradient_b

@@ -184,6 +184,31 @@ def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def
     return silent, own, by_b
 
 
+@compiled(nogil=True)
+def pair_rows(gram, first, b, law):  # type: ignore[no-untyped-def]
+    """Return closed forms with one other active input, of the outputs first, first + 1, ….
+
+    Shape (rows, n, 7):
+
+    0, 1, 2: ⟨ReLU(g v + b)²⟩ and its slopes by g and b;
+    3, 4, 5, 6: ⟨self_term(own, b + g v)⟩ and its slopes by own, g and b;
+    in the place of the own input the same without any other.
+    """
+    rows, n = gram.shape
+    out = np.empty((rows, n, 7))
+    for r in range(rows):
+        bias, own = b[r], gram[r, first + r]
+        for j in range(n):
+            g = gram[r, j] if j != first + r else 0.0
+            out[r, j, :3] = interference(g, bias, law)
+            if g == 0:
+                value, by_own, by_b = self_term(own, bias, law)
+                out[r, j, 3:] = value, by_own, 0.0, by_b
+            else:
+                out[r, j, 3:] = mean_self_term(own, g, bias, law)
+    return out
+
+
 @compiled()
 def _uniform_interference(g, b):  # type: ignore[no-untyped-def]
     """⟨ReLU(g v + b)²⟩ over v ~ U(0, 2), and its derivative by g."""

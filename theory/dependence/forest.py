@@ -258,7 +258,7 @@ def _check_parents(parents: Integers, count: int) -> None:
 
 
 def _check_table(a: int, table: Array, parents: Integers, sizes: Integers) -> None:
-    rows = 1 if parents[a] < 0 else sizes[parents[a]]
+    rows = 1 if parents[a] < 0 else int(sizes[parents[a]])
     if table.ndim != 2 or table.shape[0] != rows or table.shape[1] < 1:
         raise ValueError(
             f"tables[{a}] has shape {table.shape}: give {rows} row{'s' * (rows != 1)}, one for "

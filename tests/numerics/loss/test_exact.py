@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 import numerics.loss.exact as module
+from numerics.loss import gram_rows
 from numerics.loss.exact import population_loss
 from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.toy_model import ToyModel
@@ -480,7 +481,7 @@ def test_the_gradient_of_a_large_model_along_a_direction(trained):
 def test_blocks_change_nothing(monkeypatch):
     model, f = small_model(40, 5, 1)
     whole = {s: population_loss(model, f, s, gradient=True) for s in ("one_hot", "bernoulli")}
-    monkeypatch.setattr(module, "_BLOCK", 7 * 40)
+    monkeypatch.setattr(gram_rows, "_BLOCK", 7 * 40)
     for sampling, before in whole.items():
         after = population_loss(model, f, sampling, gradient=True)
         assert after.loss == pytest.approx(before.loss, rel=1e-14)
