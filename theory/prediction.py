@@ -100,6 +100,30 @@ class Prediction:
         """Named contributions to the loss, by theory name."""
         return ReadOnlyMapping({name: e.parts for name, e in self.estimates.items()})
 
+    @property
+    def kept(self) -> Mapping[str, Values]:
+        """Number of features kept by theory name: m in weak superposition, live ones if solved.
+
+        Theories that do not say are left out.
+
+        Examples
+        --------
+        >>> from theory.frequencies import Frequencies
+        >>> from theory.registry import predict
+        >>> predict(Frequencies.linear(100), [10, 20], theory="weak").kept["weak"]
+        array([10., 20.])
+        """
+        kept = {}
+        for name, estimate in self.estimates.items():
+            if estimate.details:
+                counts = [np.nan if one is None else float(one.live) for one in estimate.details]
+            elif self.records[name].superposition == "weak":
+                counts = [float(width) for width in np.atleast_1d(self.m)]
+            else:
+                continue
+            kept[name] = np.array(counts) if np.ndim(self.m) else counts[0]
+        return ReadOnlyMapping(kept)
+
     def __getitem__(self, theory: str) -> Estimate:
         self._check(theory)
         return self.estimates[theory]
