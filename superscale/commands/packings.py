@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +21,12 @@ from superscale.commands.output import (
     write,
     write_outputs,
 )
+
+if TYPE_CHECKING:
+    from numerics.packings.packing import Packing
+
+_CERTIFIED = "linear programming, verified in rational arithmetic"
+_MET = 1e-12  # relative difference from a bound that is met
 
 
 def bounds(
@@ -175,6 +182,7 @@ def pack(
         )
     if save is not None:
         write(save, found.save)
+    bound = _bound(found, p, alpha, r, b)
     record: dict[str, Any] = {
         "objective": objective,
         "value": found.value,
@@ -182,12 +190,8 @@ def pack(
         "method": found.method,
         "coherence": found.coherence,
         "cosine": found.cosine,
-        "bound": {
-            "name": found.bound.name,
-            "value": found.bound.value,
-            "of": "cosine" if objective == "cosine" else "coherence",
-        },
-        "gap": found.gap,
+        "bound": {"name": bound.name, "value": bound.value, "of": bound.of},
+        "gap": bound.gap,
         "tight_pairs": found.tight_pairs,
         "rigid": found.is_rigid,
         "rows": found.to_dataframe().to_dict("records"),
@@ -203,15 +207,54 @@ def pack(
         print(f"{n} vectors in R^{width}, {objective} {number(found.value, 12)}{exact}")
         print(f"by {found.method}")
         print(f"largest |t| {found.coherence:.12g}, largest t {found.cosine:.12g}")
-        largest = "t" if objective == "cosine" else "|t|"
-        print(
-            f"largest {largest} of any such vectors: at least {found.bound.value:.12g} "
-            f"({found.bound.name}), gap {found.gap:.3g}"
-        )
+        of = {"coherence": "largest |t|", "cosine": "largest t"}.get(objective, objective)
+        if bound.value is None:
+            print(f"no bound of {of}: {bound.name}")
+        else:
+            print(
+                f"{of} of any such vectors: at least {bound.value:.12g} ({bound.name}), "
+                f"gap {bound.gap:.3g}"
+            )
         rigid = "rigid" if found.is_rigid else "not rigid"
         print(f"{found.tight_pairs} pairs touch ({rigid}), {found.angles.size} different overlaps")
     if found.interrupted:
         raise KeyboardInterrupt
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """A proven lower bound of an objective, or (value None) why there is none."""
+
+    of: str
+    name: str
+    value: float | None
+    gap: float | None
+
+
+def _bound(found: Packing, p: float, alpha: float, r: float, b: float) -> _Bound:
+    """Return the bound of the objective that a packing was found for."""
+    from theory.bounds.certificates import PowerPotential, ReluPotential
+    from theory.bounds.linear_programming import certify_energy
+    from theory.bounds.packing_bounds import frame_potential
+
+    n, m = found.n, found.m
+    if found.objective in ("coherence", "cosine"):
+        return _Bound(found.objective, found.bound.name, found.bound.value, found.gap)
+    if found.objective == "frame_potential":
+        name, value = "n²/m - n, of tight frames", float(frame_potential(n, m)) - n
+    elif found.objective == "p_frame":
+        if p not in range(1, 61):
+            return _Bound("p_frame", "it is certified for whole p up to 60 only", None, None)
+        name, value = _CERTIFIED, float(certify_energy(n, m, PowerPotential(int(p))).value)
+    elif alpha != 0:
+        return _Bound("relu_energy", "it is certified for even frequencies only", None, None)
+    else:
+        # Each of the n features is the active one with p = 1/n.
+        name, value = _CERTIFIED, float(certify_energy(n, m, ReluPotential(r * r, b)).value) / n
+    # Less than rounding is no gap.
+    gap = found.value - value
+    gap = gap if gap > _MET * max(1.0, value) else 0.0
+    return _Bound(found.objective, name, value, gap)
 
 
 def _bracket(
@@ -251,4 +294,5 @@ def _bracket(
             for row in found.rows
         ],
     )
-    print("certified: no directions are better; h = -b/(2 r²) is the overlap that is free")
+    print(f"certified ({_CERTIFIED}): no directions are better")
+    print("h = -b/(2 r²) is the overlap that is free")

@@ -39,10 +39,37 @@ def test_pack(call, tmp_path):
     relu = ["--objective", "relu_energy", "--b", -0.2, "--starts", 1]
     code, out, _ = call("pack", "--n", 20, "--m", 4, *relu)
     assert code == 0 and "relu_energy" in out
-    # The bound is one of the largest overlap, not of the energy.
-    assert "largest |t| of any such vectors: at least" in out and "least possible" not in out
     _, out, _ = call("pack", "--n", 10, "--m", 4, "--objective", "cosine", "--csv")
     assert out.startswith("overlap,pairs")
+
+
+def test_each_objective_has_its_own_bound(call):
+    """The values of optimal vectors meet the bounds; no others go below."""
+    quick = ["--starts", 3, "--json"]
+
+    def found(*options):
+        code, out, err = call("pack", *options, *quick)
+        assert code == 0, err
+        record = json.loads(out)
+        return record["value"], record["bound"], record["gap"]
+
+    value, bound, gap = found("--n", 9, "--m", 4, "--objective", "frame_potential")
+    assert bound["of"] == "frame_potential" and bound["value"] == 81 / 4 - 9
+    assert value == pytest.approx(bound["value"], rel=1e-9) and gap < 1e-9
+    # Six lines of the icosahedron in R^3: a spherical 5-design, all |t| = 1/sqrt(5).
+    value, bound, gap = found("--n", 6, "--m", 3, "--objective", "p_frame")
+    assert value == pytest.approx(30 / 25, rel=1e-6)
+    assert bound["value"] == pytest.approx(30 / 25, rel=1e-6) and abs(gap) < 1e-5
+    value, bound, gap = found("--n", 12, "--m", 3, "--objective", "relu_energy")
+    assert 0 < bound["value"] < value and gap == pytest.approx(value - bound["value"])
+    assert bound["of"] == "relu_energy"
+    for options, reason in [
+        (["--objective", "p_frame", "--p", 2.5], "whole p"),
+        (["--objective", "relu_energy", "--alpha", 1], "even frequencies"),
+    ]:
+        _, bound, gap = found("--n", 9, "--m", 4, *options)
+        assert bound["value"] is None and gap is None and reason in bound["name"]
+        assert f"no bound of {options[1]}" in call("pack", "--n", 9, "--m", 4, *options)[1]
 
 
 def test_pack_relu(call, tmp_path):
