@@ -1,0 +1,42 @@
+"""
+Packings of lines against the best known ones
+=============================================
+
+How small can the largest overlap of n lines in R^m be? For many n and m nobody knows; tables hold
+the best that was found. Here the search of this package, without any construction, beside them.
+
+Run ``python examples/best_known_packings.py`` (seconds). It stores nothing: it draws
+studies/packings/best_known.json and studies/packings/best_known_sample.json, which
+``python studies/packings/best_known.py`` made, with and without the word sample.
+"""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+folder = Path("studies/packings")
+folder = next(p / folder for p in (Path(), *Path().absolute().parents) if (p / folder).exists())
+figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
+
+# %%
+# A cell is a pair n, m. Its excess is the largest overlap found less the best known one; below 1e-7
+# the packing is the same, or a better one.
+for name, marker, label in (
+    ("best_known", "o", "all with m <= 8, n <= 30"),
+    ("best_known_sample", "s", "60 drawn from m <= 16, n <= 50"),
+):
+    stored = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    cells = stored["results"]
+    reached = sum(cell["excess"] < 1e-7 for cell in cells)
+    print(
+        f"{label}: {stored['seconds_per_cell']:g} s a cell, {reached} of {len(cells)} reached "
+        f"({reached / len(cells):.0%}), worst {stored['worst_excess']:.1e}"
+    )
+    missed = [cell for cell in cells if cell["excess"] >= 1e-7]
+    axes.plot([cell["n"] for cell in missed], [cell["excess"] for cell in missed], marker,
+              label=f"{label}:\n{reached} of {len(cells)} reached, the others:")  # fmt: skip
+axes.axhline(1e-7, color="grey", lw=0.8)
+axes.set(yscale="log", xlabel="number of lines n", ylabel="largest overlap above the best known")
+axes.legend()
+plt.show()

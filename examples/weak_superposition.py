@@ -1,0 +1,41 @@
+"""
+Which features are lost decides the weak loss
+=============================================
+
+With weight decay a model keeps some features and loses the rest; its loss is that of the lost ones.
+Which ones? Three answers, each beside the loss of sixteen trained models.
+
+Run ``python examples/weak_superposition.py`` (seconds). It stores nothing: it draws
+studies/training/weak_superposition.json, which ``python studies/training/weak_superposition.py``
+made (models of the published recipe, n = 200, weight decay 0.5556).
+"""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+stored = Path("studies/training/weak_superposition.json")
+stored = next(p / stored for p in (Path(), *Path().absolute().parents) if (p / stored).exists())
+runs = json.loads(stored.read_text(encoding="utf-8"))["rows"]
+
+# %%
+# - rows: the features that this model lost, those with a norm below 1/2;
+# - top m: all but the m most frequent, which can be predicted without training;
+# - ranks: all but the φ n most frequent, where φ is the share of rows with a norm above 1/2 (the
+#   published form).
+#
+# The biases start at N(0, 1), and a feature whose bias starts too low dies early, however frequent
+# it is. A sum over ranks does not know which; the sum over rows does.
+figure, axes = plt.subplots(figsize=(5.5, 5), layout="constrained")
+measured = np.array([run["loss"] for run in runs])
+for form, marker in (("rows", "o"), ("top_m", "^"), ("ranks", "s")):
+    predicted = np.array([run[form] for run in runs])
+    off = np.abs(measured / predicted - 1)
+    print(f"{form:6s} off by {np.median(off):.3f} (median), {off.max():.3f} (worst)")
+    axes.plot(predicted, measured, marker, label=form.replace("_", " "), alpha=0.8)
+axes.axline((0.01, 0.01), slope=1, color="black", lw=0.8)
+axes.set(xscale="log", yscale="log", xlabel="predicted loss", ylabel="trained loss")
+axes.legend(title="features taken as lost")
+plt.show()
