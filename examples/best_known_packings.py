@@ -11,12 +11,12 @@ studies/packings/best_known.json and studies/packings/best_known_sample.json, wh
 """
 
 import json
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-folder = Path("studies/packings")
-folder = next(p / folder for p in (Path(), *Path().absolute().parents) if (p / folder).exists())
+folder = Path(sys.argv[0]).resolve().parents[1] / "studies" / "packings"
 figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
 
 # %%

@@ -11,13 +11,14 @@ made (models of the published recipe, n = 200, weight decay 0.5556).
 """
 
 import json
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-stored = Path("studies/training/weak_superposition.json")
-stored = next(p / stored for p in (Path(), *Path().absolute().parents) if (p / stored).exists())
+studies = Path(sys.argv[0]).resolve().parents[1] / "studies"
+stored = studies / "training" / "weak_superposition.json"
 runs = json.loads(stored.read_text(encoding="utf-8"))["rows"]
 
 # %%

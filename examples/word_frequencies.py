@@ -1,59 +1,33 @@
-"""Real frequencies: the thousand most frequent English words as features.
+"""
+Real frequencies: the thousand most frequent English words
+==========================================================
 
-Run ``python examples/word_frequencies.py`` (a minute on two cores). It writes words.csv and the
-figure words.png; it stores nothing else.
+Words are no exact power law. Their counts are the frequencies of toy models here: what the theories
+predict for them, and what trained models reach.
 
-The counts come from the package wordfreq (pip install "superscale[words]"; its data are CC-BY-SA
-and are not part of this project). They are written to a CSV file, fitted by a Zipf law, and used as
-the frequencies of toy models. The same from a shell, with the file that it writes:
-
-    superscale compare --counts words.csv --top 1000 --m 5,10,20,40
+Run ``python examples/word_frequencies.py`` (a minute on one core). It stores nothing. The counts
+come from the package wordfreq (pip install "superscale[words]"; its data are CC-BY-SA and are not
+part of this project).
 """
 
-import argparse
-import csv
-from pathlib import Path
-
+import matplotlib.pyplot as plt
 import wordfreq
 
 import superscale as ss
 
+# %%
+# Occurrences per billion words, most frequent first. A file of counts is read by
+# ``ss.counts.read_counts`` instead.
+words = wordfreq.top_n_list("en", 1000)
+counts = [round(1e9 * wordfreq.word_frequency(word, "en")) for word in words]
+frequencies = ss.Frequencies.from_counts(counts)
+print(frequencies)
+print(ss.counts.fit_zipf(counts))
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--top", type=int, default=1000)
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=2, help="processes that train")
-    parser.add_argument("--output", default="words", help="stem of the files to write")
-    arguments = parser.parse_args()
-
-    # Occurrences per billion words, most frequent first.
-    table = Path(f"{arguments.output}.csv")
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["word", "per_billion"])
-        for word in wordfreq.top_n_list("en", arguments.top):
-            writer.writerow([word, round(1e9 * wordfreq.word_frequency(word, "en"))])
-
-    counts = ss.counts.read_counts(table)
-    frequencies = ss.Frequencies.from_counts(counts, top=arguments.top)
-    print(frequencies)
-    print(ss.counts.fit_zipf(counts), "\n")
-
-    comparison = ss.compare(
-        frequencies,
-        m=[5, 10, 20, 40],
-        seeds=arguments.seeds,
-        steps=arguments.steps,
-        workers=arguments.workers,
-    )
-    print(comparison)
-    axes = comparison.plot()
-    axes.set_title(f"the {frequencies.n} most frequent English words")
-    axes.figure.savefig(f"{arguments.output}.png", dpi=150)
-    print(f"wrote {table} and {arguments.output}.png")
-
-
-if __name__ == "__main__":
-    main()
+# %%
+# Four models, trained for fewer steps than the recipe takes: a little above what is possible.
+comparison = ss.compare(frequencies, m=[5, 10, 20, 40], seeds=1, steps=3000, workers=1)
+print(comparison)
+axes = comparison.plot()
+axes.set_title("the 1000 most frequent English words")
+plt.show()

@@ -1,7 +1,7 @@
 """How much of the loss is unavoidable? Certified <= optimised <= trained <= random directions.
 
-Run ``python studies/packings/loss_between_bounds.py`` (15 minutes on two cores). Results are stored
-in studies/packings/loss_between_bounds.json; ``python examples/loss_between_bounds.py`` draws them.
+Run ``python studies/packings/loss_between_bounds.py`` (15 minutes on two cores). It prints tables and
+stores nothing.
 
 For equally frequent features, one active at a time, each width has four losses (in units of the
 activation density E), each at its best common norm r and bias b <= 0:
@@ -14,26 +14,17 @@ activation density E), each at its best common norm r and bias b <= 0:
 The same follows at r = 1 and b = 0, where the loss is all interference.
 """
 
-import json
-from pathlib import Path
-
 import superscale as ss
 
 STEPS = 5000
 
 
 def main() -> None:
-    rows = []
     for n in (100, 400, 1000):
         widths = [m for m in (10, 20, 40, 70, 100) if 2 * m < n]  # from n = 2m the loss can be 0
         for form, fixed in (("best r and b", {}), ("r = 1, b = 0", {"r": 1.0, "b": 0.0})):
             bracket = ss.packings.bracket_loss(n, widths, steps=STEPS, **fixed)
             print(f"{form}\n{bracket}", flush=True)
-            table = bracket.to_dataframe().assign(n=n, form=form)
-            rows += json.loads(table.to_json(orient="records"))
-    record = {"command": "python studies/packings/loss_between_bounds.py", "rows": rows}
-    path = Path(__file__).with_suffix(".json")
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
