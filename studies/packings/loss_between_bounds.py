@@ -1,7 +1,7 @@
 """How much of the loss is unavoidable? Certified <= optimised <= trained <= random directions.
 
-Run ``python studies/packings/loss_between_bounds.py`` (15 minutes on two cores). It prints tables and
-stores nothing.
+Run ``python studies/packings/loss_between_bounds.py`` (15 minutes on two cores). It prints
+tables and stores nothing.
 
 For equally frequent features, one active at a time, each width has four losses (in units of the
 activation density E), each at its best common norm r and bias b <= 0:
