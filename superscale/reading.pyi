@@ -1,3 +1,13 @@
+from numerics.reading.detectors import DetectionRates as DetectionRates
+from numerics.reading.detectors import detection_rates as detection_rates
+from numerics.reading.error_rates import ErrorRates as ErrorRates
+from numerics.reading.error_rates import error_rates as error_rates
+from numerics.reading.posterior import SupportPosterior as SupportPosterior
+from numerics.reading.readouts import ReadoutComparison as ReadoutComparison
+from numerics.reading.readouts import compare_readouts as compare_readouts
+from numerics.reading.readouts import decode as decode
+from numerics.reading.worst_case import WorstCase as WorstCase
+from numerics.reading.worst_case import worst_case_active as worst_case_active
 from theory.reading.block_codes import false_match as false_match
 from theory.reading.block_codes import overlap_law as overlap_law
 from theory.reading.block_codes import union_law as union_law
@@ -5,6 +15,8 @@ from theory.reading.combinations import CombinationRecall as CombinationRecall
 from theory.reading.combinations import asymptotic_width as asymptotic_width
 from theory.reading.combinations import recall_combinations as recall_combinations
 from theory.reading.derivation import derive_recall as derive_recall
+from theory.reading.guarantees import guaranteed_active as guaranteed_active
+from theory.reading.guarantees import most_active as most_active
 from theory.reading.recall import Recall as Recall
 from theory.reading.recall import max_active as max_active
 from theory.reading.recall import recall as recall

@@ -13,7 +13,7 @@ BASE = {"numpy", "scipy", "sympy", "mpmath", "pandas", "matplotlib"}
 FOREIGN = {
     # Compiled sums of the mean field, and the same result whatever the threads.
     "theory": BASE | {"numba", "threadpoolctl"},
-    "numerics": BASE | {"numba", "gguf"},
+    "numerics": BASE | {"numba", "gguf", "sklearn"},
     "empirical": BASE
     | {
         "numba",

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from numerics.files import write_atomically
+from numerics.reading.worst_case import WorstCase, worst_case_active
 from theory.bounds.packing_bounds import bounds
 from theory.checks import read_only
 from theory.results import result
@@ -92,6 +93,11 @@ class Packing:
     def cosine(self) -> float:
         """Largest t."""
         return float(self.overlaps[-1])
+
+    @cached_property
+    def worst_case(self) -> WorstCase:
+        """How many of the vectors may be active with every support read by one threshold."""
+        return worst_case_active(self.vectors, normalize=False)
 
     @property
     def _lines(self) -> bool:
@@ -202,6 +208,7 @@ class Packing:
             f"{self.n} vectors in R^{self.m}: {self.objective} {self.value:.12g}{exact} "
             f"({self.method})\nlargest |t| {self.coherence:.12g}, largest t {self.cosine:.12g}; "
             f"{self.bound.name} bound {self.bound.value:.12g}; {self.tight_pairs} pairs touch"
+            f"\nany {self.worst_case.active} active vectors are read by one threshold"
         )
 
     def __repr__(self) -> str:

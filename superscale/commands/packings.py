@@ -70,6 +70,7 @@ def bounds(
             "coefficients": [str(a) for a in certificate.coefficients],
             "verified": certificate.verify(),
         },
+        "most_active": found.most_active,
         "settings": {"n": n, "m": m, "kind": kind, "degree": degree},
     }
     write_outputs(outputs, found, record)
@@ -84,6 +85,11 @@ def bounds(
             for row in record["rows"]
         ],
     )
+    if found.most_active is not None:
+        print(
+            f"no such vectors let one threshold read every set of more than {found.most_active} "
+            "active ones"
+        )
     if kind == "lines" and n > m:
         conditions = equiangular_conditions(n, m)
         failed = [name for name, met in conditions.items() if not met]
@@ -194,6 +200,7 @@ def pack(
         "gap": bound.gap,
         "tight_pairs": found.tight_pairs,
         "rigid": found.is_rigid,
+        "worst_case_active": found.worst_case.active,
         "rows": found.to_dataframe().to_dict("records"),
         "settings": {"n": n, "m": width, "seed": seed, "starts": starts, "seconds": seconds},
     }
@@ -217,6 +224,7 @@ def pack(
             )
         rigid = "rigid" if found.is_rigid else "not rigid"
         print(f"{found.tight_pairs} pairs touch ({rigid}), {found.angles.size} different overlaps")
+        print(f"one threshold reads any set of up to {found.worst_case.active} active vectors")
     if found.interrupted:
         raise KeyboardInterrupt
 

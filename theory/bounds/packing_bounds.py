@@ -19,6 +19,7 @@ import sympy as sp
 from theory.bounds.certificates import Kind, PackingCertificate
 from theory.bounds.linear_programming import MAX_DEGREE, certify_packing
 from theory.checks import check_integer
+from theory.reading.guarantees import most_active
 from theory.results import result
 
 _WELCH_ORDERS = 12
@@ -81,6 +82,11 @@ class Bounds:
     def best(self) -> Bound:
         """The largest of them."""
         return self.all[0]
+
+    @property
+    def most_active(self) -> int | None:
+        """The most vectors that can be active with every support read; None: no statement."""
+        return most_active(self.n, self.m)
 
     def __getitem__(self, name: str) -> Bound:
         for bound in self.all:

@@ -141,7 +141,7 @@ def recall(
     For "random" the joint law is exact ("The Ball and the Box", 2026, extended to unequal strengths
     and noise). For "unit" and "bipolar" codes errors of 0.1 and more agree with sampling to 3 %
     from m = 60 on, in tests/theory/reading/test_recall.py. The independent form of argmax is that
-    of Frady, Kleyko and Sommer (Neural Computation 30, 2018, eq. 2.18).
+    of Frady, Kleyko and Sommer (Neural Computation 30, 2018).
 
     Examples
     --------

@@ -134,9 +134,9 @@ class ScoreLaw:
     @cached_property
     def lengths(self) -> tuple[Values, Values]:
         """Nodes and weights of R = |h| √m/X."""
-        return self._lengths_above(0.0, _LENGTHS)
+        return self.lengths_above(0.0, _LENGTHS)
 
-    def _lengths_above(self, least: float, count: int = _FINE) -> tuple[Values, Values]:
+    def lengths_above(self, least: float, count: int = _FINE) -> tuple[Values, Values]:
         """Return nodes and weights of R where it is above ``least``."""
         share = 1.0 if self.codes == "random" else 1 - self._fourth
         if share < 1e-12:  # one unit vector
@@ -159,6 +159,14 @@ class ScoreLaw:
         t = np.clip(w / math.sqrt(self.m), -1.0, 1.0)
         two_sided = betainc((self.m - 1) / 2, 0.5, 1 - t * t)
         return np.asarray(np.where(t >= 0, two_sided / 2, 1 - two_sided / 2))
+
+    def density(self, w: Values) -> Values:
+        """Return the density of W, of an item that is off, up to its norm."""
+        if self.codes == "random":
+            return np.asarray(np.exp(-w * w / 2) / math.sqrt(2 * math.pi))
+        with np.errstate(divide="ignore"):
+            log = (self.m - 3) / 2 * np.log1p(-np.minimum(w * w / self.m, 1.0))
+        return np.where(w * w < self.m, np.exp(log), 0.0)
 
     def none_above(self, w: Values) -> Values:
         """Return the probability that no item that is off has a score above σ w."""
@@ -202,7 +210,7 @@ class ScoreLaw:
 
     def separated_at(self, threshold: float) -> float:
         """Return P(every member scores above the threshold, and no other)."""
-        R, weights = self._lengths_above(self._least_length(threshold))
+        R, weights = self.lengths_above(self._least_length(threshold))
         w = threshold * self.m / (self.size * R)
         above = 1.0 if self._one_score else self._members_above(w, R)
         return float(np.clip(weights @ (self.none_above(w) * above), 0.0, 1.0))
@@ -256,12 +264,12 @@ class ScoreLaw:
 
     def error_rates_at(self, threshold: float) -> tuple[float, float]:
         """Return P(an item that is off scores above) and P(a member does not), averaged."""
-        R, weights = self._lengths_above(0.0)
+        R, weights = self.lengths_above(0.0)
         w = threshold * self.m / (self.size * R)
         false_alarm = float(weights @ self.survival(w))
         if self._one_score:
             return false_alarm, 1 - float(
-                self._lengths_above(self._least_length(threshold))[1].sum()
+                self.lengths_above(self._least_length(threshold))[1].sum()
             )
         miss = 0.0
         for rho, spread, count in zip(self.rho, self.spread, self.counts, strict=True):
