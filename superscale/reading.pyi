@@ -1,3 +1,5 @@
+from empirical.reading.tokens import TokenReading as TokenReading
+from empirical.reading.tokens import read_tokens as read_tokens
 from numerics.reading.detectors import DetectionRates as DetectionRates
 from numerics.reading.detectors import detection_rates as detection_rates
 from numerics.reading.error_rates import ErrorRates as ErrorRates
@@ -15,6 +17,10 @@ from theory.reading.combinations import CombinationRecall as CombinationRecall
 from theory.reading.combinations import asymptotic_width as asymptotic_width
 from theory.reading.combinations import recall_combinations as recall_combinations
 from theory.reading.derivation import derive_recall as derive_recall
+from theory.reading.frontier import FrontierMass as FrontierMass
+from theory.reading.frontier import frontier_mass as frontier_mass
+from theory.reading.frontier import search_success as search_success
+from theory.reading.frontier import search_width as search_width
 from theory.reading.guarantees import guaranteed_active as guaranteed_active
 from theory.reading.guarantees import most_active as most_active
 from theory.reading.recall import Recall as Recall

@@ -94,6 +94,7 @@ MADE = {
     "Forecast": lambda: fit().forecast(np.arange(600, 700)),
     "Frequencies": lambda: ss.Frequencies.from_probabilities(np.linspace(0.4, 0.01, 50)),
     "GroundState": lambda: ss.ground_state(ss.Frequencies.linear(9), 2, starts=1),
+    "FrontierMass": lambda: ss.reading.frontier_mass(100, 4, 32, 10.0),
     "Influence": lambda: fit().influence(),
     "Interval": lambda: fit().interval(),
     "LawComparison": lambda: fit().compare(),
@@ -121,6 +122,7 @@ MADE = {
     "TokenCounts": lambda: ss.counts.TokenCounts(
         np.arange(100), tuple(f"word {k} of a long name" for k in range(100)), np.zeros((0, 3), int)
     ),
+    "TokenReading": lambda: ss.reading.read_tokens(WIDE, samples=20),
     "ToyModel": lambda: run().model,
     "TrainingRun": run,
     "TrainingSettings": lambda: ss.TrainingSettings(steps=5),

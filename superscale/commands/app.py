@@ -27,7 +27,7 @@ from superscale.commands import (
     predictions,
     training,
 )
-from superscale.commands.language_models import counts, scaling_laws, unembeddings
+from superscale.commands.language_models import counts, reading, scaling_laws, unembeddings
 from superscale.commands.terminal import drop_streams, finish_streams, prepare_streams
 
 # In the order of --help; a function's name is the command's, its docstring the help.
@@ -36,6 +36,7 @@ COMMANDS: tuple[Callable[..., Any], ...] = (
     training.train,
     comparisons.compare,
     unembeddings.analyze,
+    reading.read,
     matrices.loss,
     matrices.overlaps,
     scaling_laws.fit,

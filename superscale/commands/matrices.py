@@ -80,7 +80,7 @@ def overlaps(
 
     outputs = output or []
     check_outputs(outputs)
-    matrix, taken, hint = _open(source, tensor, transpose)
+    matrix, taken, hint = open_any(source, tensor, transpose)
     drawn = [path for path in outputs if path.suffix.lower() in FIGURES]
     if pairs == "none" and drawn:
         raise ValueError(f"--pairs none has no overlaps to draw in {drawn[0]}")
@@ -107,7 +107,7 @@ def overlaps(
             print(f"note: {hint}")
 
 
-def _open(source: str, tensor: str | None, transpose: bool) -> tuple[RowMatrix, str | None, str]:
+def open_any(source: str, tensor: str | None, transpose: bool) -> tuple[RowMatrix, str | None, str]:
     """Open the only matrix of a file, the one named, or else what ``analyze`` takes.
 
     Returns the matrix, the name of its tensor, and why features may be stored as columns.
