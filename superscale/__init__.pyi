@@ -35,6 +35,8 @@ from superscale import scaling_laws as scaling_laws
 from superscale import unembeddings as unembeddings
 from theory.activation import Activation as Activation
 from theory.dependence.forest import Forest as Forest
+from theory.dependence.samples import SampleFit as SampleFit
+from theory.dependence.samples import fit_samples as fit_samples
 from theory.features import Features as Features
 from theory.frequencies import Frequencies as Frequencies
 from theory.mean_field.solution import MeanField as MeanField

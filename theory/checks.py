@@ -161,6 +161,30 @@ def check_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
+def check_importance(importance: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    """Return n importances, each at least 0 and not all of them 0; None where all are 1.
+
+    Examples
+    --------
+    >>> check_importance([1, 0.5], n=2), check_importance([1, 1], n=2)
+    (array([1. , 0.5]), None)
+    """
+    if importance is None:
+        return None
+    values = check_finite("importance", importance)
+    if values.shape != (n,):
+        raise ValueError(
+            f"importance has shape {values.shape}: give one number for each of the {n} features"
+        )
+    negative = np.flatnonzero(values < 0)
+    if negative.size:
+        i = negative[0]
+        raise ValueError(f"importance[{i}] = {values[i]:g} is not allowed: it is at least 0")
+    if not values.any():
+        raise ValueError("every importance is 0: give at least one above 0")
+    return None if (values == 1).all() else read_only(values.copy())
+
+
 def scalar_like(values: NDArray[np.float64], *inputs: ArrayLike) -> Numbers:
     """Return a float if every input was a scalar, the array otherwise.
 

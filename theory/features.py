@@ -2,8 +2,8 @@
 
 Every loss, trainer and theory takes ``Features``, and its dependence or says that it cannot. A bare
 ``Frequencies`` stands for independent, equally important features with v ~ U(0, 2); ``as_features``
-makes that promotion. ``Features.exclusive``, ``.hierarchy``, ``.mixture`` and ``.common_cause``
-make features that depend on each other.
+makes that promotion. ``Features.exclusive``, ``.hierarchy``, ``.mixture``, ``.common_cause``
+and ``.from_samples`` make features that depend on each other.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory.activation import UNIFORM, Activation
-from theory.checks import check_finite, check_real, read_only
+from theory.checks import check_importance, check_real, read_only
 from theory.dependence.forest import Forest, check_marginals
+from theory.dependence.samples import FitOptions, fit_samples
 from theory.dependence.structures import (
     common_cause_forest,
     exclusive_forest,
@@ -100,7 +101,7 @@ class Features:
             )
         object.__setattr__(self, "frequencies", frequencies)
         object.__setattr__(self, "activation", activation)
-        object.__setattr__(self, "importance", _check_importance(importance, frequencies))
+        object.__setattr__(self, "importance", check_importance(importance, frequencies.n))
         if dependence is not None:
             check_marginals(dependence, frequencies.p_as_given)
         object.__setattr__(self, "dependence", dependence)
@@ -117,12 +118,8 @@ class Features:
     ) -> Features:
         """Return sets of features of which at most one is on; the others are independent.
 
-        Parameters
-        ----------
-        frequencies : Frequencies
-            How often each occurs; those of a set sum to at most 1.
-        sets : iterable of iterable of int
-            Members of each set by their place in the list of frequencies, from 0.
+        ``sets`` holds lists of places in the list of frequencies, from 0; the frequencies of a set
+        sum to at most 1.
 
         Examples
         --------
@@ -141,17 +138,9 @@ class Features:
         activation: Activation = UNIFORM,
         importance: ArrayLike | None = None,
     ) -> Features:
-        """Return features that occur only while their parents do.
+        """Return features that occur only while their parents do, with p_child/p_parent.
 
-        Given that its parent is on, a child is on with p_child/p_parent, independently of its
-        siblings.
-
-        Parameters
-        ----------
-        frequencies : Frequencies
-            How often each occurs; no child is more frequent than its parent.
-        parents : iterable of int or None, length n
-            The parent of each feature by its place in the list, None (or -1) for none.
+        ``parents`` holds for each feature the place of its parent in the list, or None.
 
         Examples
         --------
@@ -171,19 +160,14 @@ class Features:
         activation: Activation = UNIFORM,
         importance: ArrayLike | None = None,
     ) -> Features:
-        """Return topics: one of K is on at a time, features are independent given which.
+        """Return topics: one of K is on, and features are independent given which.
 
-        Parameters
-        ----------
-        weights : array_like, shape (K,)
-            Probability of each topic.
-        probabilities : array_like, shape (K, n)
-            How often each feature occurs under each topic.
+        ``weights``, shape (K,), are the probabilities of the topics; ``probabilities``, shape
+        (K, n), how often each feature occurs under each.
 
         Examples
         --------
-        >>> topics = Features.mixture([0.5, 0.5], [[0.2, 0.2, 0], [0, 0, 0.4]])
-        >>> topics.p
+        >>> Features.mixture([0.5, 0.5], [[0.2, 0.2, 0], [0, 0, 0.4]]).p
         array([0.1, 0.1, 0.2])
         """
         forest = mixture_forest(weights, probabilities)
@@ -202,18 +186,9 @@ class Features:
     ) -> Features:
         """Return groups of features, independent given the hidden cause of each group.
 
-        Parameters
-        ----------
-        frequencies : Frequencies
-            How often each feature occurs.
-        groups : iterable of iterable of int
-            Members of each group by their place in the list of frequencies; features in none are
-            independent.
-        causes : float or array_like, shape (groups,)
-            Probability q that a cause is on.
-        without : float or array_like, shape (n,)
-            How often a feature occurs while its cause is off. With its cause it occurs with
-            (p - (1 - q) without)/q.
+        A cause is on with probability q (``causes``, one number or one a group); a feature of its
+        group (``groups``, lists of places) then occurs with (p - (1 - q) without)/q, else with
+        ``without``. Features in no group are independent.
 
         Examples
         --------
@@ -223,6 +198,25 @@ class Features:
         """
         forest = common_cause_forest(_list_of(frequencies), groups, causes, without)
         return cls(frequencies, activation, importance, forest)
+
+    @classmethod
+    def from_samples(
+        cls, X: Any, *, importance: ArrayLike | None = None, **options: Unpack[FitOptions]
+    ) -> Features:
+        """Fit features to a sample of activations >= 0, dense or scipy sparse, samples by features.
+
+        Frequencies, the law of v and the most likely tree (Chow and Liu 1968); columns that are
+        never on are left out. ``fit_samples`` takes the same options (``tree``, ``least_gain``,
+        ``cells``, ``scale``) and says more.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> Features.from_samples(rng.random((1000, 5)) < 0.2, least_gain=4).dependence
+        Forest(5 features on 5 variables of 2 states, 0 edges)
+        """
+        fit = fit_samples(X, **options)
+        return cls(fit.frequencies, fit.activation, importance, fit.dependence)
 
     # ---- values -----------------------------------------------------------------------------
 
@@ -398,26 +392,6 @@ def as_features(features: Features | Frequencies) -> Features:
         f"features = {features!r} is neither a Features nor a Frequencies: make one with "
         "Features(frequencies, activation=…, importance=…) or Frequencies.power_law(n, alpha)"
     )
-
-
-def _check_importance(
-    importance: ArrayLike | None, frequencies: Frequencies
-) -> NDArray[np.float64] | None:
-    if importance is None:
-        return None
-    values = check_finite("importance", importance)
-    if values.shape != (frequencies.n,):
-        raise ValueError(
-            f"importance has shape {values.shape}: give one number for each of the "
-            f"{frequencies.n} features"
-        )
-    negative = np.flatnonzero(values < 0)
-    if negative.size:
-        i = negative[0]
-        raise ValueError(f"importance[{i}] = {values[i]:g} is not allowed: it is at least 0")
-    if not values.any():
-        raise ValueError("every importance is 0: give at least one above 0")
-    return None if (values == 1).all() else read_only(values.copy())
 
 
 def _list_of(frequencies: Frequencies) -> NDArray[np.float64]:

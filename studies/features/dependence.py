@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numerics.dependent.mean_field import first_order_loss
 from trained import lowest_loss
 
 import superscale as ss
-from numerics.dependent.mean_field import first_order_loss
 
-# ("sets", number of sets, …) or ("topics", spread of ln p over topics, …): then n, alpha, density, m.
+# "sets" and their number, or "topics" and the spread of ln p over them; n, alpha, density, m.
 CELLS = [
     ("sets", 20, 100, 0.0, 1.0, 8),
     ("sets", 5, 100, 0.0, 3.0, 12),

@@ -1,0 +1,148 @@
+"""What dependence costs: the exact loss, a step of training, and reading a sample, as ratios.
+
+Run ``python benchmarks/dependent_features.py`` (some minutes on one core; name parts to run them
+only: loss, training, samples). Results go to benchmarks/dependent_features.json.
+"""
+
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_array
+
+import superscale as ss
+from empirical.training.settings import make_settings
+from empirical.training.steps import FusedSteps
+from numerics.sampling import FeatureSampler
+
+
+def structures(n):
+    """Return dependent features of the same frequencies, by name."""
+    words = ss.Frequencies.power_law(n, 1.0)
+    rng = np.random.default_rng(0)
+    tilt = np.exp(0.5 * rng.standard_normal((4, n)))
+    return words, {
+        "exclusive sets of 5": ss.Features.exclusive(
+            words, [range(k, n, n // 5) for k in range(n // 5)]
+        ),
+        "hierarchy": ss.Features.hierarchy(words, [None if i < 10 else i // 3 for i in range(n)]),
+        "common causes": ss.Features.common_cause(
+            words, [range(k, n, n // 10) for k in range(n // 10)], 0.5, 0.2 * words.p
+        ),
+        "four topics": ss.Features.mixture(np.full(4, 0.25), words.p * 4 * tilt / tilt.sum(axis=0)),
+    }
+
+
+def measure_loss(n=1000, m=40):
+    """Time the exact loss and its gradient for a trained model, beside independent features."""
+    words, dependent = structures(n)
+    model = ss.train(words, m, steps=2000).model
+    seconds, record = {}, {"n": n, "m": m}
+    small = ss.ToyModel(model.W[:20], model.b[:20])  # compiles
+    for features in (words, *dependent.values()):
+        if isinstance(features, ss.Features):
+            forest = features.dependence.take(np.arange(20))
+            some = ss.Frequencies.from_probabilities(forest.marginals)
+            ss.population_loss(small, ss.Features(some, dependence=forest), gradient=True)
+        else:
+            ss.population_loss(small, ss.Frequencies.power_law(20, 1.0), gradient=True)
+    for name, features in {"independent": words, **dependent}.items():
+        for gradient in (False, True):
+            began = time.process_time()
+            ss.population_loss(model, features, gradient=gradient)
+            seconds[name, gradient] = time.process_time() - began
+        record[name] = {
+            "loss, CPU seconds": seconds[name, False],
+            "with gradient, CPU seconds": seconds[name, True],
+            "loss, ratio": seconds[name, False] / seconds["independent", False],
+            "with gradient, ratio": seconds[name, True] / seconds["independent", True],
+        }
+        print(name, record[name], flush=True)
+    return record
+
+
+def measure_training(n=1000, m=40, steps=400):
+    """Time compiled steps at batch 256, in turns, beside independent features; least of five."""
+    words, dependent = structures(n)
+    settings = make_settings(recipe="fast", weight_decay=-1.0, seed=0)
+    kinds = {"independent": ss.Features(words), **dependent}
+    start = ss.train(words, m, steps=2000).model
+    W, b = start.W.astype(np.float32), start.b.astype(np.float32)
+    runs = {
+        name: FusedSteps(W, b, f.ranked, np.random.default_rng(1), settings)
+        for name, f in kinds.items()
+    }
+    rates = np.full(steps, 1e-3)
+    least = dict.fromkeys(kinds, np.inf)
+    for _ in range(6):
+        for name, stepper in runs.items():
+            began = time.process_time()
+            stepper.take(rates, rates, 0, 256)
+            least[name] = min(least[name], (time.process_time() - began) / steps)
+    record = {
+        name: {"microseconds a step": 1e6 * x, "ratio": x / least["independent"]}
+        for name, x in least.items()
+    }
+    print(record, flush=True)
+    return {"n": n, "m": m, "batch": 256, **record}
+
+
+def measure_samples(samples=100_000, n=5000, active=30):
+    """Fit a planted tree: time, memory at peak, and the share of its edges that is found."""
+    rng = np.random.default_rng(2)
+    parents = [None] * (n // 10)
+    parents += [int(i) for i in rng.integers(0, n // 10, 3 * n // 10)]
+    parents += [int(i) for i in rng.integers(n // 10, 4 * n // 10, n - len(parents))]
+    p = np.empty(n)
+    for i, above in enumerate(parents):
+        p[i] = rng.uniform(1, 2) if above is None else p[above] * rng.uniform(0.3, 0.7)
+    features = ss.Features.hierarchy(
+        ss.Frequencies.from_probabilities(p * active / p.sum()), parents
+    )
+    drawn = FeatureSampler(features).draw(samples, rng)
+    X = csr_array((drawn.value, (drawn.sample, drawn.feature)), shape=(samples, n))
+    del drawn
+    ss.fit_samples(X[:100])  # compiles
+    began, cpu = time.perf_counter(), time.process_time()
+    fit = ss.fit_samples(X)
+    record = {
+        "samples": samples, "n": n, "active": X.nnz / samples,
+        "seconds": time.perf_counter() - began, "CPU seconds": time.process_time() - cpu,
+        "GB at peak, the sample and python included":
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }  # fmt: skip
+    planted = {
+        (fit_place(fit, i), fit_place(fit, k)) for i, k in enumerate(parents) if k is not None
+    }
+    planted = {(min(pair), max(pair)) for pair in planted}
+    found = {(min(pair), max(pair)) for pair in fit.edges.tolist()}
+    record["share of planted edges found"] = len(planted & found) / len(planted)
+    print(record, flush=True)
+    return record
+
+
+def fit_place(fit, column):
+    """Return the feature that a column became."""
+    return int(np.searchsorted(fit.columns, column))
+
+
+def main():
+    path = Path(__file__).with_suffix(".json")
+    parts = {"samples": measure_samples, "loss": measure_loss, "training": measure_training}
+    record = json.loads(path.read_text()) if path.exists() else {}
+    for name in sys.argv[1:] or parts:
+        record[name] = parts[name]()
+        record["machine"] = {
+            "cpu count": os.cpu_count(), "python": platform.python_version(),
+            "threads": os.environ.get("NUMBA_NUM_THREADS", "all"),
+        }  # fmt: skip
+        path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
