@@ -123,7 +123,7 @@ def grow_tree(samples, row_start, row_features, column_start, column_samples, le
     both, gain = np.zeros(n, np.int64), np.zeros(n)
     left, order = np.ones(n, np.bool_), np.empty(n, np.int64)
     together = np.zeros(n, np.int64)
-    at = np.argmax(count)
+    at = int(np.argmax(count))
     for joined in range(n):
         order[joined] = at
         left[at] = False
