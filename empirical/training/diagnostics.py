@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from empirical.training.run import dead_loss
+from numerics.ground_state.dimensionality import feature_dimensionalities
 from numerics.loss.monte_carlo import LossEstimate, monte_carlo_loss
 from numerics.overlaps.unit_rows import mean_square_overlap
 from numerics.toy_model import ToyModel
-from theory.checks import read_only
+from theory.checks import check_real, read_only
 from theory.directions import welch_mean_square
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
@@ -48,6 +49,8 @@ class Measurement:
         The published form: the same sum over the ranks above phi_half n instead.
     overlap_half, overlap_one : float
         Mean squared overlap among rows with norm above 1/2, and above 1 (NaN below two rows).
+    dimensionalities : ndarray, shape (n,)
+        D_i = |W_i|²/Σ_j (Ŵ_i·W_j)², the share of a dimension that feature i has (arXiv 2209.10652).
     """
 
     n: int
@@ -61,6 +64,26 @@ class Measurement:
     lost_ranks_loss: float
     overlap_half: float
     overlap_one: float
+    dimensionalities: NDArray[np.float64]
+
+    @property
+    def dimensionality(self) -> float:
+        """Σ D_i, the number of dimensions in use: at most m."""
+        return float(self.dimensionalities.sum())
+
+    def represented(self, share: float) -> int:
+        """Return how many features have at least this share of a dimension, D_i >= share.
+
+        Examples
+        --------
+        >>> f = Frequencies.power_law(4, alpha=1.0)
+        >>> model = ToyModel([[1, 0], [-1, 0], [0, 1], [0, 0]], np.zeros(4))
+        >>> found = measure(model, f, samples=100)
+        >>> found.represented(1 / 2), found.represented(1), found.dimensionality
+        (3, 1, 2.0)
+        """
+        # An arrangement that is exact has its share to rounding.
+        return int(np.sum(self.dimensionalities >= check_real("share", share, 0.0, 1.0) - 1e-9))
 
     @property
     def phi_half(self) -> float:
@@ -86,9 +109,9 @@ class Measurement:
     def to_dataframe(self) -> pd.DataFrame:
         """Return the scalar results as a table of one row."""
         record: dict[str, Any] = {
-            name: value for name, value in vars(self).items() if name not in ("norms", "dead")
+            name: value for name, value in vars(self).items() if not isinstance(value, np.ndarray)
         }
-        for name in ("phi_half", "phi_one", "dead_fraction", "welch"):
+        for name in ("phi_half", "phi_one", "dead_fraction", "welch", "dimensionality"):
             record[name] = getattr(self, name)
         return pd.DataFrame([record])
 
@@ -96,7 +119,8 @@ class Measurement:
         return (
             f"toy model n = {self.n}, m = {self.m}: loss {self.loss:.5g} ± {self.stderr:.1g}; "
             f"row norm above 1/2 for {self.phi_half:.1%}, above 1 for {self.phi_one:.1%}; "
-            f"dead {self.dead_fraction:.1%}, with {self.dead_loss:.4g} of the loss"
+            f"dead {self.dead_fraction:.1%}, with {self.dead_loss:.4g} of the loss; "
+            f"dimensionalities sum to {self.dimensionality:.4g} of {self.m}"
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -166,6 +190,7 @@ def measure(
         lost_ranks_loss=float(tail_loss(features, int(represented.sum()))),
         overlap_half=overlap_among(model.W[represented]),
         overlap_one=overlap_among(model.W[norms > 1.0]),
+        dimensionalities=read_only(feature_dimensionalities(model.W)),
     )
 
 

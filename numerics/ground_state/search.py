@@ -25,8 +25,9 @@ Array = NDArray[np.float64]
 _COARSE, _ROUGH, _MIDDLE, _FINE = 1e-4, 1e-6, 1e-7, 1e-8
 # Number of features beyond which descents begin with the coarse tolerance.
 _MANY = 30
-# Losses closer than this, relative to the lower, count as one minimum.
-_SAME = 1e-5
+# Losses closer than this, relative to the lower one or to a model that learns nothing, count as one
+# minimum.
+_SAME, _NOTHING = 1e-5, 1e-7
 # Minima that are descended further before they are compared.
 _CONTINUED = 3
 # Relative errors asked of the final loss, the first that can be reached.
@@ -146,7 +147,7 @@ def _continue_lowest(f: LossFunction, ends: list[tuple[float, Array]]) -> list[t
     ends = sorted(ends, key=lambda end: end[0])
     leaders: list[int] = []
     for place, (loss, _) in enumerate(ends):
-        if not leaders or loss > ends[leaders[-1]][0] + _SAME * abs(ends[leaders[-1]][0]):
+        if not leaders or _differ(ends[leaders[-1]][0], loss):
             leaders.append(place)
     for place in leaders[:_CONTINUED]:
         x, loss = descend(f, ends[place][1], _FINE, gradient=1e-8)
@@ -186,12 +187,17 @@ def _certify(f: LossFunction, x: Array) -> tuple[LossReport, float]:
     return report, float(np.abs(f(x, _FINE)[1]).max()) * f.scale
 
 
+def _differ(low: float, high: float) -> bool:
+    """Return whether two losses, in units of a model that learns nothing, are two minima."""
+    return high > low + _SAME * abs(low) + _NOTHING
+
+
 def _cluster(losses: list[float]) -> tuple[Array, NDArray[np.int64]]:
     """Return the different losses, lowest first, and how often each occurs."""
     minima: list[float] = []
     counts: list[int] = []
     for loss in sorted(losses):
-        if minima and loss <= minima[-1] + _SAME * abs(minima[-1]):
+        if minima and not _differ(minima[-1], loss):
             counts[-1] += 1
         else:
             minima.append(loss)

@@ -28,7 +28,7 @@ def test_every_name_is_there_and_documented(space, name):
 
 def test_every_name_is_listed_once():
     stubs = [listing(path) for path in FOLDER.glob("*.pyi")]
-    assert max(Counter(name for stub in stubs for name in stub).values()) == 1
+    assert max(Counter(item for stub in stubs for item in stub.items()).values()) == 1
     assert {name for name, home in listing(FOLDER / "__init__.pyi").items() if home == "superscale"}
     assert set(NAMESPACES) <= set(ss.__all__)
     assert len(ss.__all__) <= 45

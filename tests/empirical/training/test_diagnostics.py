@@ -116,3 +116,18 @@ def test_trained_models_print_and_plot():
     frame = result.to_dataframe()
     assert len(frame) == 1 and {"phi_half", "dead_fraction", "welch"} <= set(frame)
     assert len(result.plot(Figure().add_subplot()).lines) == 2
+
+
+def test_shares_of_dimensions():
+    # A triangle, a digon, a feature of its own and a lost one, in four dimensions.
+    angle = 2 * np.pi * np.arange(3) / 3
+    W = np.zeros((7, 4))
+    W[:3, :2] = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    W[3, 2], W[4, 2], W[5, 3] = 0.9, -0.9, 1.2
+    found = measure(ToyModel(W, np.zeros(7)), Frequencies.power_law(7, 1.0), samples=200)
+    assert found.dimensionalities == pytest.approx([2 / 3] * 3 + [1 / 2] * 2 + [1, 0])
+    assert [found.represented(share) for share in (0.4, 0.6, 0.9)] == [6, 4, 1]
+    assert found.dimensionality == pytest.approx(4)
+    assert found.to_dataframe()["dimensionality"][0] == pytest.approx(4)
+    with pytest.raises(ValueError, match="share = 2"):
+        found.represented(2)

@@ -106,6 +106,16 @@ def test_a_saddle_is_left():
     assert ground_state(features, start=start).loss < 0.9 * weak_loss(features, 2)
 
 
+def test_exclusive_features_cost_nothing_in_half_as_many_dimensions():
+    # Four features, one at a time, in two dimensions: antipodal pairs without bias (Rankin).
+    together = Features.exclusive(Frequencies.from_probabilities([0.2] * 4), [range(4)])
+    state = ground_state(together, 2, starts=2)
+    assert state.loss < 1e-12 and state.shapes == ("digon", "digon")
+    assert state.minima.size == 1  # losses of 0 are one minimum
+    apart = ground_state(Frequencies.from_probabilities([0.2] * 4), 2, starts=2)
+    assert apart.loss > 0.05
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
