@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from superscale import __version__
 from superscale.commands import (
@@ -59,6 +60,22 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+class _Command(TyperCommand):
+    """A command whose help names the theories that there are when it is shown."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        for parameter in self.params:
+            if parameter.name == "theory" and isinstance(parameter, TyperOption):
+                from theory.registry import THEORIES
+
+                names = dict.fromkeys(name for one in THEORIES for name in (one.name, one.group))
+                listed = ", ".join(name for name in names if name)
+                parameter.help = (
+                    f"{(parameter.help or '').partition(' There are ')[0]} There are {listed}."
+                )
+        super().format_help(ctx, formatter)
+
+
 def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
@@ -71,14 +88,13 @@ def build_app() -> typer.Typer:
     """Return the parser with all commands."""
     app = typer.Typer(
         name="superscale",
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
     app.callback()(_common)
     for command in COMMANDS:
         # The first sentence, whole: the parser would cut it to fit one line.
-        app.command(short_help=_first_sentence(command))(command)
+        app.command(cls=_Command, short_help=_first_sentence(command))(command)
     return app
 
 

@@ -60,10 +60,7 @@ Widths = Annotated[
 ]
 Theory = Annotated[
     list[str] | None,
-    typer.Option(
-        help="Only these theories: --theory weak,mean_field; superscale predict --theories lists "
-        "them."
-    ),
+    typer.Option(help="Only these theories: --theory weak,mean_field."),
 ]
 ActivationLaw = Annotated[
     str | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -44,8 +44,13 @@ def predict(
         bool, typer.Option("--theories", help="List the theories there are, and nothing else.")
     ] = False,
     sampling: opt.Sampling = "bernoulli",
-    explain: Annotated[str | None, typer.Option(help="Print a theory's derivation.")] = None,
-    latex: Annotated[str | None, typer.Option(help="Print a theory's loss as LaTeX.")] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(help="Print the derivation of a theory, or of several: weak,gaussian."),
+    ] = None,
+    latex: Annotated[
+        str | None, typer.Option(help="Print the loss of a theory as LaTeX (or its exponent).")
+    ] = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
     output: opt.Output = None,
@@ -73,29 +78,39 @@ def predict(
         _show_theories(features)
         return
     # What is explained is predicted, and nothing else: a solver takes seconds for each width.
-    named = [x for x in (explain, latex) if x] or opt.split_names(theory)
+    told = explain or latex
+    named = opt.split_names([told] if told else theory)
     widths = opt.read_widths(m, frequencies.n)
     # predict itself says what is wrong with another word for the sampling.
     with report_rounds("solving") as advance:
         prediction = predict_losses(
             features,
-            widths if m or not explain else widths[:1],
+            widths if m or not told else widths[:1],
             named,
             sampling=sampling,  # type: ignore[arg-type]
             progress=advance,
         )
-    if explain:
-        print(prediction.explain(explain))
-        return
-    if latex:
-        has_loss = prediction[latex].has_loss
-        print(prediction.latex(latex, of="loss" if has_loss else "exponent"))
+    if told:
+        # A group of theories is told one after the other.
+        for name in prediction.theories:
+            print(prediction.explain(name) if explain else _write_latex(prediction, name))
         return
     record = _record(prediction)
     record["settings"] = {"frequencies": source, "m": widths, "sampling": sampling}
     write_outputs(outputs, prediction, record)
     if not show_for_machines(json, csv, record, prediction):
         _show(prediction, record["rows"])
+
+
+def _write_latex(prediction: Prediction, name: str) -> str:
+    of: Literal["loss", "exponent"] = "loss" if prediction[name].has_loss else "exponent"
+    try:
+        return prediction.latex(name, of=of)
+    except ValueError:
+        raise ValueError(
+            f"--latex {name}: it is solved by numbers and has no closed form; --explain {name} "
+            "shows its equations"
+        ) from None
 
 
 def _record(prediction: Prediction) -> dict[str, Any]:

@@ -163,3 +163,63 @@ def test_a_closed_pipe_is_no_error():
         shell=True, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert shown.stderr == ""
+
+
+def test_the_shell_completes_commands_and_options(tmp_path):
+    """Bash itself, with what superscale --show-completion bash prints."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("no bash")
+    shim = tmp_path / "superscale"
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m superscale "$@"\n')
+    shim.chmod(0o755)
+    script = """
+        eval "$(superscale --show-completion bash)"
+        COMP_WORDS=(superscale pre) COMP_CWORD=1
+        _superscale_completion superscale; echo "${COMPREPLY[@]}"
+        COMP_WORDS=(superscale predict --al) COMP_CWORD=2
+        _superscale_completion superscale; echo "${COMPREPLY[@]}"
+        complete -p superscale
+    """
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [bash, "--norc", "-c", script],
+        env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    commands, options, rule = done.stdout.splitlines()
+    assert (commands, options) == ("predict", "--alpha") and done.stderr == ""
+    assert rule == "complete -o default -F _superscale_completion superscale"
+
+
+def test_theories_are_named_where_they_are_asked_for(call):
+    from theory.registry import THEORIES
+
+    for command in ("predict", "compare"):
+        shown = " ".join(call(command, "--help")[1].split())
+        assert all(one.name in shown for one in THEORIES) and "asymptotic" in shown
+
+
+def test_every_theory_is_explained(call):
+    from theory.registry import THEORIES
+
+    common = ["predict", "--n", 8, "--m", 4, "--alpha", 1.5]
+    applies = []
+    for one in THEORIES:
+        code, out, err = call(*common, "--explain", one.name)
+        if code == 2:
+            assert "does not apply here" in err
+            continue
+        applies.append(one.name)
+        assert code == 0 and "1. " in out, err
+        code, out, err = call(*common, "--latex", one.name)
+        if one.cost == "formula":
+            assert code == 0 and out.strip()
+        else:
+            assert code == 2 and "has no closed form; --explain" in err
+    assert len(applies) > 5
+    both = call(*common, "--explain", "asymptotic")[1]
+    each = [call(*common, "--explain", x)[1] for x in ("strong_even", "strong_skewed")]
+    assert both == "".join(each)
+    two = call(*common, "--latex", "weak,equiangular")[1].splitlines()
+    assert two == [call(*common, "--latex", x)[1].strip() for x in ("weak", "equiangular")]
