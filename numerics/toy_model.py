@@ -75,7 +75,36 @@ class ToyModel:
         return f"ToyModel(n={self.n}, m={self.m}, |W_i| {norms.min():.3g} to {norms.max():.3g})"
 
 
-def check_same_n(model: ToyModel, features: Features) -> None:
+@dataclass(frozen=True, eq=False)
+class GramModel:
+    """Overlaps G and biases b in place of a model, where no W need have them: G is not W Wᵀ.
+
+    Attributes
+    ----------
+    gram : ndarray, shape (n, n)
+    b : ndarray, shape (n,)
+    """
+
+    gram: NDArray[np.float64]
+    b: NDArray[np.float64]
+
+    @property
+    def n(self) -> int:
+        """Number of features."""
+        return int(self.b.size)
+
+    @property
+    def norms(self) -> NDArray[np.float64]:
+        """√G_ii, shape (n,)."""
+        norms: NDArray[np.float64] = np.sqrt(np.diag(self.gram))
+        return norms
+
+
+# What an exact loss without a gradient takes.
+Model = ToyModel | GramModel
+
+
+def check_same_n(model: Model, features: Features) -> None:
     """Raise ``ValueError`` unless a model and what it is shown have the same number of features."""
     if model.n != features.n:
         raise ValueError(

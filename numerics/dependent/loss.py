@@ -24,7 +24,7 @@ from numerics.loss.law_table import law_table
 from numerics.loss.one_active_kernels import pair_rows
 from numerics.loss.report import LossReport
 from numerics.row_threads import over_rows
-from numerics.toy_model import ToyModel
+from numerics.toy_model import Model, ToyModel
 from theory.checks import read_only
 from theory.features import Features
 from theory.regimes.one_active import self_loss
@@ -79,7 +79,7 @@ class _Slopes(NamedTuple):
     one: Array
 
 
-def dependent_loss(model: ToyModel, features: Features, rtol: float, gradient: bool) -> LossReport:
+def dependent_loss(model: Model, features: Features, rtol: float, gradient: bool) -> LossReport:
     """Return the exact loss of dependent features; arguments as in ``population_loss``."""
     forest = features.dependence
     assert forest is not None
@@ -106,6 +106,7 @@ def dependent_loss(model: ToyModel, features: Features, rtol: float, gradient: b
     parts["interference_active"] = weights * terms[:, 1] - alone
     gradients = None
     if gradient:
+        assert isinstance(model, ToyModel)
         gradients = _gradient(model, features, setting, tolerance)
     return make_report(
         "bernoulli", bound, model, features, weights * terms.sum(axis=1), parts, gradients
@@ -113,7 +114,7 @@ def dependent_loss(model: ToyModel, features: Features, rtol: float, gradient: b
 
 
 def _sum_terms(
-    model: ToyModel, features: Features, setting: _Setting, few: Array, known: Array, rtol: float
+    model: Model, features: Features, setting: _Setting, few: Array, known: Array, rtol: float
 ) -> tuple[Array, float, float]:
     """Add the transform parts to the closed parts, with smaller and smaller tolerances.
 
@@ -171,7 +172,7 @@ def _plan(
 
 
 def _close(
-    model: ToyModel, setting: _Setting, some: slice, slopes: bool = False
+    model: Model, setting: _Setting, some: slice, slopes: bool = False
 ) -> tuple[_Closed, _Slopes | None]:
     """Return the closed parts of a block of rows, and their slopes if asked for."""
     gram, b = gram_rows(model, some), model.b[some]

@@ -29,7 +29,7 @@ from numerics.loss.law_table import law_table
 from numerics.loss.one_active_kernels import few_active_rows, one_hot_rows
 from numerics.loss.report import LossReport
 from numerics.row_threads import over_rows
-from numerics.toy_model import ToyModel, check_same_n
+from numerics.toy_model import GramModel, Model, ToyModel, check_same_n
 from theory.checks import Sampling, check_real
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
@@ -45,7 +45,7 @@ _NONE = np.empty((0, 0))
 
 
 def population_loss(
-    model: ToyModel,
+    model: Model,
     features: Features | Frequencies,
     sampling: Sampling = "bernoulli",
     *,
@@ -59,7 +59,7 @@ def population_loss(
     Parameters
     ----------
     model : ToyModel
-        The model, n x m.
+        The model, n x m; or a ``GramModel``, overlaps and biases only, without a gradient.
     features : Features or Frequencies
         What it is shown; of the same n.
     sampling : {"bernoulli", "one_hot"}
@@ -110,6 +110,8 @@ def population_loss(
     features = as_features(features)
     check_same_n(model, features)
     rtol = check_real("rtol", rtol, 1e-12, 0.5)
+    if gradient and isinstance(model, GramModel):
+        raise ValueError("overlaps without a W have no gradient by W: leave gradient out")
     if sampling not in ("bernoulli", "one_hot"):
         raise ValueError(f"sampling = {sampling!r} is not allowed: give 'bernoulli' or 'one_hot'")
     forest = features.dependence
@@ -153,11 +155,12 @@ def _follow(kernel: Any, by_row: tuple[Any, ...], law: Array, plans: Array) -> A
     return over_rows(len(plans), lambda s: kernel(*(x[s] for x in by_row), law, plans[s]))
 
 
-def _one_hot(model: ToyModel, features: Features, gradient: bool, empty: float) -> LossReport:
+def _one_hot(model: Model, features: Features, gradient: bool, empty: float) -> LossReport:
     """Return the loss with one active feature, or with none in a share ``empty`` of the samples."""
-    W, b, p, weights = model.W, model.b, features.p, features.weights
+    b, p, weights = model.b, features.p, features.weights
     law = law_table(features.activation)
     silent, own, by_b = np.empty(model.n), np.empty(model.n), np.empty(model.n)
+    W = model.W if gradient and isinstance(model, ToyModel) else _NONE
     gradient_W = np.zeros_like(W) if gradient else None
     for some in row_blocks(model):
         gram = gram_rows(model, some)
@@ -181,7 +184,7 @@ def _one_hot(model: ToyModel, features: Features, gradient: bool, empty: float) 
     return make_report("one_hot", bound, model, features, per_feature, parts, gradients)
 
 
-def _rows(model: ToyModel, p: Array) -> Iterator[tuple[slice, tuple[Array, Array, Array, Array]]]:
+def _rows(model: Model, p: Array) -> Iterator[tuple[slice, tuple[Array, Array, Array, Array]]]:
     """Yield blocks of rows: Gram rows, frequencies of the inputs felt, P(none active), own G_ii."""
     for some in row_blocks(model):
         gram = gram_rows(model, some)
@@ -194,7 +197,7 @@ def _rows(model: ToyModel, p: Array) -> Iterator[tuple[slice, tuple[Array, Array
         yield some, (gram, felt, atom, gram[inside, some.start + inside])
 
 
-def _bernoulli(model: ToyModel, features: Features, rtol: float, gradient: bool) -> LossReport:
+def _bernoulli(model: Model, features: Features, rtol: float, gradient: bool) -> LossReport:
     b, p, n, weights = model.b, features.p, model.n, features.weights
     law = law_table(features.activation)
     closed = np.empty((n, 7))
@@ -213,12 +216,13 @@ def _bernoulli(model: ToyModel, features: Features, rtol: float, gradient: bool)
     parts["interference_active"] = share[:, 1] * terms[:, 1] - alone
     gradients = None
     if gradient:
+        assert isinstance(model, ToyModel)
         gradients = _bernoulli_gradient(model, features, closed[:, 4:6] > 0, share, tolerance)
     return make_report("bernoulli", bound, model, features, per_feature, parts, gradients)
 
 
 def _sum_terms(
-    model: ToyModel, features: Features, closed: Array, share: Array, rtol: float
+    model: Model, features: Features, closed: Array, share: Array, rtol: float
 ) -> tuple[Array, float, float]:
     """Add the transform parts to the closed parts, with smaller and smaller tolerances.
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.loss.report import LossReport
-from numerics.toy_model import ToyModel
+from numerics.toy_model import GramModel, Model
 from theory.checks import Sampling, read_only
 from theory.features import Features
 
@@ -18,7 +18,7 @@ _BLOCK = 8_000_000
 _NOTHING = 1e-60
 
 
-def row_blocks(model: ToyModel, entries: int | None = None) -> list[slice]:
+def row_blocks(model: Model, entries: int | None = None) -> list[slice]:
     """Return slices of rows of the Gram matrix that hold at most so many entries."""
     rows = max(1, min(model.n, (entries or _BLOCK) // model.n))
     starts = range(0, model.n, rows)
@@ -34,7 +34,7 @@ def accumulate(gradient_W: Array, W: Array, some: slice, by_gram: Array) -> None
 def make_report(
     sampling: Sampling,
     error_bound: float,
-    model: ToyModel,
+    model: Model,
     features: Features,
     per_feature: Array,
     parts: dict[str, Array],
@@ -52,20 +52,21 @@ def make_report(
     )
 
 
-def split_alone(model: ToyModel, features: Features, own: Array) -> dict[str, Array]:
+def split_alone(model: Model, features: Features, own: Array) -> dict[str, Array]:
     """Split the errors that features make without other inputs into lost ones and the rest."""
     lost = find_lost(model, features)
     return {"lost": np.where(lost, own, 0.0), "self": np.where(lost, 0.0, own)}
 
 
-def find_lost(model: ToyModel, features: Features) -> NDArray[np.bool_]:
+def find_lost(model: Model, features: Features) -> NDArray[np.bool_]:
     """Return which features are lost: of norm below 1/2, or never above 0 for their own input."""
     largest_output = model.b + features.activation.high * model.norms**2
     return (model.norms < 0.5) | (largest_output <= 0)
 
 
-def gram_rows(model: ToyModel, some: slice) -> Array:
+def gram_rows(model: Model, some: slice) -> Array:
     """Rows of W Wᵀ; overlaps so small that their powers underflow are 0."""
-    gram = model.W[some] @ model.W.T
+    gram: Array
+    gram = model.gram[some].copy() if isinstance(model, GramModel) else model.W[some] @ model.W.T
     gram[np.abs(gram) < _NOTHING] = 0.0
     return gram
