@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -258,7 +259,10 @@ def _bound(found: Packing, p: float, alpha: float, r: float, b: float) -> _Bound
         return _Bound("relu_energy", "it is certified for even frequencies only", None, None)
     else:
         # Each of the n features is the active one with p = 1/n.
-        name, value = _CERTIFIED, float(certify_energy(n, m, ReluPotential(r * r, b)).value) / n
+        name, value = (
+            _CERTIFIED,
+            float(certify_energy(n, m, ReluPotential(Fraction(r * r), Fraction(b))).value) / n,
+        )
     # Less than rounding is no gap.
     gap = found.value - value
     gap = gap if gap > _MET * max(1.0, value) else 0.0

@@ -44,7 +44,8 @@ def read(
     worst_case: Annotated[
         bool,
         typer.Option(
-            "--worst-case", help="Also: for how many tokens every support is read (n² m operations)."
+            "--worst-case",
+            help="Also: for how many tokens every support is read (n² m operations).",
         ),
     ] = False,
     seed: opt.Seed = 0,
