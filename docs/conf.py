@@ -33,6 +33,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "reference_pages",
+    "theories_table",
 ]
 exclude_patterns = ["_extensions", "gallery/*.ipynb", "gallery/*.py"]
 suppress_warnings = ["config.cache"]  # the gallery's sort key is a class

@@ -44,6 +44,7 @@ from theory.mean_field.solve import ConvergenceError as ConvergenceError
 from theory.mean_field.solve import solve_mean_field as solve_mean_field
 from theory.prediction import Prediction as Prediction
 from theory.registry import predict as predict
+from theory.registry import theories as theories
 from theory.required_width import required_width as required_width
 
 __version__: str

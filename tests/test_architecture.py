@@ -129,8 +129,8 @@ def test_a_theory(edits, capsys):
 
     out = run(capsys, "predict", "--theory", "toy", "--n", 100, "--m", "5,10")
     assert "loss toy" in out and "1.4" in out and "0.7" in out
-    assert "the loss is 7/m" in run(capsys, "predict", "--theories")
-    assert "it is for n <= 2000" in run(capsys, "predict", "--theories", "--n", 3000)
+    assert "the loss is 7/m" in run(capsys, "theories")
+    assert "it is for n <= 2000" in run(capsys, "theories", "--n", 3000)
     assert "nothing is known" in run(capsys, "predict", "--explain", "toy")
 
 

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import importlib
 import inspect
+import io
 import math
 import pickle
 import pkgutil
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import superscale as ss
 from empirical.comparisons.bracket import BracketRow
@@ -83,7 +85,9 @@ MADE = {
     "Bracket": bracket,
     "ChinchillaFit": chinchilla,
     "CombinationRecall": lambda: ss.reading.recall_combinations(200, 250, 4, samples=99),
-    "Comparison": lambda: long(ss.compare(words(), [5, 10], seeds=1, steps=2, batch=8)),
+    "Comparison": lambda: long(
+        ss.compare(words(), [5, 10], seeds=1, theory="weak", steps=2, batch=8)
+    ),
     "CrossEntropy": lambda: ss.unembeddings.estimate_cross_entropy(WIDE),
     "EnergyCertificate": lambda: ss.packings.certify_energy(28, 7, ss.packings.PowerPotential(2)),
     "DetectionRates": lambda: ss.reading.detection_rates(run().model, words(), samples=50),
@@ -109,7 +113,7 @@ MADE = {
     "PackingCertificate": lambda: ss.packings.certify_packing(28, 7),
     "PowerLawFit": fit,
     "PowerPotential": lambda: ss.packings.PowerPotential(4),
-    "Prediction": lambda: ss.predict(words(), WIDTHS),
+    "Prediction": lambda: ss.predict(words(), WIDTHS, ["weak", "strong_even"]),
     "RandomOverlap": lambda: ss.directions.RandomOverlap(10),
     "RankLawFit": lambda: zipf()["zipf"],
     "ReadoutComparison": lambda: ss.reading.compare_readouts(WIDE, 2, samples=9),
@@ -238,6 +242,37 @@ def test_a_result(name):
         assert same(vars(other), vars(one)) or other == one
         assert not faults(other)
         assert str(other) == str(one)
+
+
+DRAWN = sorted(name for name in MADE if hasattr(dataclasses_of_the_rooms()[name], "plot"))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_figure(name, overlapping_labels):
+    """Both axes say what they show, no tick covers another, and it is written in each format."""
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    ax = figure.add_subplot()
+    assert MADE[name]().plot(ax) is ax
+    for axis, label in (("x", ax.get_xlabel()), ("y", ax.get_ylabel())):
+        bad, count = overlapping_labels(ax, axis)
+        assert not bad and count >= 2, (axis, bad, count)
+        assert label or (name == "LawComparison" and axis == "y")  # names of laws
+    for ending, first in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
+        data = io.BytesIO()
+        figure.savefig(data, format=ending)
+        assert data.getvalue().startswith(first)
+
+
+def test_every_main_result_has_a_figure_and_a_table_in_notebooks():
+    """What a command or a public function of its own gives back is looked at in a notebook."""
+    main = {
+        "Bootstrap", "Bracket", "ChinchillaFit", "Comparison", "Forecast", "Influence",
+        "LossReport", "MeanField", "Measurement", "Overlaps", "Packing", "PowerLawFit",
+        "Prediction", "Reproduction", "Spectrum", "SweepResult", "TokenCounts", "TrainingRun",
+        "Treatments", "UnembeddingFamily", "UnembeddingReport", "WidthExponents", "ZipfComparison",
+    }  # fmt: skip
+    assert main <= set(DRAWN)
+    assert all(hasattr(dataclasses_of_the_rooms()[name], "_repr_html_") for name in main)
 
 
 def test_a_handle_is_shown_in_short(tmp_path):

@@ -21,6 +21,9 @@ from theory.features import Features
 from theory.results import result
 
 Cost = Literal["formula", "solver"]
+Superposition = Literal["strong", "weak"]
+# Features from which a solver is not asked by default.
+_MANY = 100_000
 # A number for one width, an array of shape (k,) for a list of k widths.
 Values = Any
 
@@ -52,6 +55,38 @@ class LineStyle:
         return {"ls": self.line, "color": color or self.color, "marker": self.marker}
 
 
+@dataclass(frozen=True)
+class SolverProgress:
+    """What a solver is at: ``predict`` passes it to ``progress`` after each round.
+
+    Attributes
+    ----------
+    theory : str
+        Name of the theory.
+    m : int
+        Width that is solved for.
+    position, widths : int
+        This is the position-th of so many widths.
+    rounds : int
+        Rounds done at this width.
+
+    Examples
+    --------
+    >>> print(SolverProgress("mean_field", 25, 3, 6, 12))
+    solving mean_field at m = 25 (3 of 6), round 12
+    """
+
+    theory: str
+    m: int
+    position: int
+    widths: int
+    rounds: int
+
+    def __str__(self) -> str:
+        place = f" ({self.position} of {self.widths})" if self.widths > 1 else ""
+        return f"solving {self.theory} at m = {self.m}{place}, round {self.rounds}"
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
     """What ``predict`` asks a theory.
@@ -67,14 +102,14 @@ class Request:
     executor : concurrent.futures.Executor or None
         Where a solver may solve for several widths at once.
     progress : callable or None
-        Called as progress(rounds) after each round of a solver without an executor.
+        Called with a ``SolverProgress`` after each round of a solver without an executor.
     """
 
     features: Features
     m: NDArray[np.int64]
     sampling: Sampling = "bernoulli"
     executor: Executor | None = None
-    progress: Callable[[int], None] | None = None
+    progress: Callable[[SolverProgress], None] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +128,10 @@ class Estimate:
     assumptions : tuple of str
         What was assumed, and where it is claimed to hold.
     details : tuple
-        For each width what was solved for (``MeanField``), where a theory solves.
+        For each width what was solved for (``MeanField``), where a theory solves; None where
+        nothing was found.
+    notes : tuple of str
+        Why there is no loss at a width, if that is known.
     """
 
     loss: Values
@@ -101,6 +139,14 @@ class Estimate:
     parts: Mapping[str, Values]
     assumptions: tuple[str, ...]
     details: tuple[Any, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def uncertainty(self) -> Values:
+        """Numerical uncertainty of the loss, 0 for a formula; a number or an array as ``loss``."""
+        found = [0.0 if one is None else float(one.uncertainty) for one in self.details]
+        errors = np.array(found or [0.0] * np.size(self.loss))
+        return errors if np.ndim(self.loss) else float(errors[0])
 
     @property
     def has_loss(self) -> bool:
@@ -115,6 +161,7 @@ class Estimate:
             {name: float(part[0]) for name, part in self.parts.items()},
             self.assumptions,
             self.details,
+            self.notes,
         )
 
     def __repr__(self) -> str:
@@ -170,6 +217,69 @@ def need_uniform(features: Features) -> str | None:
     return need_equal_importance(features)
 
 
+def need_two_features(features: Features) -> str | None:
+    """Refuse a single feature, which has no overlaps, and features that depend on each other."""
+    if features.n < 2:
+        return "a single feature has no overlaps: give at least two"
+    return need_independence(features)
+
+
+def refuse_many(features: Features) -> str | None:
+    """Say that a solver takes minutes a width for very many features."""
+    if features.n <= _MANY:
+        return None
+    return f"n = {features.n} is above {_MANY}, where it takes minutes a width: name it to solve it"
+
+
+@dataclass(frozen=True)
+@result
+class Evidence:
+    """Where a theory was checked, and how far it was off there.
+
+    Attributes
+    ----------
+    where : str
+        What it was compared with.
+    cells : int
+        Number of comparisons.
+    median, of_90_percent : float
+        Median of the errors, and the error that 90 % of the comparisons do not exceed:
+        |predicted/measured - 1| of a loss, or the factor by which it is too large or too small;
+        |predicted - measured| of an exponent.
+    source : str
+        File in the repository that holds the results, with the command that made them.
+    page : str
+        Page of the site that discusses them.
+    quantity : {"loss", "factor", "exponent"}
+        What the errors are.
+
+    Examples
+    --------
+    >>> print(Evidence("trained models", 42, 0.031, 0.075, "a.json", "a.md").error)
+    3.1 % (median), 90 % within 7.5 %
+    """
+
+    where: str
+    cells: int
+    median: float
+    of_90_percent: float
+    source: str
+    page: str
+    quantity: Literal["loss", "factor", "exponent"] = "loss"
+
+    @property
+    def error(self) -> str:
+        """The two errors as text."""
+        if self.quantity == "exponent":
+            middle, most = (f"{x:.2f}" for x in (self.median, self.of_90_percent))
+            return f"exponent off by {middle} (median), 90 % within {most}"
+        if self.quantity == "factor":
+            middle, most = (f"{x:.2g}" for x in (self.median, self.of_90_percent))
+            return f"loss off by a factor of {middle} (median), 90 % within {most}"
+        middle, most = (f"{100 * x:.2g} %" for x in (self.median, self.of_90_percent))
+        return f"{middle} (median), 90 % within {most}"
+
+
 @dataclass(frozen=True, eq=False)
 @result
 class Theory:
@@ -202,6 +312,15 @@ class Theory:
         A name for several theories; ``predict(theory=group)`` gives those that apply.
     undefined : str
         Where a theory that applies has no number (NaN): shown beneath tables.
+    assumes : str
+        What it assumes, in one line.
+    evidence : Evidence, optional
+        Where it was checked, and its error there.
+    seconds : str
+        What one width costs, for people.
+    not_by_default : callable
+        Takes ``Features``; returns why ``predict`` leaves the theory out of its default for them,
+        or None if it does not.
 
     Examples
     --------
@@ -221,9 +340,13 @@ class Theory:
     samplings: tuple[Sampling, ...] = ("bernoulli",)
     cost: Cost = "formula"
     by_default: bool = True
-    superposition: Literal["strong", "weak"] = "strong"
+    superposition: Superposition = "strong"
     group: str = ""
     undefined: str = ""
+    assumes: str = ""
+    evidence: Evidence | None = None
+    seconds: str = "microseconds"
+    not_by_default: Callable[[Features], str | None] = field(default=accept, repr=False)
 
     def applies(self, features: Features) -> bool:
         """Return whether the theory applies to these features."""

@@ -14,7 +14,8 @@ from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 Array = NDArray[np.float64]
 
-_POINTS = 24  # between two neighbours: more are not seen
+# Points from one width to the next: more are not seen.
+POINTS = 24
 
 
 def interpolate_loss(
@@ -64,7 +65,7 @@ def interpolate_loss(
 
 
 def _refine(x: Array) -> Array:
-    parts = [np.linspace(a, b, _POINTS, endpoint=False) for a, b in itertools.pairwise(x)]
+    parts = [np.linspace(a, b, POINTS, endpoint=False) for a, b in itertools.pairwise(x)]
     return np.concatenate([*parts, x[-1:]])
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +18,8 @@ import sympy as sp
 from theory.derivation import Derivation, density, plain
 from theory.estimate import Estimate, Theory, Values
 from theory.features import Features
+from theory.figures.style import LOSS, WIDTH, finish, open_axes
+from theory.loss_curve import POINTS, interpolate_loss
 from theory.results import ReadOnlyMapping, result, short_table
 
 Of = Literal["loss", "exponent"]
@@ -63,12 +67,14 @@ class Prediction:
         The numbers of each theory, by name.
     records : mapping of str to Theory
         The record of each theory, by name.
+    notes : tuple of str
+        Why a theory is left out or has no loss at a width.
 
     Examples
     --------
     >>> from theory.frequencies import Frequencies
     >>> from theory.registry import predict
-    >>> prediction = predict(Frequencies.power_law(1000, alpha=1.0), m=[10, 100])
+    >>> prediction = predict(Frequencies.power_law(1000, alpha=1.0), m=[10, 100], theory="weak")
     >>> prediction.loss["weak"].round(3)
     array([0.81 , 0.409])
     >>> prediction.expression("weak", limit="leading")
@@ -79,6 +85,7 @@ class Prediction:
     m: Values
     estimates: Mapping[str, Estimate]
     records: Mapping[str, Theory]
+    notes: tuple[str, ...] = ()
 
     @property
     def theories(self) -> tuple[str, ...]:
@@ -173,7 +180,7 @@ class Prediction:
         >>> from theory.frequencies import Frequencies
         >>> from theory.registry import predict
         >>> f = Frequencies.power_law(1000, alpha=1.5)
-        >>> predict(f, 10).expression("weak", of="exponent", limit="leading").subs({"alpha": 1.5})
+        >>> predict(f, 10, "weak").expression(of="exponent", limit="leading").subs({"alpha": 1.5})
         0.500000000000000
         """
         name = self._only(theory)
@@ -195,7 +202,7 @@ class Prediction:
         >>> from theory.frequencies import Frequencies
         >>> from theory.registry import predict
         >>> f = Frequencies.power_law(1000, alpha=1.5)
-        >>> print(predict(f, 10).latex("strong_skewed", of="exponent"))
+        >>> print(predict(f, 10, "strong_skewed").latex(of="exponent"))
         2 \alpha - 2
         """
         return str(sp.latex(self.expression(theory, of=of, limit=limit)))
@@ -212,7 +219,7 @@ class Prediction:
         --------
         >>> from theory.frequencies import Frequencies
         >>> from theory.registry import predict
-        >>> text = str(predict(Frequencies.linear(100), 10).explain("weak"))
+        >>> text = str(predict(Frequencies.linear(100), 10, "weak").explain())
         >>> text.splitlines()[-2:]  # doctest: +ELLIPSIS
         ['- every other feature has W_i = 0 and its best constant output', '- the leading term ...']
         """
@@ -255,7 +262,14 @@ class Prediction:
 
     def __str__(self) -> str:
         table = short_table(self.to_dataframe())
-        return f"{self._heading()}\n{table}"
+        notes = (f"note: {text}" for text in self.notes)
+        return "\n".join([self._heading(), table, *notes])
+
+    def _repr_html_(self) -> str:
+        table = self.to_dataframe().to_html(index=False, max_rows=30, float_format="{:.4g}".format)
+        texts = [self._heading(), *(f"note: {text}" for text in self.notes)]
+        lines = "".join(f"<p>{escape(text)}</p>" for text in texts)
+        return f"{lines}{table}"
 
     def _heading(self) -> str:
         features = self.features
@@ -263,21 +277,61 @@ class Prediction:
         return f"{features.frequencies}" + ("" if ordinary else f"; {features!r}")
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw each predicted loss against m, on logarithmic axes; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
+        """Draw each predicted loss against m, on logarithmic axes; return the axes.
 
-            _, ax = plt.subplots()
-        order = np.argsort(np.atleast_1d(self.m))
-        m = np.atleast_1d(self.m)[order]
+        Between the widths curves are interpolated by losses and local exponents
+        (``theory.loss_curve``); published slopes, which come without a loss, are drawn through the
+        middle of the first theory's losses.
+        """
+        ax = open_axes(ax)
+        widths = np.atleast_1d(self.m)
+        losses = {name: np.atleast_1d(e.loss) for name, e in self.estimates.items()}
         for name, estimate in self.estimates.items():
-            loss = np.atleast_1d(estimate.loss)[order]
-            if np.isfinite(loss).any():
-                line = self.records[name].line
-                # One point has no line to be seen by.
-                options = line.options() | ({} if m.size > 1 else {"marker": line.marker or "o"})
-                # A logarithmic axis has no place for a loss of 0.
-                ax.plot(m, np.where(loss > 0, loss, np.nan), label=line.label, **options)
-        ax.set(xscale="log", yscale="log", xlabel="width m", ylabel="loss")
-        ax.legend()
-        return ax
+            if np.isfinite(losses[name]).any():
+                draw_theory(ax, self.records[name], widths, estimate)
+        known = [x for x in losses.values() if np.count_nonzero(np.isfinite(x) & (x > 0)) > 1]
+        if known:
+            for name, estimate in self.estimates.items():
+                if not estimate.has_loss:
+                    draw_slope(ax, self.records[name], estimate, widths, known[0])
+        title = textwrap.shorten(self._heading(), 70, placeholder=" …")
+        return finish(ax, WIDTH, LOSS, log="xy", title=title)
+
+
+def draw_theory(
+    ax: Any, record: Theory, widths: Any, estimate: Estimate, color: str | None = None
+) -> None:
+    """Draw the losses of a theory as a smooth curve, or as points where it has single ones.
+
+    Where the theory was checked against trained models and color tells curves apart no theories,
+    a band shows the error that 90 % of those comparisons did not exceed.
+    """
+    options = record.line.options(color)
+    loss, exponent = np.atleast_1d(estimate.loss), np.atleast_1d(estimate.exponent)
+    # A logarithmic axis has no place for a loss of 0.
+    shown = np.where(loss > 0, loss, np.nan)
+    curve_m, curve_loss = interpolate_loss(widths, loss, exponent)
+    if np.count_nonzero(np.isfinite(shown)) < 2:
+        ax.plot(widths, shown, label=record.line.label, **options | {"marker": "D", "ls": ""})
+        return
+    evidence = record.evidence
+    if record.cost == "solver" and evidence is not None and color is None:
+        off = evidence.of_90_percent
+        ax.fill_between(
+            curve_m, curve_loss * (1 - off), curve_loss * (1 + off), color=options["color"],
+            alpha=0.2, linewidth=0, label=f"± {100 * off:.1f} %: 90 % of {evidence.cells} checks",
+        )  # fmt: skip
+    ax.plot(curve_m, curve_loss, label=record.line.label, markevery=POINTS, **options)
+
+
+def draw_slope(ax: Any, record: Theory, estimate: Estimate, widths: Any, loss: Any) -> None:
+    """Draw the exponent of a theory without a loss, through the middle of the losses given."""
+    good = np.isfinite(loss) & (loss > 0)
+    exponent = float(np.atleast_1d(estimate.exponent)[0])
+    x = np.log(widths[good].astype(float))
+    height = float((np.log(loss[good]) + exponent * x).mean())
+    ends = np.array([x.min(), x.max()])
+    label = f"{record.line.label}: slope −{exponent:g}, height fitted"
+    ax.plot(
+        np.exp(ends), np.exp(height - exponent * ends), lw=1, label=label, **record.line.options()
+    )

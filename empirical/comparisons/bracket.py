@@ -23,6 +23,7 @@ from numerics.packings.starts import random_start
 from theory.bounds.loss_bounds import bound_one_active_loss
 from theory.checks import check_integer, check_real, check_widths, read_only
 from theory.computing.one_thread import one_thread
+from theory.figures.style import WIDTH, curve, finish, open_axes
 from theory.frequencies import Frequencies
 from theory.regimes.one_active import self_loss
 from theory.results import result, short_table
@@ -108,20 +109,12 @@ class Bracket:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the four against m, log-log; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         m = [row.m for row in self.rows]
-        for kind, style in zip(
-            ("random", "trained", "optimised", "certified"), "^os_", strict=True
-        ):
-            ax.loglog(m, [getattr(row, kind) for row in self.rows], f"{style}-", label=kind)
-        ax.legend()
-        ax.set(
-            xlabel="m", ylabel="L/E, one active feature", title=f"n = {self.n}, equal frequencies"
-        )
-        return ax
+        for k, kind in enumerate(("random", "trained", "optimised", "certified")):
+            ax.plot(m, [getattr(row, kind) for row in self.rows], label=kind, **curve(k))
+        title = f"n = {self.n}, equal frequencies, one active feature"
+        return finish(ax, WIDTH, "loss per active feature L/E", log="xy", title=title)
 
     def __str__(self) -> str:
         columns = ["m", "certified", "optimised", "trained", "random", "vacuous_from"]

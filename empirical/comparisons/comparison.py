@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from empirical.comparisons.finding import describe_finding
 from empirical.scaling_laws.exponent_fit import FittedExponent
 from empirical.training.run import TrainingRun
-from theory.registry import line_styles
+from theory import registry
+from theory.prediction import Prediction
 from theory.results import result, short_table
 
 # Rows of a table that is shown: longer ones are cut in the middle.
@@ -87,6 +89,10 @@ class Comparison:
         The trained models behind the rows.
     failures : tuple of str
         Runs that did not finish, and why.
+    predictions : mapping of str to Prediction
+        By curve, where a curve is one of losses over m: what is drawn between the points.
+    notes : tuple of str
+        Why a theory is left out, or has no loss at a width.
     """
 
     rows: tuple[ComparisonRow, ...]
@@ -96,6 +102,13 @@ class Comparison:
     x: str = "m"
     runs: tuple[TrainingRun, ...] = ()
     failures: tuple[str, ...] = ()
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def finding(self) -> str:
+        """One sentence: how far the first theory is off, at worst and in the median."""
+        return describe_finding(self.rows, self.quantity, self.x, bool(self.runs))
 
     @property
     def curves(self) -> tuple[str, ...]:
@@ -105,7 +118,9 @@ class Comparison:
     @property
     def theories(self) -> tuple[str, ...]:
         """Names of the theories that predict the compared quantity, in order."""
-        return tuple(dict.fromkeys(name for row in self.rows for name in row.predicted))
+        found = dict.fromkeys(name for row in self.rows for name in row.predicted)
+        known = [one.name for one in registry.THEORIES if one.name in found]
+        return (*known, *(name for name in found if name not in known))
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row for each setting: predicted, measured, and measured / predicted."""
@@ -154,7 +169,10 @@ class Comparison:
             "rows": rows,
             "exponents": next(iter(by_curve.values()), {}),
             "settings": _plain(self.settings),
+            "finding": self.finding,
         }
+        if self.notes:
+            record["notes"] = list(self.notes)
         if len(by_curve) > 1:
             record["exponents_by_curve"] = by_curve
         if self.failures:
@@ -175,74 +193,26 @@ class Comparison:
         for curve, fits in self.exponents.items():
             shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())
             lines.append(f"exponents, {curve}: {shown}")
+        lines += [self.finding] * bool(self.finding)
+        lines += [f"note: {note}" for note in self.notes]
         return "\n".join([*lines, *(f"failed: {failure}" for failure in self.failures)])
 
     def _repr_html_(self) -> str:
         table = self.to_dataframe().dropna(axis=1, how="all")
-        return str(table.to_html(index=False, max_rows=_SHOWN_ROWS))
+        shown = table.to_html(index=False, max_rows=_SHOWN_ROWS, float_format="{:.4g}".format)
+        texts = (self.finding, *(f"note: {note}" for note in self.notes))
+        return str(shown) + "".join(f"<p>{escape(text)}</p>" for text in texts if text)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw measured points and predicted lines; return the axes.
+        """Draw measured points and predicted curves; return the axes.
 
-        Where there are several curves, the color says the curve and the line the theory. Exponents
-        that come without a loss are drawn as lines whose height is fitted to the measured points,
-        and the legend says so.
+        Where there are several curves, color and marker say the curve and the line the theory.
+        Exponents that come without a loss are thin lines whose height is fitted to the measured
+        points, and the legend says so.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
+        from empirical.comparisons.picture import draw_comparison
 
-            _, ax = plt.subplots(figsize=(7, 5))
-        frame = self.to_dataframe()
-        styles = line_styles(self.theories)
-        single = len(self.curves) == 1
-        for number, curve in enumerate(self.curves):
-            color = f"C{number % 10}"
-            part = frame[frame["curve"] == curve].sort_values(self.x)
-            error = part["stderr"].to_numpy() if part["stderr"].notna().any() else None
-            ax.errorbar(
-                part[self.x],
-                part["measured"],
-                error,
-                fmt="o",
-                color=color,
-                label=f"measured, {curve}",
-            )
-            for name, style in styles.items():
-                ax.plot(part[self.x], part[name], **style.options(None if single else color))
-            if self.quantity == "loss" and self.x == "m" and single:
-                self._plot_slopes(ax, part)
-        for style in styles.values():
-            ax.plot([], [], label=style.label, **style.options(None if single else "black"))
-        self._label(ax)
-        return ax
-
-    def _label(self, ax: Any) -> None:
-        xlabel = {"m": "width m", "density": "activation density E", "alpha": "alpha"}[self.x]
-        ax.set(
-            xscale="log" if self.x == "m" else "linear",
-            yscale="linear" if self.quantity == "exponent" else "log",
-            xlabel=xlabel,
-            ylabel=self.quantity.replace("_", " "),
-        )
-        made = self.settings.get("frequencies", {})
-        if made:
-            shown = ", ".join(f"{name} = {value}" for name, value in made.items() if name != "law")
-            ax.set_title(f"{made['law'].replace('_', ' ')}: {shown}", fontsize="medium")
-        ax.legend(fontsize="small")
-
-    def _plot_slopes(self, ax: Any, part: pd.DataFrame) -> None:
-        good = part[part["measured"] > 0]
-        if len(good) < 2:
-            return
-        log_m, log_loss = np.log(good["m"].astype(float)), np.log(good["measured"])
-        fits = next(iter(self.exponents.values()))
-        claims = [name for name in fits if name not in self.theories and name != "measured"]
-        for name, style in line_styles(claims).items():
-            exponent = fits[name].value
-            height = float((log_loss + exponent * log_m).mean())
-            line = np.exp(height - exponent * log_m)
-            label = f"slope {exponent:g} ({style.label}, height fitted)"
-            ax.plot(good["m"], line, label=label, **style.options())
+        return draw_comparison(self, ax)
 
 
 def _plain(value: Any) -> Any:

@@ -20,8 +20,10 @@ from empirical.comparisons.shipped import is_shipped, load_measured, measure_gri
 from empirical.progress import Report
 from empirical.scaling_laws.exponent_fit import try_fit
 from empirical.sweeps.result import SweepRow
+from theory.figures.style import BLACK, curve, finish, gradient, open_axes, open_row
 from theory.results import result
 
+_LISTED = 6  # curves up to which each is in the legend
 _COLUMNS = ["panel", "recipe", "curve", "x", "ours", "published"]
 Tables = dict[str, pd.DataFrame]
 
@@ -91,17 +93,12 @@ class Reproduction:
         With ``ax`` (one Axes), only the first panel is drawn.
         """
         if ax is not None:
-            _draw(self.panels[0], self.table, ax)
+            _draw(self.panels[0], self.table, open_axes(ax))
             return ax
-        import matplotlib.pyplot as plt
-
-        _, axes = plt.subplots(
-            1, len(self.panels), figsize=(5 * len(self.panels), 4.2), squeeze=False
-        )
-        for panel, place in zip(self.panels, axes[0], strict=True):
+        axes = open_row(len(self.panels))
+        for panel, place in zip(self.panels, axes, strict=True):
             _draw(panel, self.table, place)
-        axes[0, 0].figure.tight_layout()
-        return axes[0]
+        return axes
 
     def __repr__(self) -> str:
         without = f"; without {', '.join(self.missing)} (not shipped)" if self.missing else ""
@@ -114,12 +111,11 @@ class Reproduction:
 def _draw(panel: Panel, table: pd.DataFrame, ax: Any) -> None:
     part = table[table["panel"] == panel.name]
     curves = list(dict.fromkeys(part["curve"]))
-    import matplotlib as mpl
-
-    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, max(len(curves), 1)))
+    several = len(curves) > _LISTED
+    colours = gradient(len(curves)) if several else [curve(k)["color"] for k in range(len(curves))]
     styles = {"fast": ("o", "-"), "paper": ("s", ":")}
-    for colour, curve in zip(colours, curves, strict=True):
-        points = part[part["curve"] == curve]
+    for colour, name in zip(colours, curves, strict=True):
+        points = part[part["curve"] == name]
         for recipe, ours in points.groupby("recipe", sort=False):
             marker, line = styles.get(str(recipe), ("^", "--"))
             ax.plot(ours["x"], ours["ours"], marker + line, ms=3, lw=0.8, color=colour)
@@ -127,18 +123,15 @@ def _draw(panel: Panel, table: pd.DataFrame, ax: Any) -> None:
         ax.plot(published["x"], published["published"], "o", mfc="none", ms=6, color=colour)
     for recipe, (marker, line) in styles.items():
         if (part["recipe"] == recipe).any():
-            ax.plot([], [], marker + line, ms=3, color="k", label=f"ours, {recipe} recipe")
+            ax.plot([], [], marker + line, ms=3, color=BLACK, label=f"ours, {recipe} recipe")
     if part["published"].notna().any():
-        ax.plot([], [], "o", mfc="none", ms=6, color="k", label="published")
-    if len(curves) <= 6:
-        for colour, curve in zip(colours, curves, strict=True):
-            ax.plot([], [], "-", color=colour, label=curve)
-    ax.legend(fontsize="x-small")
-    ax.set(xlabel=panel.x, ylabel=panel.quantity, title=panel.name)
-    if "x" in panel.logarithmic:
-        ax.set_xscale("log")
-    if "y" in panel.logarithmic:
-        ax.set_yscale("log")
+        ax.plot([], [], "o", mfc="none", ms=6, color=BLACK, label="published")
+    shown = list(zip(colours, curves, strict=True))
+    if several:  # those at the ends and in the middle: the others lie between
+        shown = [shown[0], shown[len(shown) // 2], shown[-1]]
+    for colour, name in shown:
+        ax.plot([], [], "-", color=colour, label=name.replace("_", " "))
+    finish(ax, panel.x, panel.quantity, log=panel.logarithmic, title=panel.name)
 
 
 def reproduce(

@@ -13,14 +13,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from empirical.comparisons.comparison import Comparison, ComparisonRow
+from empirical.comparisons.stored_predictions import predict_published
 from empirical.scaling_laws.exponent_fit import FittedExponent, fit_exponent, predicted_exponents
 from theory.directions import frame_capacity, welch_mean_square
+from theory.estimate import Superposition
 from theory.frequencies import Frequencies
-from theory.registry import predict
+from theory.prediction import Prediction
 
 SOURCE = "arXiv 2505.10465, digitised from the authors' figures"
 WIDTHS = (10, 15, 25, 39, 63, 100)
@@ -33,7 +34,7 @@ _TABLES = (
     "fig8_llm_loss",
     "fig8_overlap",
 )
-_FIGURE_1 = {
+FIGURE_1 = {
     "power": Frequencies.power_law(10240, 1.2),
     "exponential": Frequencies.exponential(10240, 400.0),
     "linear": Frequencies.linear(10240),
@@ -70,25 +71,25 @@ def load_reference(table: str) -> pd.DataFrame:
     return _read(table).copy()
 
 
-def _loss_rows(
-    curve: str, data: pd.DataFrame, frequencies: Callable[[Any], Frequencies]
-) -> list[ComparisonRow]:
-    """Compare published losses; ``frequencies`` gives those of one row of the table."""
+def _kind(weight_decay: float) -> Superposition:
+    return "weak" if weight_decay > 0 else "strong"
+
+
+def _loss_rows(curve: str, data: pd.DataFrame, prediction: Prediction) -> list[ComparisonRow]:
+    """Compare the published losses of one curve with a prediction at its widths, in order."""
+    f = prediction.features.frequencies
     rows = []
-    for point in data.to_dict("records"):
-        f = frequencies(point)
-        prediction = predict(f, int(point["m"]))
-        predicted = {name: loss for name, loss in prediction.loss.items() if math.isfinite(loss)}
-        stderr = float(point.get("loss_std", math.nan))
+    for k, point in enumerate(data.to_dict("records")):
+        losses = {name: float(loss[k]) for name, loss in prediction.loss.items()}
         rows.append(
             ComparisonRow(
                 curve,
                 int(point["m"]),
                 f.density,
                 f.exponent,
-                predicted,
+                {name: loss for name, loss in losses.items() if math.isfinite(loss)},
                 float(point["loss"]),
-                stderr,
+                float(point.get("loss_std", math.nan)),
                 (),
                 {},
             )
@@ -96,32 +97,30 @@ def _loss_rows(
     return rows
 
 
-def _width_exponents(f: Frequencies, data: pd.DataFrame) -> dict[str, FittedExponent]:
-    exponents = predicted_exponents(predict(f, data["m"].to_numpy()))
+def _width_exponents(prediction: Prediction, data: pd.DataFrame) -> dict[str, FittedExponent]:
+    exponents = predicted_exponents(prediction)
     exponents["measured"] = fit_exponent(data["m"].to_numpy(), data["loss"].to_numpy())
     return exponents
-
-
-def _constant(f: Frequencies) -> Callable[[Any], Frequencies]:
-    return lambda point: f
 
 
 def _figure_1(kind: str) -> Comparison:
     table = _read("fig1_toy_loss")
     table = table[table["superposition"] == kind]
+    gamma = float(table["weight_decay"].iloc[0])
     rows: list[ComparisonRow] = []
-    exponents = {}
-    for law, f in _FIGURE_1.items():
+    exponents, predictions = {}, {}
+    for law, f in FIGURE_1.items():
         part = table[table["distribution"] == law]
-        rows += _loss_rows(law, part, _constant(f))
-        exponents[law] = _width_exponents(f, part)
+        prediction = predict_published(f, part["m"].to_numpy(), _kind(gamma))
+        rows += _loss_rows(law, part, prediction)
+        exponents[law], predictions[law] = _width_exponents(prediction, part), prediction
     settings = {
         "figure": "1b" if kind == "weak" else "1d",
         "n": 10240,
-        "weight_decay": float(table["weight_decay"].iloc[0]),
+        "weight_decay": gamma,
         "stderr": "published standard deviation over 100 batches",
     }
-    return Comparison(tuple(rows), exponents, settings)
+    return Comparison(tuple(rows), exponents, settings, predictions=predictions)
 
 
 def density_of(level: float) -> float:
@@ -134,37 +133,35 @@ def _figure_7(panel: str) -> Comparison:
     table = _read("fig7_density")
     table = table[table["panel"] == panel]
 
-    def frequencies(point: Any) -> Frequencies:
-        return Frequencies.power_law(1000, 1.0, density_of(point["sparsity_level"]))
-
     by = "gamma" if panel == "a" else "E"
     rows: list[ComparisonRow] = []
-    exponents = {}
+    exponents, predictions = {}, {}
     for value, part in table.groupby(by, sort=False):
+        kind = _kind(float(part["gamma"].iloc[0]))
         curve = f"weight_decay = {value:g}" if panel == "a" else f"E = {value:g}"
-        rows += _loss_rows(curve, part, frequencies)
-        if panel == "b":
-            f = frequencies(part.to_dict("records")[0])
-            exponents[curve] = _width_exponents(f, part)
+        if panel == "a":  # one width, a density for each point
+            for k, level in enumerate(part["sparsity_level"]):
+                point = part.iloc[[k]]
+                f = Frequencies.power_law(1000, 1.0, density_of(level))
+                rows += _loss_rows(curve, point, predict_published(f, point["m"], kind))
+            continue
+        f = Frequencies.power_law(1000, 1.0, density_of(part["sparsity_level"].iloc[0]))
+        prediction = predict_published(f, part["m"].to_numpy(), kind)
+        rows += _loss_rows(curve, part, prediction)
+        exponents[curve], predictions[curve] = _width_exponents(prediction, part), prediction
     settings = {"figure": f"7{panel}", "n": 1000, "alpha": 1.0}
     if panel == "b":
         settings["weight_decay"] = float(table["gamma"].iloc[0])
-    return Comparison(tuple(rows), exponents, settings, x="density" if panel == "a" else "m")
+    x = "density" if panel == "a" else "m"
+    return Comparison(tuple(rows), exponents, settings, x=x, predictions=predictions)
 
 
 def _exponent_rows(data: pd.DataFrame, error: Callable[[Any], float]) -> list[ComparisonRow]:
     rows = []
     for point in data.to_dict("records"):
-        prediction = predict(Frequencies.power_law(1000, point["alpha"]), WIDTHS)
-        # A loss that is known at some of the six widths only (the equiangular frame exists at the
-        # two largest) has no exponent over six.
-        known = {
-            name
-            for name, loss in prediction.loss.items()
-            if np.isfinite(loss).all() or not prediction[name].has_loss
-        }
-        fits = predicted_exponents(prediction)
-        predicted = {name: fit.value for name, fit in fits.items() if name in known}
+        f = Frequencies.power_law(1000, point["alpha"])
+        fits = predicted_exponents(predict_published(f, WIDTHS, _kind(point["gamma"])))
+        predicted = {name: fit.value for name, fit in fits.items()}
         curve = f"weight_decay = {point['gamma']:g}"
         rows.append(
             ComparisonRow(
@@ -287,4 +284,5 @@ def compare_reference(name: str, curves: Iterable[str] | None = None) -> Compari
         settings,
         full.quantity,
         full.x,
+        predictions={curve: one for curve, one in full.predictions.items() if curve in keep},
     )

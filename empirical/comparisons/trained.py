@@ -27,7 +27,7 @@ from theory.checks import check_integer, check_widths
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.prediction import Prediction
-from theory.registry import predict
+from theory.registry import default_theories, predict
 
 
 class InterruptedComparison(KeyboardInterrupt):
@@ -53,7 +53,7 @@ def compare(
     progress: bool | Report = False,
     **changes: Unpack[TrainingChanges],
 ) -> Comparison:
-    """Compare every theory that applies with toy models trained at each width and seed.
+    """Compare theories with toy models trained at each width and seed.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ def compare(
     seed : int or iterable of int, optional
         Which seeds, instead.
     theory : str or iterable of str, optional
-        Only these theories.
+        Only these theories; by default those of ``predict`` beside strong superposition
+        (weight_decay <= 0), and "weak" beside weak superposition.
     recipe, weight_decay
         As in ``train``.
     store, executor, workers, progress
@@ -96,12 +97,11 @@ def compare(
     >>> words = Frequencies.power_law(n=50, alpha=1.5)
     >>> c = compare(words, m=[10, 20], seeds=1, weight_decay=0.5, steps=300, workers=1)
     >>> c.theories
-    ('weak', 'equiangular')
+    ('weak',)
     >>> sorted(c.exponents["weight_decay = 0.5"])
-    ['equiangular', 'measured', 'strong_even', 'strong_skewed', 'weak']
+    ['measured', 'weak']
     """
     features = as_features(features)
-    prediction = predict(features, np.atleast_1d(m), theory)
     widths = [int(width) for width in dict.fromkeys(check_widths(m, features.n).tolist())]
     if seed is not None:
         seeds = seed if isinstance(seed, Iterable) else [seed]
@@ -118,6 +118,10 @@ def compare(
         for width in widths
         for seed in seed_list
     ]
+    if theory is None and weight_decay > 0:
+        theory = default_theories(features, "weak")
+    # Settings of the training are checked before: a solver takes its time.
+    prediction = predict(features, np.atleast_1d(m), theory, progress=progress is True)
     runs: list[TrainingRun] = []
     errors: list[Exception] = []
     failures: list[str] = []
@@ -185,7 +189,13 @@ def _assemble(
     if measured is not None:
         exponents["measured"] = measured
     return Comparison(
-        tuple(rows), {curve: exponents}, settings, runs=ordered, failures=tuple(failures)
+        tuple(rows),
+        {curve: exponents},
+        settings,
+        runs=ordered,
+        failures=tuple(failures),
+        predictions={curve: prediction},
+        notes=prediction.notes,
     )
 
 

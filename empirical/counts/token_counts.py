@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from numerics.files import write_atomically
 from theory.checks import read_only
+from theory.figures.style import BLUE, finish, open_axes
 from theory.results import result
 
 
@@ -128,15 +129,11 @@ class TokenCounts:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw counts against rank, on logarithmic axes; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         falling = np.sort(self.counts[self.counts > 0])[::-1]
-        ax.plot(np.arange(1, falling.size + 1), falling, ".", ms=3)
-        ax.set(xscale="log", yscale="log", xlabel="rank", ylabel="count")
-        ax.set_title(f"{self.total} tokens, {self.seen} of {self.n} seen", fontsize="medium")
-        return ax
+        ax.plot(np.arange(1, falling.size + 1), falling, ".", ms=3, color=BLUE)
+        title = f"{self.total} tokens, {self.seen} of {self.n} seen"
+        return finish(ax, "rank i", "occurrences", log="xy", title=title)
 
     def __str__(self) -> str:
         top = ", ".join(f"{token!r} {count}" for token, count in self.most_common(5))

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from empirical.counts.zipf_comparison import ZipfComparison
 from theory.checks import check_integer, check_widths, read_only
 from theory.computing.one_thread import one_thread
+from theory.figures.style import BLACK, GREY, WIDTH, curve, finish, open_axes
 from theory.frequencies import Frequencies
 from theory.rank_frequency.laws import RankLaw, rank_frequencies
 from theory.regimes.weak import weak_exponent
@@ -95,27 +96,23 @@ class WidthExponents:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw local exponents against m; dotted, alpha - 1 of each law; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         for k, (law, exponent) in enumerate(self.exponent.items()):
-            color = "k" if law == COUNTS else f"C{k - 1}"
+            style = {"color": BLACK, "marker": "o"} if law == COUNTS else curve(k - 1)
             ax.errorbar(
                 self.m,
                 exponent,
                 np.nan_to_num(self.quantile * self.stderr[law]),
-                fmt="o-",
                 ms=4,
                 capsize=2,
-                color=color,
-                label=law,
+                label=law.replace("_", " "),
+                **style,
             )
             if law in self.tail:
-                ax.axhline(self.tail[law][0] - 1, ls=":", lw=0.8, color=color)
-        ax.set(xscale="log", xlabel="width m", ylabel="local exponent of the weak loss")
-        ax.legend(fontsize="small")
-        return ax
+                ax.axhline(self.tail[law][0] - 1, ls=":", lw=0.8, color=style["color"])
+        if self.tail:
+            ax.plot([], [], ":", lw=0.8, color=GREY, label="alpha − 1, the limit m, n → ∞")
+        return finish(ax, WIDTH, "local exponent of the weak loss", log="x")
 
     def __str__(self) -> str:
         table = self.to_dataframe().drop(columns=["low", "high"])

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from theory.figures.style import BLACK, GREY, curve, finish, open_axes
 from theory.rank_frequency.fits import RankLawFit
 from theory.rank_frequency.laws import PARAMETERS
 from theory.results import result
@@ -165,31 +166,30 @@ class ZipfComparison:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw counts against rank and the fits, dotted beyond their ranks; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(7, 5))
+        ax = open_axes(ax)
         positive = self.counts[self.counts > 0]
         ranks = np.arange(1, positive.size + 1)
-        ax.plot(ranks, positive, ".", ms=3, color="0.6", label="counts")
+        ax.plot(ranks, positive, ".", ms=3, color=GREY, label="counts")
         ax.axvspan(self.first, self.last, color="0.95", zorder=0, label="ranks fitted")
         for k, (law, fit) in enumerate(self.fits.items()):
             shown = ", ".join(f"{name} {value:.3g}" for name, value in fit.values.items())
             scale = fit.total * fit.p[0]
-            ax.plot(fit.ranks, scale * fit.p / fit.p[0], color=f"C{k}", label=f"{law}: {shown}")
+            style = curve(k) | {"marker": ""}
+            label = f"{law.replace('_', ' ')}: {shown}"
+            ax.plot(fit.ranks, scale * fit.p / fit.p[0], label=label, **style)
             if self.first == 1 and self.last < positive.size:
                 # The law beyond the ranks fitted, joined to the fit.
                 beyond = fit.frequencies(positive.size).p
                 height = scale / beyond[0]
-                ax.plot(ranks[self.last :], height * beyond[self.last :], ":", color=f"C{k}")
+                ax.plot(ranks[self.last :], height * beyond[self.last :], ":", color=style["color"])
         alpha, _ = self.least_squares
         x, y = np.log(np.arange(self.first, self.last + 1)), self.window
         middle = np.log(y[y > 0]).mean() + alpha * x[y > 0].mean()
         line = np.exp(middle - alpha * x)
-        ax.plot(np.exp(x), line, "k--", lw=0.8, label=f"least squares (comparison): {alpha:.3g}")
-        ax.set(xscale="log", yscale="log", xlabel="rank i", ylabel="count")
+        label = f"least squares (comparison): {alpha:.3g}"
+        ax.plot(np.exp(x), line, "--", color=BLACK, lw=0.8, label=label)
+        finish(ax, "rank i", "occurrences", log="xy", place="lower left")
         ax.set_ylim(bottom=0.5 * positive.min())
-        ax.legend(fontsize="small")
         return ax
 
     def __str__(self) -> str:

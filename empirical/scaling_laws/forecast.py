@@ -20,6 +20,7 @@ from empirical.scaling_laws.profile_likelihood import LinearQuantity, check_leve
 from empirical.scaling_laws.resampling import Bootstrap, _percentiles
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_finite, check_integer, check_real
+from theory.figures.style import WIDTH, curve, finish, open_axes
 from theory.results import result, short_table
 
 if TYPE_CHECKING:
@@ -60,17 +61,16 @@ class Forecast:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw loss with both intervals against m."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(7, 5))
+        ax = open_axes(ax)
         for k, (group, part) in enumerate(self.table.groupby("group", sort=False)):
+            style = curve(k) | {"linestyle": ""}
             for low, high, width in (("new_low", "new_high", 1), ("low", "high", 3)):
-                ax.vlines(part["m"], part[low], part[high], color=f"C{k}", lw=width, alpha=0.5)
-            ax.plot(part["m"], part["loss"], "o", color=f"C{k}", label=str(group))
-        ax.set(xscale="log", xlabel="width m", ylabel="loss", title=f"{self.level:.0%} intervals")
-        ax.legend(fontsize="small")
-        return ax
+                ax.vlines(
+                    part["m"], part[low], part[high], color=style["color"], lw=width, alpha=0.5
+                )
+            ax.plot(part["m"], part["loss"], label=str(group), **style)
+        title = f"{self.level:.0%} intervals: thick of the law, thin of a new measurement"
+        return finish(ax, WIDTH, "loss", log="x", title=title)
 
     def __str__(self) -> str:
         table = short_table(self.table, float_format=lambda value: f"{value:.5g}")

@@ -16,6 +16,7 @@ import pandas as pd
 
 from empirical.scaling_laws.loss_points import LossPoints
 from empirical.scaling_laws.variable_projection import VariableProjection
+from theory.figures.style import BLUE, finish, open_axes
 from theory.results import result, short_table
 
 if TYPE_CHECKING:
@@ -57,13 +58,10 @@ class LawComparison:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the differences of AICc as bars."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
-        ax.barh(self.table["law"], self.table["difference"])
-        ax.set(xlabel="AICc above the best")
-        return ax
+        ax = open_axes(ax)
+        ax.barh(self.table["law"], self.table["difference"], color=BLUE)
+        ax.invert_yaxis()  # the best above
+        return finish(ax, "AICc above that of the best law", "")
 
     def __str__(self) -> str:
         return short_table(

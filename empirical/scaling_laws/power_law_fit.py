@@ -28,6 +28,7 @@ from empirical.scaling_laws.resampling import (
 )
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import Numbers, check_finite, check_real, scalar_like
+from theory.figures.style import BLACK, WIDTH, curve, finish, open_axes
 from theory.results import result
 
 if TYPE_CHECKING:
@@ -297,10 +298,7 @@ class PowerLawFit:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the part of the loss above the floor against m, on logarithmic axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(7, 5))
+        ax = open_axes(ax)
         points, finite = self.points, math.isfinite(self.best.slope[0, 0]) and self.alpha > 0
         span = np.geomspace(points.m.min(), points.m.max(), 100)
         below = 0
@@ -309,16 +307,18 @@ class PowerLawFit:
             part = points.index == k
             height = points.loss[part] - base
             below += int(np.sum(height <= 0))
-            mark = "osv^"[k // 10 % 4]  # colours repeat after ten
-            ax.plot(points.m[part], np.where(height > 0, height, np.nan), mark, ms=4, color=f"C{k}",
-                    label=name if len(points.groups) > 1 else "measured")  # fmt: skip
+            style = curve(k)
+            line = style.pop("linestyle")
+            ax.plot(points.m[part], np.where(height > 0, height, np.nan), ls="", ms=5,
+                    label=name if len(points.groups) > 1 else "measured", **style)  # fmt: skip
             if k == 0 or not (self.floor and finite):
-                ax.plot(span, self.predict(span, name) - base, "k-" if finite else f"C{k}-", lw=1)
-        shown = "loss - floor" if self.floor and finite else "loss"
-        ax.set(xscale="log", yscale="log", xlabel="width m", ylabel=shown)
-        title = f"alpha = {self.alpha:.3f}"
+                one = finite and self.floor
+                color = BLACK if one else style["color"]
+                label = "law" if one else None
+                ax.plot(span, self.predict(span, name) - base, color=color, lw=1, label=label,
+                        ls="-" if one else line)  # fmt: skip
+        shown = "loss − floor" if self.floor and finite else "loss"
+        title = f"exponent alpha = {self.alpha:.3f}"
         if below:
             title += f"; not drawn, at or below the floor: {below}"
-        ax.set_title(title, fontsize="medium")
-        ax.legend(fontsize="x-small", ncols=2 if len(points.groups) > 6 else 1)
-        return ax
+        return finish(ax, WIDTH, shown, log="xy", title=title)

@@ -20,6 +20,7 @@ from empirical.scaling_laws.loss_points import LossPoints
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_integer, read_only
+from theory.figures.style import BLACK, BLUE, finish, open_axes, shorten
 from theory.results import result
 
 if TYPE_CHECKING:
@@ -107,18 +108,14 @@ class Bootstrap:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw a histogram of the exponents."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         finite = self.alpha[np.isfinite(self.alpha)]
-        ax.hist(finite, bins="auto", color="C0", alpha=0.7)
+        ax.hist(finite, bins="auto", color=BLUE, alpha=0.7)
         interval = self.interval()
         for end in (interval.low, interval.high):
             if math.isfinite(end):
-                ax.axvline(end, color="k", lw=1)
-        ax.set(xlabel="alpha", ylabel="resamples", title=str(interval))
-        return ax
+                ax.axvline(end, color=BLACK, lw=1)
+        return finish(ax, "exponent alpha of a resample", "resamples", title=str(interval))
 
     def __str__(self) -> str:
         lost = f"; {self.failed} resamples had too few widths" if self.failed else ""
@@ -265,17 +262,14 @@ class Influence:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw alpha without each of the twenty that change it most."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(7, 5))
+        ax = open_axes(ax)
         top = self.table.head(20)[::-1]
         places = np.arange(len(top))
-        ax.plot(top["alpha_without"], places, "o")
-        ax.axvline(float((top["alpha_without"] - top["change"]).iloc[0]), color="k", lw=1)
-        ax.set_yticks(places, list(top["name"]), fontsize="small")
-        ax.set(xlabel="alpha without it", title=f"leave one out, by {self.by}")
-        return ax
+        ax.plot(top["alpha_without"], places, "o", color=BLUE, label="without it")
+        whole = float((top["alpha_without"] - top["change"]).iloc[0])
+        ax.axvline(whole, color=BLACK, lw=1, label="of all")
+        ax.set_yticks(places, shorten([str(name) for name in top["name"]]), fontsize="small")
+        return finish(ax, "exponent alpha", "left out", title=f"leave one out, by {self.by}")
 
     def __str__(self) -> str:
         shown = self.table.head(6)

@@ -7,7 +7,7 @@ weight_decay).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,11 +17,27 @@ import pandas as pd
 from empirical.scaling_laws.exponent_fit import try_fit
 from empirical.training.diagnostics import overlap_among
 from empirical.training.run import TrainingRun
+from theory import registry
+from theory.estimate import Superposition, Theory
+from theory.figures.style import (
+    BLACK,
+    COLOR_MAP,
+    LOSS,
+    WIDTH,
+    add_color_bar,
+    curve,
+    finish,
+    open_axes,
+)
 from theory.frequencies import Frequencies
+from theory.loss_curve import POINTS, interpolate_loss
+from theory.mean_field.solver.state import ConvergenceError
 from theory.regimes.weak import lost_loss, tail_loss
-from theory.registry import predict
+from theory.registry import default_theories, predict
 from theory.results import result
 
+# Curves up to which each is in the legend, with theories beside it.
+_LISTED = 12
 # Runs that agree in these are points of one curve of loss against m (seeds are averaged).
 _CURVE = ("frequencies", "n", "alpha", "density", "weight_decay", "recipe")
 
@@ -103,6 +119,15 @@ class SweepRow:
         return (*place, self.recipe, self.seed, self.m)
 
 
+def _of_its_kind(f: Frequencies, weight_decay: float) -> list[str]:
+    """Return the default theories of the superposition that a weight decay leads to."""
+    kind: Superposition = "weak" if weight_decay > 0 else "strong"
+    shown = default_theories(f, kind)
+    return [
+        one.name for one in registry.THEORIES if one.name in shown and one.superposition == kind
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 @result
 class SweepResult:
@@ -157,43 +182,70 @@ class SweepResult:
         widths). Curves with one width are left out.
         """
         found = []
-        for key, curve in self.to_dataframe().groupby(list(_CURVE), dropna=False):
-            fit = try_fit(curve["m"], curve["loss"])
+        for key, part in self.to_dataframe().groupby(list(_CURVE), dropna=False):
+            fit = try_fit(part["m"], part["loss"])
             if fit is not None:
                 record = dict(zip(_CURVE, key, strict=True))
                 found.append({**record, "exponent": fit.value, "stderr": fit.stderr})
         return pd.DataFrame(found, columns=[*_CURVE, "exponent", "stderr"])
 
-    def plot(self, ax: Any = None) -> Any:
-        """Draw loss against m, a curve for each law and decay, with theories; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
+    def plot(
+        self, ax: Any = None, theory: str | Iterable[str] | None = None, progress: bool = False
+    ) -> Any:
+        """Draw loss against m, a curve for each law and decay, with theories; return the axes.
 
-            _, ax = plt.subplots()
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        theory : str or iterable of str, optional
+            Theories to draw beside each curve; by default those of its kind of superposition that
+            ``predict`` gives by default ("mean_field" where weight_decay <= 0, else "weak"), for at
+            most a dozen curves. "mean_field" is solved at the widths of the sweep, a second or so
+            each.
+        progress : bool
+            Whether to show on stderr what is solved for.
+
+        Raises
+        ------
+        ValueError
+            For an unknown theory, or one that does not apply.
+        """
+        ax = open_axes(ax)
         table = self.to_dataframe()
+        groups = list(table.groupby(list(_CURVE), dropna=False))
         varied = [name for name in _CURVE if table[name].nunique(dropna=False) > 1]
-        for key, curve in table.groupby(list(_CURVE), dropna=False):
+        records: dict[str, Theory] = {}
+        for k, (key, part) in enumerate(groups):
             place: dict[str, Any] = dict(zip(_CURVE, key, strict=True))
-            mean = curve.groupby("m")["loss"].mean()
+            mean = part.groupby("m")["loss"].mean()
             label = ", ".join(
-                f"{name} = {place[name]:g}" if isinstance(place[name], float) else str(place[name])
+                f"{name.replace('_', ' ')} = {place[name]:g}"
+                if isinstance(place[name], float)
+                else str(place[name]).replace("_", " ")
                 for name in varied
             )
-            line = ax.plot(mean.index, mean, "o", label=label or None)[0]
-            kind = "weak" if place["weight_decay"] > 0 else "strong"
-            law = place["frequencies"]
-            if law == "power_law" and len(mean) > 1:
-                frequencies = Frequencies.power_law(place["n"], place["alpha"], place["density"])
-                widths = np.unique(np.geomspace(mean.index.min(), mean.index.max(), 30).astype(int))
-                prediction = predict(frequencies, widths)
-                for theory in prediction.records.values():
-                    loss = prediction.loss[theory.name]
-                    if theory.superposition == kind and np.isfinite(loss).any():
-                        ax.plot(widths, loss, lw=0.8, **theory.line.options(line.get_color()))
-        ax.set(xscale="log", yscale="log", xlabel="width m", ylabel="loss")
-        if varied and len(table.groupby(list(_CURVE), dropna=False)) <= 12:
-            ax.legend(fontsize="small")
-        return ax
+            style = curve(k) | {"linestyle": ""}
+            ax.plot(mean.index, mean, label=label or "trained", **style)
+            if place["frequencies"] != "power_law" or (theory is None and len(groups) > _LISTED):
+                continue
+            f = Frequencies.power_law(place["n"], place["alpha"], place["density"])
+            wanted = _of_its_kind(f, place["weight_decay"]) if theory is None else theory
+            try:
+                prediction = predict(f, mean.index.to_numpy(), wanted, progress=progress)
+            except ConvergenceError:
+                if theory is not None:
+                    raise
+                continue
+            for name, one in prediction.estimates.items():
+                if one.has_loss:
+                    records[name] = prediction.records[name]
+                    m, loss = interpolate_loss(prediction.m, one.loss, one.exponent)
+                    line = records[name].line.options(style["color"])
+                    ax.plot(m, loss, lw=1, markevery=POINTS, **line)
+        for record in records.values():
+            ax.plot([], [], label=record.line.label, **record.line.options(BLACK))
+        return finish(ax, WIDTH, LOSS, log="xy", legend=len(groups) <= _LISTED)
 
     def plot_phase(
         self,
@@ -224,7 +276,7 @@ class SweepResult:
                 values = sorted(full[name].unique().tolist())
                 raise ValueError(f"a phase diagram needs one {name}: the sweep has {values}")
         if quantity == "exponent":
-            table, label = self.exponents(), "exponent alpha_m"
+            table, label = self.exponents(), "exponent alpha_m = −d ln L/d ln m"
         else:
             table = full
             if quantity not in table.columns[8:]:
@@ -237,14 +289,13 @@ class SweepResult:
         phase = table.pivot_table(index="weight_decay", columns="alpha", values=quantity)
         if min(phase.shape) < 2:
             raise ValueError("a phase diagram needs at least two alphas and two weight decays")
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
-        image = ax.pcolormesh(phase.columns, phase.index, phase.to_numpy(), shading="nearest")
-        ax.figure.colorbar(image, ax=ax, label=label)
-        ax.set(xlabel="frequency exponent alpha", ylabel="weight decay gamma")
-        return ax
+        ax = open_axes(ax)
+        ax.grid(False)
+        image = ax.pcolormesh(
+            phase.columns, phase.index, phase.to_numpy(), shading="nearest", cmap=COLOR_MAP
+        )
+        add_color_bar(ax, image, label)
+        return finish(ax, "exponent alpha of the frequencies", "weight decay")
 
     def __repr__(self) -> str:
         table = self.to_dataframe()

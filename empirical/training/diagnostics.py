@@ -20,6 +20,7 @@ from numerics.toy_model import ToyModel
 from theory.checks import check_real, read_only
 from theory.directions import welch_mean_square
 from theory.features import Features, as_features
+from theory.figures.style import BLUE, RANK, VERMILION, finish, open_axes
 from theory.frequencies import Frequencies
 from theory.regimes.weak import lost_loss, tail_loss
 from theory.results import result
@@ -125,16 +126,14 @@ class Measurement:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the row norm of each feature against its rank, dead ones marked; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         rank = np.arange(1, self.n + 1)
-        ax.plot(rank[~self.dead], self.norms[~self.dead], ".", label="live")
-        ax.plot(rank[self.dead], self.norms[self.dead], "x", label="dead")
-        ax.set(xscale="log", xlabel="feature rank i", ylabel="row norm |W_i|")
-        ax.legend()
-        return ax
+        for kind, marker, color, which in (
+            ("live", ".", BLUE, ~self.dead), ("dead", "x", VERMILION, self.dead)
+        ):  # fmt: skip
+            if which.any():
+                ax.plot(rank[which], self.norms[which], marker, color=color, label=kind)
+        return finish(ax, RANK, "row norm ‖W_i‖", log="x")
 
 
 def measure(

@@ -25,6 +25,7 @@ from numerics.toy_model import ToyModel
 from theory.checks import read_only
 from theory.dependence.forest import Forest
 from theory.features import Features
+from theory.figures.style import BLACK, BLUE, LOSS, finish, open_axes
 from theory.results import result
 
 _FORMAT = "superscale.TrainingRun/3"
@@ -171,15 +172,11 @@ class TrainingRun:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the training loss against the step; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
-        ax.plot(self.steps, self.losses, label="training loss")
-        ax.axhline(self.loss, ls=":", color="k", label=f"fresh samples: {self.loss:.4g}")
-        ax.set(xlabel="step", ylabel="loss", yscale="log")
-        ax.legend()
-        return ax
+        ax = open_axes(ax)
+        ax.plot(self.steps, self.losses, color=BLUE, label="training loss of a batch")
+        label = f"at the end, fresh samples: {self.loss:.4g}"
+        ax.axhline(self.loss, ls=":", color=BLACK, label=label)
+        return finish(ax, "training step", LOSS, log="y")
 
     def __repr__(self) -> str:
         return (

@@ -22,6 +22,7 @@ from empirical.scaling_laws.exponent_fit import FittedExponent, fit_exponent, tr
 from empirical.unembeddings.report import UnembeddingReport, analyze
 from empirical.unembeddings.unembedding import Unembedding
 from numerics.tensors.row_matrix import RowMatrix
+from theory.figures.style import BLACK, BLUE, GREEN, VERMILION, finish, open_axes, shorten
 from theory.results import result, short_table
 
 _TREATMENTS = ("raw", "centred", "removed")
@@ -103,33 +104,31 @@ class UnembeddingFamily:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw mean squared overlaps against 1/m beside the published models; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         published = load_reference("fig8_overlap")
         for marker, (family, part) in zip("v<>Pp", published.groupby("family"), strict=False):
             ax.plot(
-                part["inv_m"], part["mean_square_overlap"], marker, color="0.7", ms=5, ls="",
+                part["inv_m"], part["mean_square_overlap"], marker, color="0.6", ms=5, ls="",
                 label=f"{family}, published (raw)",
             )  # fmt: skip
         table = self.to_dataframe()
-        for marker, colour, treatment in zip("os^", ("C3", "C0", "C2"), _TREATMENTS, strict=True):
+        for marker, colour, treatment in zip(
+            "os^", (VERMILION, BLUE, GREEN), _TREATMENTS, strict=True
+        ):
             column = f"mean_square_{treatment}"
             if column in table:
-                ax.plot(1 / table["m"], table[column], marker, color=colour, label=treatment)
+                label = {"removed": "leading directions removed"}.get(treatment, treatment)
+                ax.plot(1 / table["m"], table[column], marker, color=colour, label=label)
         for one in table.to_dict("records"):
             ax.annotate(
-                one["model"], (1 / one["m"], one["mean_square_raw"]), xytext=(4, 4),
+                shorten([one["model"]])[0], (1 / one["m"], one["mean_square_raw"]), xytext=(4, 4),
                 textcoords="offset points", fontsize=7, rotation=40,
             )  # fmt: skip
         inverse = pd.concat([published["inv_m"], 1 / table["m"]])
         ends = [inverse.min(), inverse.max()]
-        ax.plot(ends, ends, "k", lw=1, label="1/m (random directions)")
-        ax.margins(0.12)  # room for the names
-        ax.set(xscale="log", yscale="log", xlabel="1/m", ylabel="mean squared overlap")
-        ax.legend(fontsize=7)
-        return ax
+        ax.plot(ends, ends, color=BLACK, lw=1, label="1/m (random directions)")
+        ax.margins(0.15)  # room for the names
+        return finish(ax, "1/m, m the width", "mean squared overlap", log="xy")
 
     def __str__(self) -> str:
         columns = ["model", "n", "m", *(f"mean_square_{x}" for x in _TREATMENTS)]

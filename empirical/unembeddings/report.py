@@ -182,7 +182,7 @@ class UnembeddingReport:
     def plot(self, ax: Any = None) -> Any:
         """Draw the density of overlaps after each treatment, beside random directions."""
         ax = self.overlaps.plot(ax)
-        ax.set_title(f"{self.name}: {self.n} rows in {self.m} dimensions")
+        ax.set_title(f"{self.name}: {self.n} rows in {self.m} dimensions", fontsize="medium")
         return ax
 
     def __str__(self) -> str:

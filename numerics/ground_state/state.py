@@ -158,6 +158,7 @@ class GroundState:
                 ax.annotate(str(i + 1), 1.12 * row, ha="center", va="center", fontsize="small")
         size = 1.3 * max(1.0, float(self.model.norms.max()))
         ax.set(xlim=(-size, size), ylim=(-size, size), title=self._title)
+        ax.set(xlabel="hidden dimension 1", ylabel="hidden dimension 2")
         ax.set_aspect("equal")
         return ax
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from theory.figures.style import BLACK, RANK, curve, finish, open_axes
 from theory.results import ReadOnlyMapping, result
 
 # What people read for the names of the parts.
@@ -74,21 +75,16 @@ class LossReport:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the loss of each feature and its parts against the rank; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         rank = np.arange(1, self.per_feature.size + 1)
-        ax.plot(rank, self.per_feature, "k", label="loss")
-        for key, part in self.parts_per_feature.items():
-            name = PART_LABELS.get(key, key)
-            drawn = ax.plot(rank, np.where(part > 0, part, np.nan), ".", ms=3, label=name)
+        ax.plot(rank, self.per_feature, color=BLACK, label="loss")
+        for k, (name, part) in enumerate(self.parts_per_feature.items()):
+            style, label = curve(k) | {"linestyle": "", "ms": 3}, PART_LABELS.get(name, name)
+            ax.plot(rank, np.where(part > 0, part, np.nan), label=label, **style)
             if np.any(part < 0):  # other inputs can lower the loss: draw by how much
-                below, color = np.where(part < 0, -part, np.nan), drawn[0].get_color()
-                ax.plot(rank, below, "x", ms=3, color=color, label=f"{name}, negative")
-        ax.set(xscale="log", yscale="log", xlabel="feature rank i", ylabel="loss of the feature")
-        ax.legend(fontsize="small")
-        return ax
+                below, style["marker"] = np.where(part < 0, -part, np.nan), "x"
+                ax.plot(rank, below, label=f"{label}, negative", **style)
+        return finish(ax, RANK, "loss of feature i", log="xy")
 
     def __repr__(self) -> str:
         parts = ", ".join(

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from theory.directions import RandomOverlap, frame_capacity
+from theory.figures.style import BLACK, OVERLAP, curve, finish, open_axes
 from theory.results import result, short_table
 
 
@@ -135,10 +136,7 @@ class Overlaps:
         """
         if self.pairs == "none":
             raise ValueError("pairs='none' has no overlaps to draw: give pairs 'all' or 'sample'")
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         total = max(self.histogram.sum(), 1)
         # Bins by the cube root of the number of pairs (the Rice rule, times 1.5).
         wanted = max(20.0, 3 * total ** (1 / 3)) / self.span
@@ -148,13 +146,18 @@ class Overlaps:
         width = np.diff(edges)
         density = np.add.reduceat(self.histogram, starts) / total / width
         label = f"{self.treatment}, n = {self.n}"
-        ax.stairs(density, edges, label=label)
+        # One of several treatments, each its color: as many as the axes have.
+        style = curve(len(ax.patches))
+        ax.stairs(density, edges, label=label, color=style["color"], ls=style["linestyle"])
         if random and self.m > 1:
             middle = (self.edges[1:] + self.edges[:-1]) / 2
-            ax.plot(middle, RandomOverlap(self.m).pdf(middle), "k", lw=1, label="random directions")
-        ax.set(yscale="log", xlabel="overlap t", ylabel="density", xlim=(-self.span, self.span))
+            ax.plot(
+                middle, RandomOverlap(self.m).pdf(middle), color=BLACK, lw=1,
+                label="random directions",
+            )  # fmt: skip
+        ax.set_xlim(-self.span, self.span)
+        finish(ax, OVERLAP, "probability density", log="y")
         ax.set_ylim(0.5 / total / width[0], 5 * density.max())
-        ax.legend()
         return ax
 
     def __str__(self) -> str:

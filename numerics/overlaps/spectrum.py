@@ -17,6 +17,7 @@ from numerics.overlaps.statistics import TooFewRowsError
 from numerics.overlaps.unit_rows import UnitRows, moments
 from numerics.tensors.row_matrix import RowMatrix
 from theory.checks import check_integer, read_only
+from theory.figures.style import BLUE, finish, open_axes
 from theory.results import result
 
 
@@ -85,16 +86,11 @@ class Spectrum:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the singular values by rank; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         rank = np.arange(1, self.m + 1)
         label = f"{self.treatment}, participation {self.participation:.4g} of {self.m}"
-        ax.plot(rank, self.singular_values, label=label)
-        ax.set(xscale="log", yscale="log", xlabel="rank", ylabel="singular value")
-        ax.legend()
-        return ax
+        ax.plot(rank, self.singular_values, label=label, color=BLUE)
+        return finish(ax, "rank of the singular value", "singular value", log="xy")
 
     def __str__(self) -> str:
         return (

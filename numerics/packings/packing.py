@@ -21,6 +21,7 @@ from numerics.files import write_atomically
 from numerics.reading.worst_case import WorstCase, worst_case_active
 from theory.bounds.packing_bounds import bounds
 from theory.checks import read_only
+from theory.figures.style import BLACK, BLUE, OVERLAP, add_color_bar, finish, open_axes
 from theory.results import result
 
 # Largest difference of overlaps that count as equal, and of a value from a bound that it meets.
@@ -144,28 +145,24 @@ class Packing:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw a histogram of the overlaps, with the bound; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
-        ax.hist(self.overlaps, bins=100)
+        ax = open_axes(ax)
+        ax.hist(self.overlaps, bins=100, color=BLUE)
         edge = self.bound.value
         for x in (-edge, edge) if self._lines else (edge,):
-            ax.axvline(x, color="k", ls=":", label=f"{self.bound.name} {edge:.4f}")
-        handles, labels = ax.get_legend_handles_labels()
-        ax.legend(handles[:1], labels[:1])
-        ax.set(xlabel="overlap t", ylabel="pairs", title=f"n = {self.n}, m = {self.m}")
-        return ax
+            label = f"bound {self.bound.name.replace('_', ' ')}: {edge:.4f}" if x == edge else None
+            ax.axvline(x, color=BLACK, ls=":", label=label)
+        title = f"{self.n} vectors in R^{self.m}"
+        return finish(ax, OVERLAP, "pairs of vectors", title=title)
 
     def plot_gram(self, ax: Any = None) -> Any:
         """Draw the matrix of overlaps; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
-        image = ax.imshow(self.gram - np.eye(self.n), cmap="RdBu_r", vmin=-1, vmax=1)
-        ax.figure.colorbar(image, ax=ax, label="t")
-        return ax
+        ax = open_axes(ax)
+        ax.grid(False)
+        overlaps = self.gram - np.eye(self.n)
+        most = float(np.abs(overlaps).max()) or 1.0
+        image = ax.imshow(overlaps, cmap="RdBu_r", vmin=-most, vmax=most)
+        add_color_bar(ax, image, OVERLAP)
+        return finish(ax, "vector j", "vector i")
 
     def save(self, path: str | Path) -> None:
         """Write vectors and record to one .npz file, whole or not at all.

@@ -1,10 +1,10 @@
 """The picture of README: losses of trained models on the curves that the mean field predicts.
 
-Run ``python studies/mean_field/answer.py`` (seconds): it draws stored results and prints
-how far predictions are off; the picture is stored in docs/predicted_and_trained.png. Left, the loss over the width for five
-frequency laws (studies/mean_field/exponent_map.json: n = 1000, trained by the fast recipe, one
-seed). Right, all 42 cells of studies/mean_field/against_training.json, whose settings were chosen
-before any result and whose models were trained to convergence.
+Run ``python studies/mean_field/answer.py`` (seconds): it draws stored results and prints how far
+predictions are off; the picture is stored in docs/predicted_and_trained.png. Left, the loss over
+the width for five frequency laws (studies/mean_field/exponent_map.json: n = 1000, trained by the
+fast recipe, one seed). Right, all 42 cells of studies/mean_field/against_training.json, whose
+settings were chosen before any result and whose models were trained to convergence.
 """
 
 import json

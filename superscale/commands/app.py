@@ -34,6 +34,7 @@ from superscale.commands.terminal import drop_streams, finish_streams, prepare_s
 # In the order of --help; a function's name is the command's, its docstring the help.
 COMMANDS: tuple[Callable[..., Any], ...] = (
     predictions.predict,
+    predictions.theories,
     training.train,
     comparisons.compare,
     unembeddings.analyze,

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from superscale.commands.terminal import as_shown, lay_out, line_width
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from empirical.comparisons.comparison import Comparison
 
 FIGURES = (".png", ".svg", ".pdf")
@@ -49,6 +51,7 @@ def write_outputs(paths: Iterable[Path], result: Any, record: Mapping[str, Any])
     """Write a result to each path: a figure by its ``plot``, CSV by its table, JSON by record."""
     from numerics.files import write_atomically
 
+    figure = None
     for path in paths:
         suffix = path.suffix.lower()
         if suffix == ".json":
@@ -56,7 +59,8 @@ def write_outputs(paths: Iterable[Path], result: Any, record: Mapping[str, Any])
         elif suffix == ".csv":
             data = result.to_dataframe().to_csv(index=False).encode()
         else:
-            data = draw(result, suffix)
+            figure = figure or draw(result)
+            data = save_figure(figure, suffix)
         write(path, partial(write_atomically, data=data))
 
 
@@ -75,15 +79,21 @@ def write(path: Path, save: Callable[[Path], None]) -> None:
     print(f"wrote {path}", file=sys.stderr)
 
 
-def draw(result: Any, suffix: str) -> bytes:
-    """Return the figure of a result in the format of a file ending."""
+def draw(result: Any) -> Figure:
+    """Draw a result by its ``plot``, in a figure that needs no display and no global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    # A figure of its own needs no display and no global state.
-    figure = Figure(figsize=(7, 5), layout="constrained")
+    from theory.figures.style import SIZE
+
+    figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasAgg(figure)
     result.plot(figure.add_subplot())
+    return figure
+
+
+def save_figure(figure: Figure, suffix: str) -> bytes:
+    """Return a figure in the format of a file ending."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix.lstrip("."), dpi=150)
     return buffer.getvalue()
@@ -224,6 +234,15 @@ def show_comparison(comparison: Comparison) -> None:
         for name in theories
         if any(math.isnan(row.predicted.get(name, math.nan)) for row in rows)
     )
+    width = line_width()
+
+    def say(text: str) -> None:
+        print("\n".join(textwrap.wrap(as_shown(text), width, break_on_hyphens=False)))
+
     for curve, fits in comparison.exponents.items():
         shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())
-        print(f"exponents, {curve}: {shown}")
+        say(f"exponents, {curve}: {shown}")
+    for note in comparison.notes:
+        say(f"note: {note}")
+    if comparison.finding:
+        say(comparison.finding)

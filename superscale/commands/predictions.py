@@ -1,14 +1,16 @@
-"""The command that predicts: ``superscale predict``."""
+"""The commands about theories: ``superscale predict`` and ``superscale theories``."""
 
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from superscale.commands import options as opt
 from superscale.commands.output import (
+    DATA,
     check_outputs,
     number,
     show_for_machines,
@@ -20,7 +22,7 @@ from superscale.commands.output import (
 _KINDS = ("predicted", "exponent")
 
 if TYPE_CHECKING:
-    from theory.features import Features
+    from theory.frequencies import Frequencies
     from theory.prediction import Prediction
 
 
@@ -41,7 +43,7 @@ def predict(
     m: opt.Widths = None,
     theory: opt.Theory = None,
     theories: Annotated[
-        bool, typer.Option("--theories", help="List the theories there are, and nothing else.")
+        bool, typer.Option("--theories", help="The same as superscale theories.", hidden=True)
     ] = False,
     sampling: opt.Sampling = "bernoulli",
     explain: Annotated[
@@ -55,11 +57,13 @@ def predict(
     csv: opt.Csv = False,
     output: opt.Output = None,
 ) -> None:
-    """Predict loss and exponent by every theory that applies; nothing is trained.
+    """Predict loss and exponent, the solved theory first; nothing is trained.
 
-    Example: superscale predict --alpha 1.5 --n 1000000 --m 100,1000,10000
+    The solved theory, mean_field, takes about a second for each width. Others by name: superscale
+    theories lists them.
+
+    Example: superscale predict --alpha 1.5 --n 1000 --m 10,25,63
     """
-    from empirical.progress import report_rounds
     from theory.registry import predict as predict_losses
 
     outputs = output or []
@@ -74,22 +78,23 @@ def predict(
         law, n, alpha, scale, density, counts, top, column, form
     )
     features = opt.build_features(frequencies, activation, importance)
-    if theories:
-        _show_theories(features)
+    if theories:  # the older name of "superscale theories"
+        from theory.registry import theories as list_theories
+
+        _show_theories(list_theories(features).to_dict("records"), frequencies)
         return
     # What is explained is predicted, and nothing else: a solver takes seconds for each width.
     told = explain or latex
     named = opt.split_names([told] if told else theory)
     widths = opt.read_widths(m, frequencies.n)
     # predict itself says what is wrong with another word for the sampling.
-    with report_rounds("solving") as advance:
-        prediction = predict_losses(
-            features,
-            widths if m or not told else widths[:1],
-            named,
-            sampling=sampling,  # type: ignore[arg-type]
-            progress=advance,
-        )
+    prediction = predict_losses(
+        features,
+        widths if m or not told else widths[:1],
+        named,
+        sampling=sampling,  # type: ignore[arg-type]
+        progress=True,
+    )
     if told:
         # A group of theories is told one after the other.
         for name in prediction.theories:
@@ -117,16 +122,24 @@ def _record(prediction: Prediction) -> dict[str, Any]:
     """Return the numbers by width, as plain values."""
     estimates = prediction.estimates
     losses = [name for name, one in estimates.items() if one.has_loss]
-    return {
+    record: dict[str, Any] = {
         "rows": [
             {
                 "m": int(width),
                 "predicted": {name: float(estimates[name].loss[k]) for name in losses},
                 "exponent": {name: float(one.exponent[k]) for name, one in estimates.items()},
+                "uncertainty": {
+                    name: float(estimates[name].uncertainty[k])
+                    for name in losses
+                    if prediction.records[name].cost == "solver"
+                },
             }
             for k, width in enumerate(prediction.m)
         ]
     }
+    if prediction.notes:
+        record["notes"] = list(prediction.notes)
+    return record
 
 
 def _show(prediction: Prediction, rows: list[dict[str, Any]]) -> None:
@@ -148,23 +161,63 @@ def _show(prediction: Prediction, rows: list[dict[str, Any]]) -> None:
         for name in exponents
         if any(math.isnan(row[kind].get(name, 0)) for row in rows for kind in _KINDS)
     )
+    for note in prediction.notes:
+        print(f"note: {note}")
 
 
-def _show_theories(features: Features) -> None:
-    from theory.registry import THEORIES
+def theories(
+    law: opt.Law = None,
+    n: opt.N = None,
+    alpha: opt.Alpha = None,
+    scale: opt.Scale = None,
+    density: opt.Density = None,
+    counts: opt.Counts = None,
+    top: opt.Top = None,
+    column: opt.Column = None,
+    separator: opt.Separator = None,
+    decimal: opt.Decimal = None,
+    thousands: opt.Thousands = None,
+    activation: opt.ActivationLaw = None,
+    importance: opt.Importance = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Output = None,
+) -> None:
+    """List the theories: what each assumes, where it was checked, its error there, its cost.
 
+    With frequencies, as predict takes them, also whether each applies to them, and if not why.
+
+    Example: superscale theories --alpha 0.5 --output theories.csv
+    """
+    from theory.registry import theories as list_theories
+
+    outputs = list(output or [])
+    check_outputs(outputs, DATA)
+    form = opt.read_form(separator, decimal, thousands)
+    frequencies, source = opt.build_frequencies(
+        law, n, alpha, scale, density, counts, top, column, form
+    )
+    table = list_theories(opt.build_features(frequencies, activation, importance))
+    record = {"rows": table.to_dict("records"), "settings": {"frequencies": source}}
+    shown = SimpleNamespace(to_dataframe=lambda: table)
+    write_outputs(outputs, shown, record)
+    if show_for_machines(json, csv, record, shown):
+        return
+    _show_theories(record["rows"], frequencies)
+
+
+def _show_theories(rows: list[dict[str, Any]], frequencies: Frequencies) -> None:
     show_table(
-        f"Theories of the loss; {features.frequencies}",
-        ["--theory", "what it says", "shown", "cost", "applies here"],
-        [
-            [
-                one.name,
-                one.summary,
-                "by default" if one.by_default else "if named",
-                {"formula": "instant", "solver": "seconds a width"}[one.cost],
-                one.refuses(features) or "yes",
-            ]
-            for one in THEORIES
-        ],
+        f"Theories of the loss; {frequencies}",
+        ["theory", "what it says", "shown", "cost of a width", "applies here"],
+        [[row[name] for name in ("theory", "summary", "shown", "cost", "applies")] for row in rows],
         justify="left",
     )
+    show_table(
+        "What each assumes, and how far it was off where it was checked",
+        ["theory", "assumes", "checked against", "error there"],
+        [[row[name] for name in ("theory", "assumes", "checked", "error")] for row in rows],
+        justify="left",
+    )
+    places = dict.fromkeys(row["source"] for row in rows if row["source"])
+    print(f"results: {', '.join(places)} in the repository")

@@ -236,7 +236,7 @@ def sweep(
         print(f"superscale: did not finish: {failure}", file=sys.stderr)
     for path in result.aside:
         print(f"superscale: damaged or foreign, set aside: {path}", file=sys.stderr)
-    write_outputs(outputs, result if phase is None else _phase_diagram(result, phase), record)
+    write_outputs(outputs, _as_drawn(result, phase), record)
     if interrupted:
         raise KeyboardInterrupt
     if result.failures:
@@ -277,11 +277,13 @@ def _check_phase(phase: str, grid: dict[str, Any], outputs: list[Path]) -> None:
         raise ValueError(f"--phase needs at least two values of --{option}")
 
 
-def _phase_diagram(result: Any, quantity: str) -> Any:
-    """Return a sweep's phase diagram, as what ``write_outputs`` draws."""
+def _as_drawn(result: Any, phase: str | None) -> Any:
+    """Return what ``write_outputs`` draws: losses with theories, or the phase diagram."""
 
     def plot(ax: Any) -> Any:
-        return result.plot_phase(quantity, ax=ax)
+        if phase is not None:
+            return result.plot_phase(phase, ax=ax)
+        return result.plot(ax, progress=True)
 
     return SimpleNamespace(to_dataframe=result.to_dataframe, plot=plot)
 

@@ -1,4 +1,6 @@
+import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,18 +9,24 @@ import sympy as sp
 from theory.activation import Activation
 from theory.features import Features
 from theory.frequencies import Frequencies
+from theory.mean_field import derivation
+from theory.mean_field.solve import ConvergenceError, solve_mean_field
 from theory.regimes.weak import weak_exponent, weak_loss
-from theory.registry import THEORIES, line_styles, predict
+from theory.registry import THEORIES, default_theories, line_styles, predict, theories
 
+ROOT = Path(__file__).parents[2]
 WORDS = Frequencies.power_law(1000, 1.0)
 STEEP = Frequencies.power_law(1000, 1.75)
+# Formulas, which cost nothing.
+QUICK = ("weak", "equiangular", "strong_even", "strong_skewed")
 WITH_IMPORTANCE = ("weak", "gaussian", "mean_field")
 
 
 def test_every_theory_side_by_side():
-    prediction = predict(STEEP, [10, 25, 63])
-    assert prediction.theories == ("weak", "equiangular", "strong_even", "strong_skewed")
-    assert predict(WORDS, 10).theories == ("weak", "equiangular", "strong_even")
+    prediction = predict(STEEP, [10, 25, 63], QUICK)
+    assert prediction.theories == QUICK
+    small = Frequencies.power_law(60, 1.75)
+    assert predict(small, 20).theories == ("mean_field", "strong_even", "strong_skewed", "weak")
     assert np.array_equal(prediction.loss["weak"], weak_loss(STEEP, [10, 25, 63]))
     assert np.array_equal(prediction.exponent["weak"], weak_exponent(STEEP, [10, 25, 63]))
     assert np.isnan(prediction.loss["strong_even"]).all()
@@ -30,7 +38,7 @@ def test_every_theory_side_by_side():
 
 
 def test_results_cannot_be_changed():
-    prediction = predict(WORDS, [10, 25])
+    prediction = predict(WORDS, [10, 25], QUICK[:3])
     with pytest.raises(ValueError):
         prediction.loss["weak"][0] = 0
     with pytest.raises(TypeError):
@@ -40,7 +48,7 @@ def test_results_cannot_be_changed():
 
 
 def test_expressions_take_plain_symbols():
-    prediction = predict(WORDS, 10)
+    prediction = predict(WORDS, 10, ["weak", "strong_even"])
     m, n, alpha = sp.symbols("m n alpha")
     expression = prediction.expression("weak")
     assert expression.free_symbols == {m, n, alpha}
@@ -51,7 +59,7 @@ def test_expressions_take_plain_symbols():
 
 
 def test_density_is_inserted():
-    thin, thick = (predict(Frequencies.power_law(1000, 1.0, e), 10) for e in (0.25, 0.5))
+    thin, thick = (predict(Frequencies.power_law(1000, 1.0, e), 10, "weak") for e in (0.25, 0.5))
     ratio = [
         float(p.expression("weak").subs({"m": 10, "n": 1000, "alpha": 1}).evalf()) / p.loss["weak"]
         for p in (thin, thick)
@@ -63,12 +71,12 @@ def test_one_theory_needs_no_name():
     prediction = predict(WORDS, 10, theory="weak")
     assert prediction.expression() == prediction.expression("weak")
     with pytest.raises(ValueError, match="name one of the theories"):
-        predict(WORDS, 10).expression()
+        predict(WORDS, 10, QUICK[:3]).expression()
 
 
 def test_tables_of_counts():
     f = Frequencies.from_counts([50, 30, 10, 5, 5])
-    prediction = predict(f, [1, 2, 5])
+    prediction = predict(f, [1, 2, 5], "weak")
     assert prediction.loss["weak"][-1] == 0
     expression = prediction.expression("weak")
     p = sp.IndexedBase("p")
@@ -81,7 +89,7 @@ def test_tables_of_counts():
 
 
 def test_explain_and_latex(capsys):
-    prediction = predict(STEEP, 10)
+    prediction = predict(STEEP, 10, QUICK)
     for name in prediction.theories:
         explanation = prediction.explain(name)
         assert "1. " in str(explanation) and "Assumed:" in str(explanation)
@@ -99,36 +107,41 @@ def test_explain_and_latex(capsys):
 
 
 def test_tables_and_pictures():
-    prediction = predict(STEEP, [10, 63])
+    prediction = predict(STEEP, [10, 63], QUICK)
     frame = prediction.to_dataframe()
     assert len(frame) == 8 and set(frame["theory"]) == set(prediction.theories)
     assert "weak" in str(prediction) and "<table" in prediction._repr_html_()
     from matplotlib.figure import Figure
 
     axes = prediction.plot(Figure().add_subplot())
-    assert len(axes.lines) == 2  # the theories with a loss
     labels = [line.get_label() for line in axes.lines]
-    assert labels == [prediction.records[name].line.label for name in ("weak", "equiangular")]
-    assert len(predict(STEEP, 63).plot(Figure().add_subplot()).lines) == 2
-    (line,) = predict(STEEP, [999, 1000], theory="weak").plot(Figure().add_subplot()).lines
-    assert np.isfinite(line.get_ydata()).tolist() == [True, False]  # at m = n the loss is 0
+    # The theories with a loss, as curves; then slopes through the middle of the first.
+    assert labels[:2] == [prediction.records[name].line.label for name in ("weak", "equiangular")]
+    assert [x.partition(", height")[0] for x in labels[2:]] == [
+        "published, even: slope −1", "published, skewed: slope −1.5",
+    ]  # fmt: skip
+    assert len(predict(STEEP, 63, QUICK).plot(Figure().add_subplot()).lines) == 2
+    ends = predict(STEEP, [999, 1000], theory="weak").plot(Figure().add_subplot())
+    assert np.isfinite(ends.lines[0].get_ydata()).tolist() == [True, False]  # L = 0 at m = n
     (line,) = predict(STEEP, [63, 10, 25], theory="weak").plot(Figure().add_subplot()).lines
-    assert line.get_xdata().tolist() == [10, 25, 63]
-    assert line.get_ydata().tolist() == predict(STEEP, [10, 25, 63]).loss["weak"].tolist()
+    x, y = line.get_data()
+    assert np.all(np.diff(x) > 0)
+    for m in (10, 25, 63):  # the curve goes through the losses
+        assert np.interp(m, x, y) == pytest.approx(float(weak_loss(STEEP, m)), rel=1e-3)
 
 
 def test_what_is_shown_fits_a_terminal():
-    prediction = predict(STEEP, range(1, 1001))
+    prediction = predict(STEEP, range(1, 1001), QUICK)
     assert repr(prediction) == str(prediction)
     for text in (repr(prediction), repr(prediction["weak"])):
         assert len(text.splitlines()) < 40 and max(map(len, text.splitlines())) < 100
     assert prediction._repr_html_().count("<tr") < 40
     assert "v in" not in repr(prediction)
-    assert "v in [0, 1]" in repr(predict(Features(STEEP, Activation(0, 1)), 10))
+    assert "v in [0, 1]" in repr(predict(Features(STEEP, Activation(0, 1)), 10, "weak"))
 
 
 def test_a_number_for_one_width_and_arrays_for_a_list():
-    one, several = predict(STEEP, 63), predict(STEEP, [63])
+    one, several = predict(STEEP, 63, QUICK), predict(STEEP, [63], QUICK)
     assert one.m == 63 and several.m.shape == (1,)
     for name in one.theories:
         for values, arrays in ((one.loss, several.loss), (one.exponent, several.exponent)):
@@ -141,8 +154,9 @@ def test_a_number_for_one_width_and_arrays_for_a_list():
 
 def test_other_activations():
     v = Activation(0.0, 1.0)
-    prediction = predict(Features(WORDS, v), 10)
+    prediction = predict(Features(WORDS, v), 10, ["weak", "asymptotic"])
     assert prediction.theories == ("weak", "strong_even")
+    assert default_theories(Features(WORDS, v)) == ("mean_field", "strong_even", "weak")
     assert prediction.loss["weak"] == pytest.approx(weak_loss(Features(WORDS, v), 10))
     assert prediction.loss["weak"] == pytest.approx(weak_loss(WORDS, 10) / 4, rel=1e-12)
     with pytest.raises(ValueError, match="'equiangular' does not apply here: .*U.0, 2. only"):
@@ -189,15 +203,15 @@ def test_lines_tell_theories_apart():
         (lambda: predict(WORDS, []), "m is empty"),
         (
             lambda: predict(WORDS, 10, theory="mean"),
-            "theory 'mean': unknown; those that apply: weak",
+            "theory 'mean': unknown; those that apply: mean_field",
         ),
         (
             lambda: predict(WORDS, 10, theory="strong_skewed"),
-            "does not apply here: .*alpha > 1; those that apply: weak, equiangular, strong_even",
+            "does not apply here: .*alpha > 1; those that apply: mean_field, strong_even, weak",
         ),
         (lambda: predict(WORDS, 10, theory=""), "theory '': unknown"),
         (lambda: predict(WORDS, 10, sampling="one-hot"), "sampling = 'one-hot'"),
-        (lambda: predict(WORDS, 10)["no"], "is not in this prediction"),
+        (lambda: predict(WORDS, 10, "weak")["no"], "is not in this prediction"),
         (lambda: predict(WORDS, 10, theory=[]), "names none"),
     ],
 )
@@ -211,9 +225,9 @@ def test_wrong_kind_of_frequencies():
         predict([0.5, 0.5], 1)
 
 
-def test_what_is_solved_for_is_given_when_named():
+def test_what_is_solved_for_comes_first():
     even = Frequencies.power_law(40, alpha=0.0)
-    assert "mean_field" not in predict(even, 12).theories
+    assert predict(even, 12).theories[0] == "mean_field" and not predict(even, 12).notes
     prediction = predict(even, [1, 12, 16], theory=["gaussian", "mean_field"])
     for name, estimate in prediction.estimates.items():
         assert estimate.details[0] is None and np.isnan(estimate.loss[0])
@@ -249,25 +263,87 @@ def test_solved_by_an_executor_or_one_by_one():
     assert np.array_equal(alone.loss["gaussian"], shared.loss["gaussian"])
 
 
-def test_progress_counts_the_rounds_of_each_width():
-    """As many as the solver says, and it does not change the numbers; raising ends the work."""
+def test_progress_names_theory_width_and_rounds():
+    """As many rounds as the solver says; it does not change the numbers; raising ends the work."""
     even, seen = Frequencies.power_law(40, alpha=0.0), []
     shown = predict(even, [8, 16], theory="gaussian", progress=seen.append)
     assert np.array_equal(
         shown.loss["gaussian"], predict(even, [8, 16], "gaussian").loss["gaussian"]
     )
-    second = seen.index(1, 1)
-    for rounds, found in zip(
-        (seen[:second], seen[second:]), shown["gaussian"].details, strict=True
-    ):
-        assert rounds == list(range(1, len(rounds) + 1))
-        assert len(rounds) >= found.rounds  # those of the search for live features come before
+    for k, found in enumerate(shown["gaussian"].details):
+        here = [one for one in seen if one.position == k + 1]
+        assert {(one.theory, one.m, one.widths) for one in here} == {("gaussian", found.m, 2)}
+        assert [one.rounds for one in here] == list(range(1, len(here) + 1))
+        assert len(here) >= found.rounds  # those of the search for live features come before
+    assert str(seen[0]) == "solving gaussian at m = 8 (1 of 2), round 1"
 
-    def stop(rounds):
+    def stop(now):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         predict(even, 8, theory="gaussian", progress=stop)
+
+
+def fail_at(monkeypatch, *widths):
+    """Let the solver fail at these widths."""
+
+    def solve(features, m, **options):
+        if m in widths:
+            raise ConvergenceError("no minimum")
+        return solve_mean_field(features, m, **options)
+
+    monkeypatch.setattr(derivation, "solve_mean_field", solve)
+
+
+def test_a_width_that_does_not_converge_does_not_lose_the_others(monkeypatch):
+    even = Frequencies.power_law(40, alpha=0.0)
+    fail_at(monkeypatch, 16)
+    found = predict(even, [8, 16])
+    assert np.isfinite(found.loss["mean_field"]).tolist() == [True, False]
+    assert found["mean_field"].details[1] is None
+    assert found["mean_field"].uncertainty[0] > 0
+    assert found.notes == ("mean_field has no loss at m = 16: no minimum",)
+    assert f"note: {found.notes[0]}" in str(found) and found.notes[0] in found._repr_html_()
+    alone = predict(even, 16)
+    assert alone.theories == ("strong_even", "weak") and "no minimum" in alone.notes[0]
+    with pytest.raises(ConvergenceError, match="no minimum"):
+        predict(even, 16, theory=["mean_field", "weak"])
+
+
+def test_default_theories_leave_out_what_would_take_long():
+    many = Frequencies.power_law(10**6, 1.0)
+    found = predict(many, [1000])
+    assert found.theories == ("strong_even", "weak")
+    assert "mean_field left out: n = 1000000 is above 100000" in found.notes[0]
+    assert "gaussian" not in " ".join(found.notes)  # it is not shown by default anyway
+    assert default_theories(Frequencies.power_law(100_000, 1.0))[0] == "mean_field"
+    assert default_theories(WORDS, "weak") == ("weak",)
+    assert predict(Frequencies.from_probabilities([0.5]), 1).theories == ("strong_even", "weak")
+
+
+def test_records_say_what_studies_measured():
+    """The errors in the table of theories are those of the stored results that it names."""
+    for one in THEORIES:
+        stored = json.loads((ROOT / one.evidence.source).read_text(encoding="utf-8"))
+        if "cells" in stored:  # of the mean field, cell by cell
+            errors = np.abs([cell["error"] for cell in stored["cells"]])
+            found = {"cells": errors.size, "median": np.median(errors)}
+            found["of_90_percent"] = np.quantile(errors, 0.9)
+        else:
+            found = stored[one.name]
+            assert found["quantity"] == one.evidence.quantity
+        assert found["cells"] == one.evidence.cells
+        for name in ("median", "of_90_percent"):
+            assert getattr(one.evidence, name) == pytest.approx(found[name], rel=5.1e-3), one.name
+        assert (ROOT / one.evidence.page).exists()
+
+
+def test_a_table_of_theories():
+    table = theories(WORDS)
+    assert table["theory"].tolist() == [one.name for one in THEORIES]
+    assert (table.drop(columns="applies") != "").all(axis=None)
+    assert table.set_index("theory").loc["strong_skewed", "applies"].endswith("alpha > 1")
+    assert "applies" not in theories()
 
 
 def test_one_active_feature_at_a_time():
@@ -275,8 +351,9 @@ def test_one_active_feature_at_a_time():
     one = predict(even, 12, theory="mean_field", sampling="one_hot").loss["mean_field"]
     several = predict(even, 12, theory="mean_field").loss["mean_field"]
     assert 0 < one < 0.8 * several
-    with pytest.raises(ValueError, match="'weak' does not take .*: name gaussian or mean_field"):
-        predict(even, 12, sampling="one_hot")
+    assert predict(even, 12, sampling="one_hot").theories == ("mean_field",)
+    with pytest.raises(ValueError, match="'weak' does not take .*: name mean_field or gaussian"):
+        predict(even, 12, "weak", sampling="one_hot")
 
 
 def test_a_law_in_cells():

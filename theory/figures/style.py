@@ -27,6 +27,7 @@ WIDTH = "width m"
 LOSS = "loss L, summed over features"
 RANK = "feature rank i"
 DENSITY = "activation density E"
+OVERLAP = "overlap t = u·v"
 
 
 def open_axes(ax: Any = None, size: tuple[float, float] = SIZE) -> Any:
@@ -95,6 +96,7 @@ def finish(
     title: str = "",
     legend: bool = True,
     legend_title: str = "",
+    place: str = "best",
 ) -> Any:
     """Label the axes, set their scales and ticks, and show the legend if there is one to show.
 
@@ -112,6 +114,8 @@ def finish(
         Whether labelled lines are listed.
     legend_title : str
         Shown above the list.
+    place : str
+        Where the list is, as ``loc`` of matplotlib's ``legend``.
 
     Returns
     -------
@@ -131,6 +135,7 @@ def finish(
         ax.legend(
             handles,
             labels,
+            loc=place,
             title=legend_title or None,
             fontsize="x-small" if many else "small",
             title_fontsize="small",

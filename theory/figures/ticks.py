@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from matplotlib import ticker
 
-# Ranges in decades up to which an axis has these ticks in each decade.
-_SUBDIVISIONS = ((0.75, (1, 1.5, 2, 3, 4, 5, 7)), (2.2, (1, 2, 5)), (6.5, (1,)))
+# Numbers of each decade that have ticks: the first that gives enough ticks is taken.
+_STEPS = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7))
 _FEWEST = 3  # ticks, below which equal steps are taken
 _MOST = 7  # decades with a label each
 _PLAIN = (0.999e-3, 1e5)  # between these, numbers are written out
@@ -40,27 +40,36 @@ class LogTicks(ticker.Locator):
         if not (low > 0 and math.isfinite(high)):
             return np.array([])
         first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-        span = math.log10(high / low)
-        steps = next((steps for most, steps in _SUBDIVISIONS if span <= most), None)
-        if steps is None:
-            stride = math.ceil((last - first) / _MOST)
-            decades = range(first - first % stride, last + 1, stride)
-            ticks = 10.0 ** np.array(list(decades))
-        else:
-            ticks = np.array([k * 10.0**d for d in range(first, last + 1) for k in steps])
-        ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
-        if ticks.size < _FEWEST:
-            ticks = ticker.MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-            ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
-        return ticks
+        stride = max(1, math.ceil((last - first) / _MOST))
+        decades = range(first - first % stride, last + 1, stride)
+        # Labels such as 2×10⁻⁵ are wide: two of them do.
+        fewest = _FEWEST if _PLAIN[0] <= low and high < _PLAIN[1] else _FEWEST - 1
+        for steps in _STEPS:
+            ticks = _within([k * 10.0**d for d in decades for k in steps], low, high)
+            if ticks.size >= fewest:
+                return ticks
+        equal = ticker.MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+        return _within(equal.tick_values(low, high), low, high)
+
+
+def _within(ticks: Any, low: float, high: float) -> Any:
+    ticks = np.asarray(ticks, dtype=float)
+    return ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
 
 
 class LogNumbers(ticker.Formatter):
     """Labels of ``LogTicks``: all written out, or all as powers of ten."""
 
+    _ticks: tuple[float, ...] = ()
+
+    def format_ticks(self, values: Any) -> list[str]:
+        """Return the labels of all ticks."""
+        self._ticks = tuple(float(value) for value in values)
+        return [self(value) for value in values]
+
     def __call__(self, x: float, pos: Any = None) -> str:
         """Return the label of a tick."""
-        shown = [value for value in self.locs if value > 0] or [x]
+        shown = [value for value in self._ticks if value > 0] or [x]
         if _PLAIN[0] <= min(shown) and max(shown) < _PLAIN[1]:
             return f"{x:.6g}"
         return power_of_ten(x)

@@ -6,6 +6,7 @@ width; ``prediction["mean_field"].details`` then holds the solutions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
@@ -14,10 +15,10 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from theory.derivation import Derivation, Step, m, n
-from theory.estimate import Estimate, Request
+from theory.estimate import Estimate, Request, SolverProgress
 from theory.features import Features
 from theory.mean_field.solution import MeanField
-from theory.mean_field.solve import solve_mean_field
+from theory.mean_field.solve import ConvergenceError, solve_mean_field
 
 _INDEPENDENT = (
     "each output sees a sum of independent terms: the overlaps of different pairs are drawn "
@@ -71,17 +72,25 @@ def estimate_mean_field(request: Request) -> Estimate:
 
 
 def _estimate(name: str, request: Request) -> Estimate:
-    """Solve at each width, one by one or by the executor; NaN at width 1 (no law of overlaps)."""
+    """Solve at each width, one by one or by the executor.
+
+    NaN at width 1 (no law of overlaps) and where the solver does not converge, with the reason;
+    where it converges at no width, its error is raised.
+    """
     optimised = name == "mean_field"
-    solve = partial(_solve, request.features, sampling=request.sampling, optimised=optimised)
     widths = [int(width) for width in request.m]
+    solve = partial(_solve, request.features, sampling=request.sampling, optimised=optimised)
     if request.executor is None:
-        found = tuple(solve(width, progress=request.progress) for width in widths)
+        found = [solve(m, progress=_tell(name, request, k)) for k, m in enumerate(widths)]
     else:
-        found = tuple(request.executor.map(solve, widths))
+        found = list(request.executor.map(solve, widths))
+    failed = {m: one for m, one in zip(widths, found, strict=True) if isinstance(one, Exception)}
+    if failed and not any(isinstance(one, MeanField) for one in found):
+        raise next(iter(failed.values()))
+    solved = tuple(one if isinstance(one, MeanField) else None for one in found)
 
     def column(quantity: str) -> NDArray[np.float64]:
-        return np.array([np.nan if one is None else getattr(one, quantity) for one in found])
+        return np.array([np.nan if one is None else getattr(one, quantity) for one in solved])
 
     parts = {"lost": "lost", "self": "self_error", "interference": "interference"}
     return Estimate(
@@ -89,12 +98,27 @@ def _estimate(name: str, request: Request) -> Estimate:
         column("exponent"),
         {part: column(quantity) for part, quantity in parts.items()},
         ASSUMPTIONS[name],
-        found,
+        solved,
+        tuple(f"{name} has no loss at m = {m}: {error}" for m, error in failed.items()),
     )
 
 
-def _solve(features: Features, width: int, **how: Any) -> MeanField | None:
-    return None if width < 2 else solve_mean_field(features, width, **how)
+def _tell(name: str, request: Request, k: int) -> Callable[[int], None] | None:
+    """Return what the solver calls after each round at the k-th width."""
+    progress, widths = request.progress, request.m.size
+    if progress is None:
+        return None
+    width = int(request.m[k])
+    return lambda rounds: progress(SolverProgress(name, width, k + 1, widths, rounds))
+
+
+def _solve(features: Features, width: int, **how: Any) -> MeanField | ArithmeticError | None:
+    if width < 2:
+        return None
+    try:
+        return solve_mean_field(features, width, **how)
+    except (ConvergenceError, np.linalg.LinAlgError) as error:
+        return error if isinstance(error, ConvergenceError) else ConvergenceError(str(error))
 
 
 def gaussian_derivation(features: Features) -> Derivation:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from theory.figures.style import BLACK, BLUE, finish, open_axes
 from theory.mean_field.groups import FeatureGroups
 from theory.results import result
 
@@ -167,16 +168,15 @@ class MeanField:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the law of scaled overlaps and that of random directions; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         values, shares = self.histogram()
-        ax.step(values, np.cumsum(shares), where="post", label="solution")
-        ax.step(self.z, np.cumsum(self.weights), where="post", label="before", color="k")
-        ax.set(xlabel="scaled overlap t", ylabel="share of pairs below")
-        ax.legend()
-        return ax
+        ax.step(values, np.cumsum(shares), where="post", label="solution", color=BLUE)
+        ax.step(
+            self.z, np.cumsum(self.weights), where="post", label="random directions",
+            color=BLACK, ls="--",
+        )  # fmt: skip
+        title = f"mean field, m = {self.m:g}, {self.live} live features"
+        return finish(ax, "scaled overlap t = √m u·v", "share of pairs below t", title=title)
 
     def __repr__(self) -> str:
         return "\n".join(

@@ -22,6 +22,7 @@ from scipy.stats import f as f_law
 from empirical.scaling_laws.chinchilla.surface import Surface
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
 from theory.checks import Numbers, check_finite, check_integer, check_real, scalar_like
+from theory.figures.style import BLACK, COLOR_MAP, add_color_bar, finish, open_axes
 from theory.results import result
 
 if TYPE_CHECKING:
@@ -143,16 +144,12 @@ class ChinchillaFit:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw measured against fitted losses."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax)
         fitted = np.asarray(self.predict(self.N, self.D))
-        shown = ax.scatter(fitted, self.loss, c=np.log10(self.N), s=12)
-        ax.axline((float(fitted.min()),) * 2, slope=1, color="k", lw=1)
-        ax.figure.colorbar(shown, ax=ax, label="log10 N")
-        ax.set(xlabel="fitted loss", ylabel="measured loss")
-        return ax
+        shown = ax.scatter(fitted, self.loss, c=np.log10(self.N), s=14, cmap=COLOR_MAP)
+        ax.axline((float(fitted.min()),) * 2, slope=1, color=BLACK, lw=1)
+        add_color_bar(ax, shown, "log₁₀ of the parameters N")
+        return finish(ax, "fitted loss", "measured loss")
 
     def __str__(self) -> str:
         shown = ", ".join(

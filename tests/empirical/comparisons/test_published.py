@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 
 from empirical.comparisons.published import REFERENCES, compare_reference, load_reference
+from empirical.comparisons.stored_predictions import load_solved
 from empirical.scaling_laws.exponent_fit import fit_exponent
 from theory.frequencies import Frequencies
+from theory.mean_field import derivation
+from theory.mean_field.solve import solve_mean_field
 from theory.regimes.weak import weak_loss
 
 
@@ -65,6 +68,7 @@ def test_exponents_of_figure_6_are_predicted_over_its_widths():
     assert (row.measured, row.stderr) == (2.1999, 0.2613)
     f, m = Frequencies.power_law(1000, 2.0), [10, 15, 25, 39, 63, 100]
     assert row.predicted["weak"] == pytest.approx(fit_exponent(m, weak_loss(f, m)).value)
+    assert next(iter(row.predicted)) == "mean_field"
     assert row.predicted["strong_skewed"] == 2.0 and row.predicted["strong_even"] == 1.0
 
 
@@ -92,6 +96,31 @@ def test_figure_1_is_predicted_for_its_frequencies(name, curve, f):
         assert row.predicted["weak"] == pytest.approx(float(weak_loss(f, row.m)))
         assert row.stderr == point["loss_std"]
     assert c.exponents[curve]["weak"] == fit_exponent(part["m"], weak_loss(f, part["m"]))
+
+
+@pytest.mark.parametrize(
+    "f", [Frequencies.power_law(1000, 0.0), Frequencies.power_law(1000, 1.0, 3.43207)]
+)
+def test_solved_losses_in_the_table_are_those_of_the_solver(f):
+    """Two of its settings, solved again; the control is another width, far outside."""
+    table = load_solved()
+    alike = np.isclose(table["alpha"], f.exponent) & np.isclose(table["density"], f.density, 1e-3)
+    row = table[alike & (table["n"] == 1000) & (table["m"] == 63)].iloc[0]
+    found = solve_mean_field(Frequencies.power_law(1000, f.exponent, row["density"]), 63)
+    assert found.loss == pytest.approx(row["loss"], rel=5e-3)
+    assert solve_mean_field(f, 55).loss != pytest.approx(row["loss"], rel=5e-2)
+    assert found.exponent == pytest.approx(row["exponent"], abs=0.1)
+
+
+def test_every_published_setting_of_strong_superposition_is_in_the_table(monkeypatch):
+    """So that a reference needs no solver."""
+    monkeypatch.setattr(derivation, "solve_mean_field", None)
+    for name in REFERENCES:
+        c = compare_reference(name)
+        for row in c.rows:
+            if c.quantity in ("loss", "exponent"):
+                weak = set(row.predicted) == {"weak"}
+                assert weak or "mean_field" in row.predicted
 
 
 def test_figure_4_errors_are_half_a_colour_step():

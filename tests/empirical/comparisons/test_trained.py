@@ -8,6 +8,8 @@ import torch
 import empirical.comparisons.trained as module
 import empirical.sweeps.engine as engine
 import empirical.sweeps.store as store_module
+from empirical.comparisons.comparison import ComparisonRow
+from empirical.comparisons.finding import describe_finding
 from empirical.comparisons.trained import InterruptedComparison, compare
 from empirical.sweeps.sweep import sweep
 from empirical.training.diagnostics import measure
@@ -21,6 +23,8 @@ from theory.regimes.weak import weak_loss
 
 F = Frequencies.power_law(60, 1.5)
 QUICK = {"batch": 16, "steps": 60, "evaluation_samples": 500}
+# Formulas: a test that is not about what is solved for names its theories.
+FORMULAS = ("weak", "equiangular", "strong_even", "strong_skewed")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,7 +37,7 @@ def one_core():
 
 @pytest.fixture(scope="module")
 def comparison(one_core):
-    return compare(F, [6, 12, 24], seeds=2, weight_decay=0.5, **QUICK)
+    return compare(F, [6, 12, 24], seeds=2, theory=FORMULAS, weight_decay=0.5, **QUICK)
 
 
 def test_rows_hold_predictions_and_measurements(comparison):
@@ -162,7 +166,7 @@ def test_values_for_people_and_machines(comparison):
     frame = comparison.to_dataframe()
     assert {"m", "weak", "measured", "stderr", "seeds", "measured/weak", "phi_half"} <= set(frame)
     record = comparison.to_dict()
-    assert set(record) == {"quantity", "rows", "exponents", "settings"}
+    assert set(record) == {"quantity", "rows", "exponents", "settings", "finding"}
     assert set(record["rows"][0]) >= {"m", "predicted", "measured", "stderr", "seeds"}
     assert set(record["exponents"]["measured"]) == {"value", "stderr"}
     assert record["exponents"]["strong_even"] == {"value": 1.0, "stderr": None}
@@ -174,28 +178,100 @@ def test_values_for_people_and_machines(comparison):
     assert "<table" in comparison._repr_html_()
 
 
+def labels_of(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
 def test_picture(comparison):
     from matplotlib.figure import Figure
 
     axes = comparison.plot(Figure().add_subplot())
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert "weak" in labels and "equiangular" in labels
-    assert any("strong_skewed, height fitted" in label for label in labels)
+    labels = labels_of(axes)
+    assert {"weak", "equiangular", "trained, 2 seeds"} <= set(labels)
+    assert any("published, skewed" in label and "height fitted" in label for label in labels)
+    assert len(labels) == len(set(labels)) == 5
+    # The points have error bars: a mean and a standard error each.
+    (bars,) = axes.containers
+    lines = bars.lines[2][0].get_segments()
+    for row, (low, high) in zip(comparison.rows, lines, strict=True):
+        assert (low[1] + high[1]) / 2 == pytest.approx(row.measured)
+        assert (high[1] - low[1]) / 2 == pytest.approx(row.stderr)
 
 
 def test_the_fitted_height_goes_through_the_middle_of_the_points(comparison):
     from matplotlib.figure import Figure
 
     axes = comparison.plot(Figure().add_subplot())
-    line = next(x for x in axes.lines if "strong_even" in str(x.get_label()))
+    line = next(x for x in axes.lines if "published, even" in str(x.get_label()))
     x, y = (np.log(np.asarray(data, dtype=float)) for data in line.get_data())
-    measured = np.log([row.measured for row in comparison.rows])
+    m, measured = np.log([[row.m, row.measured] for row in comparison.rows]).T
     assert np.polyfit(x, y, 1)[0] == pytest.approx(-1)
-    assert np.mean(y) == pytest.approx(np.mean(measured))
+    assert np.mean(y) + np.mean(x) == pytest.approx(np.mean(measured) + np.mean(m))
+
+
+def test_the_solved_theory_comes_first_with_its_band():
+    from matplotlib.figure import Figure
+
+    c = compare(F, [12, 24], seeds=2, **QUICK)
+    assert c.theories[0] == "mean_field" and all("mean_field" in row.predicted for row in c.rows)
+    prediction = c.predictions["weight_decay = -1"]
+    assert [row.predicted["mean_field"] for row in c.rows] == list(prediction.loss["mean_field"])
+    assert (
+        c.finding == c.to_dict()["finding"] and c.finding in str(c) and c.finding in c._repr_html_()
+    )
+    axes = c.plot(Figure().add_subplot())
+    labels = labels_of(axes)
+    assert labels[1] == "mean field" and "7.5 %: 90 % of 42 checks" in labels[0]
+    (band,) = axes.collections[:1]
+    x, y = band.get_paths()[0].vertices.T
+    at = np.isclose(x, 12)
+    edges = np.unique(y[at])[[0, -1]]
+    assert edges / prediction.loss["mean_field"][0] == pytest.approx([0.9246, 1.0754], rel=1e-6)
+
+
+def test_weak_superposition_stands_beside_the_weak_theory_alone():
+    c = compare(F, [6], seeds=1, weight_decay=0.5, **QUICK)
+    assert c.theories == ("weak",) and c.finding.startswith(("The weak theory", "The trained"))
+
+
+def row(m, measured, **predicted):
+    return ComparisonRow("", m, 1.0, 1.0, predicted, measured, 0.0, (0,), {})
+
+
+@pytest.mark.parametrize(
+    ("rows", "quantity", "sentence"),
+    [
+        (
+            [row(10, 1.25, mean_field=1.0), row(20, 1.0, mean_field=1.0)],
+            "loss",
+            "The mean field is within 20 % of these models at every width, 10 % in the median.",
+        ),
+        (
+            [row(10, 4.0, mean_field=1.0), row(20, 2.0, mean_field=1.0)],
+            "loss",
+            "The trained losses are 2 to 4 times those of the mean field, 3 in the median.",
+        ),
+        (
+            [row(10, 1.0, mean_field=1.0), row(20, 2.0, weak=1.0)],
+            "loss",
+            "The mean field is within 0 % of these models at the 1 of 2 points where it has a "
+            "value, 0 % in the median.",
+        ),
+        (
+            [row(10, 1.5, mean_field=1.0), row(20, 1.75, mean_field=2.0)],
+            "exponent",
+            "The exponents by the mean field differ from these models by at most 0.50, by 0.38 in "
+            "the median.",
+        ),
+        ([row(10, 1.0)], "loss", ""),
+    ],
+)
+def test_the_sentence_is_computed_from_the_rows(rows, quantity, sentence):
+    assert describe_finding(rows, quantity, "m", trained=True) == sentence
 
 
 def test_one_width_one_seed():
-    c = compare(F, 6, seeds=1, **QUICK)
+    c = compare(F, 6, seeds=1, theory="weak", **QUICK)
     assert c.rows[0].stderr == c.runs[0].stderr
     assert "measured" not in c.exponents["weight_decay = -1"]
 
@@ -215,7 +291,7 @@ def test_a_failed_run_does_not_lose_the_others(monkeypatch, error):
     with pytest.warns(
         engine.FailedRunsWarning, match="2 of 4 runs failed, the first: m = 12, seed 1"
     ):
-        c = compare(F, [6, 12], seeds=2, **QUICK)
+        c = compare(F, [6, 12], seeds=2, theory="weak", **QUICK)
     assert [row.seeds for row in c.rows] == [(0,), (0,)]
     assert str(c).count("failed: m = ") == 2
     assert f"m = 6, seed 1: {error.__name__}: out of memory" in c.failures
@@ -224,7 +300,7 @@ def test_a_failed_run_does_not_lose_the_others(monkeypatch, error):
 
 def test_if_every_run_fails_the_reason_is_raised():
     with pytest.raises(DivergenceError, match="diverged"):
-        compare(F, 6, seeds=2, learning_rate=1e6, **QUICK)
+        compare(F, 6, seeds=2, theory="weak", learning_rate=1e6, **QUICK)
 
 
 @pytest.mark.parametrize("finished", [0, 1, 3])
@@ -239,11 +315,11 @@ def test_ctrl_c_keeps_what_was_finished_and_a_store_resumes(monkeypatch, tmp_pat
     with monkeypatch.context() as context:
         replace_training(context, interrupted)
         with pytest.raises(InterruptedComparison) as caught:
-            compare(F, [6, 12], seeds=2, store=tmp_path, **QUICK)
+            compare(F, [6, 12], seeds=2, theory="weak", store=tmp_path, **QUICK)
     partial = caught.value.partial
     assert (partial is None) if finished == 0 else len(partial.runs) == finished
     replace_training(monkeypatch, lambda m, seed: trained.append((m, seed)))
-    c = compare(F, [6, 12], seeds=2, store=tmp_path, **QUICK)
+    c = compare(F, [6, 12], seeds=2, theory="weak", store=tmp_path, **QUICK)
     assert len(c.runs) == 4 and sorted(trained) == [(6, 0), (6, 1), (12, 0), (12, 1)]
 
 

@@ -278,7 +278,7 @@ def test_plots(published):
 
     _, fit = published
     axes = Figure().add_subplot()
-    assert fit.plot(axes) is axes and axes.get_ylabel() == "loss - floor"
+    assert fit.plot(axes) is axes and axes.get_ylabel() == "loss − floor"
     assert "below the floor: 1" in axes.get_title()
     bare = fit_power_law(np.tile(M, 2), np.tile(1 / M, 2), np.repeat(["a", "b"], 7), floor=False)
     assert bare.plot(Figure().add_subplot()).get_ylabel() == "loss"

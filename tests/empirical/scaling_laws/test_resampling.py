@@ -83,7 +83,7 @@ def test_bootstrap_table_plot_and_text(noisy):
     found = noisy.bootstrap(samples=99)
     assert len(found.to_dataframe()) == found.alpha.size
     axes = Figure().add_subplot()
-    assert found.plot(axes) is axes and axes.get_xlabel() == "alpha"
+    assert found.plot(axes) is axes and axes.get_xlabel() == "exponent alpha of a resample"
     assert "bootstrap over points" in str(found)
 
 

@@ -275,7 +275,7 @@ def test_pictures():
     from matplotlib.figure import Figure
 
     found = pack(7, 3, starts=1)
-    assert found.plot(Figure().add_subplot()).get_xlabel() == "overlap t"
+    assert found.plot(Figure().add_subplot()).get_xlabel() == "overlap t = u·v"
     assert found.plot_gram(Figure().add_subplot()).images
 
 

@@ -11,11 +11,12 @@ import time
 
 import pytest
 
-QUICK = ["--n", "60", "--batch", "16", "--steps", "40"]
+TRAINING = ["--batch", "16", "--steps", "40", "--workers", "1"]
+QUICK = ["--n", "60", "--theory", "weak,strong_even", *TRAINING]
 
 
 def test_compare_for_machines(call):
-    code, out, _ = call("compare", *QUICK, "--m", "6,12", "--seeds", 2, "--workers", 1, "--json")
+    code, out, _ = call("compare", *QUICK, "--m", "6,12", "--seeds", 2, "--json")
     record = json.loads(out)
     assert code == 0
     assert [row["m"] for row in record["rows"]] == [6, 12]
@@ -29,7 +30,7 @@ def test_compare_for_machines(call):
 
 
 def test_compare_goes_on_from_its_store(call, tmp_path):
-    words = ["compare", *QUICK, "--m", "6,12", "--workers", 1, "--json", "--store", tmp_path]
+    words = ["compare", *QUICK, "--m", "6,12", "--json", "--store", tmp_path]
     first = json.loads(call(*words, "--seeds", 1)[1])["rows"]
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
     second = json.loads(call(*words, "--seeds", 2)[1])["rows"]
@@ -41,8 +42,9 @@ def test_compare_goes_on_from_its_store(call, tmp_path):
 
 def test_compare_for_people_draws_a_figure(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, err = call("compare", *QUICK, "--m", "6,12", "--seeds", 1, "--workers", 1)
-    assert code == 0 and "measured/weak" in out and "exponents" in out
+    code, out, err = call("compare", "--n", 60, *TRAINING, "--m", "6,12", "--seeds", 1)
+    assert code == 0 and "measured/mean_field" in out and "exponents" in out
+    assert out.splitlines()[-1].startswith(("The mean field is", "The trained losses are"))
     assert "wrote superscale-compare.png" in err
     assert (tmp_path / "superscale-compare.png").read_bytes().startswith(b"\x89PNG")
 
@@ -51,7 +53,7 @@ def test_compare_takes_counts(call, tmp_path):
     table = tmp_path / "counts.csv"
     table.write_text("word,count\n" + "".join(f"w{i},{1000 // i}\n" for i in range(1, 201)))
     code, out, err = call("compare", "--counts", table, "--top", 50, "--m", 5, "--seeds", 1,
-        "--batch", 16, "--steps", 40, "--workers", 1, "--json",
+        "--theory", "weak", *TRAINING, "--json",
     )  # fmt: skip
     assert code == 0 and "Zipf exponent" in err
     settings = json.loads(out)["settings"]["frequencies"]
@@ -63,7 +65,11 @@ def test_compare_with_the_published_figures(call, name):
     code, out, _ = call("compare", "--reference", name)
     assert code == 0 and "measured" in out
     _, out, _ = call("compare", "--reference", name, "--json")
-    assert json.loads(out)["settings"]["reference"] == name
+    record = json.loads(out)
+    assert record["settings"]["reference"] == name and record["finding"]
+    for row in record["rows"]:
+        weak = name == "fig1-weak" or "= 0." in row["curve"] or row["curve"].endswith("= 1")
+        assert ("mean_field" in row["predicted"]) != weak, row
 
 
 def test_reference_exponents_by_curve(call):
@@ -97,7 +103,8 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path, workers):
     """Of forty models some are finished; their table and code 130 remain."""
     script, marker, table = (tmp_path / name for name in ("run.py", "marker", "out.csv"))
     script.write_text(MARKED)
-    options = ["--n", 60, "--m", 3, "--seeds", 40, "--batch", 64, "--steps", 1500]
+    options = ["--n", 60, "--m", 3, "--theory", "weak", "--seeds", 40]
+    options += ["--batch", 64, "--steps", 1500]
     process = subprocess.Popen(
         [
             sys.executable,

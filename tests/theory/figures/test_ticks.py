@@ -1,39 +1,13 @@
 """Ticks of logarithmic axes: enough of them, at round numbers, and none over another."""
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from theory.figures.style import finish, open_axes
 from theory.figures.ticks import LogTicks, power_of_ten
-
-
-def overlapping(ax, axis):
-    """Return pairs of neighbouring labels of an axis that overlap, in pixels."""
-    drawn = FigureCanvasAgg(ax.figure)
-    drawn.draw()
-    labels = (ax.get_xticklabels if axis == "x" else ax.get_yticklabels)(which="both")
-    boxes = [one.get_window_extent() for one in labels if one.get_text()]
-    low, high = ("x0", "x1") if axis == "x" else ("y0", "y1")
-    boxes.sort(key=lambda box: getattr(box, low))
-    inside = ax.get_window_extent()
-    boxes = [
-        box for box in boxes
-        if getattr(inside, low) - 1 <= (getattr(box, low) + getattr(box, high)) / 2
-        <= getattr(inside, high) + 1
-    ]  # fmt: skip
-    bad = [
-        k
-        for k, (a, b) in enumerate(itertools.pairwise(boxes))
-        if getattr(a, high) > getattr(b, low)
-    ]
-    return bad, len(boxes)
-
 
 RANGES = [
     (30, 42),
@@ -49,21 +23,21 @@ RANGES = [
 
 @pytest.mark.parametrize("ends", RANGES)
 @pytest.mark.parametrize("size", [(6.4, 4.4), (3.2, 2.6)])
-def test_labels_do_not_overlap(ends, size):
+def test_labels_do_not_overlap(ends, size, overlapping_labels):
     ax = open_axes(Figure(figsize=size, layout="constrained").add_subplot())
     ax.plot(ends, ends)
     finish(ax, "x", "y", log="xy", legend=False)
     for axis in "xy":
-        bad, count = overlapping(ax, axis)
+        bad, count = overlapping_labels(ax, axis)
         assert not bad and 2 <= count <= 10, (axis, bad, count)
 
 
-def test_the_default_labels_do_overlap():
+def test_the_default_labels_do_overlap(overlapping_labels):
     """A control: without the style, labels over less than a decade lie over each other."""
     ax = Figure(figsize=(3.2, 2.6)).add_subplot()
     ax.plot((2e-5, 9e-5), (1, 2))
     ax.set_xscale("log")
-    assert overlapping(ax, "x")[0]
+    assert overlapping_labels(ax, "x")[0]
 
 
 @settings(max_examples=60, deadline=None)
