@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from theory import registry
 from theory.registry import line_styles
 
 if TYPE_CHECKING:
@@ -36,9 +38,10 @@ def describe_finding(rows: Sequence[ComparisonRow], quantity: str, x: str, train
     ...     return ComparisonRow("", m, 1, 1, {"mean_field": predicted}, measured, 0, (), {})
     >>> rows = [row(10, 1.0, 1.09), row(20, 0.5, 0.52)]
     >>> describe_finding(rows, "loss", "m", trained=True)
-    'The mean field is within 8.3 % of these models at every width, 6 % in the median.'
+    'The mean field is within 9 % of these models at every width, 6.5 % in the median.'
     """
-    names = list(dict.fromkeys(name for row in rows for name in row.predicted))
+    found = dict.fromkeys(name for row in rows for name in row.predicted)
+    names = [one.name for one in registry.THEORIES if one.name in found] or list(found)
     if not names:
         return ""
     name = names[0]
@@ -59,12 +62,26 @@ def describe_finding(rows: Sequence[ComparisonRow], quantity: str, x: str, train
             f"The exponents by the {label} differ from {whom} by at most {off.max():.2f}, by "
             f"{np.median(off):.2f} in the median."
         )
-    off = np.abs(predicted / measured - 1)
+    off = np.abs(measured / predicted - 1)
     if off.max() <= _WITHIN:
-        worst, middle = (f"{100 * value:.2g} %" for value in (off.max(), np.median(off)))
+        worst, middle = f"{_round_up(100 * off.max()):g} %", f"{100 * np.median(off):.2g} %"
         return f"{title} within {worst} of {whom} at {every}, {middle} in the median."
     ratio = measured / predicted
     low, high, middle = (f"{x:.3g}" for x in (ratio.min(), ratio.max(), np.median(ratio)))
     kind, of = ("losses", f"the {label}") if quantity == "loss" else ("values", f"“{label}”")
     whose = "The trained" if trained else "The published"
     return f"{whose} {kind} are {low} to {high} times those of {of}, {middle} in the median."
+
+
+def _round_up(value: float) -> float:
+    """Return the least number of two digits that is not below a positive one.
+
+    Examples
+    --------
+    >>> _round_up(12.09), _round_up(9.0), _round_up(0.0)
+    (13.0, 9.0, 0.0)
+    """
+    if value <= 0:
+        return 0.0
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return round(math.ceil(value / unit - 1e-6) * unit, 12)

@@ -146,7 +146,7 @@ def _draw_several(
 ) -> None:
     styles = line_styles(comparison.theories)
     common = {name for name in styles if _is_the_same_for_all(comparison, frame, name)}
-    for name in common:
+    for name in (name for name in styles if name in common):
         whole = frame.dropna(subset=[name]).drop_duplicates(comparison.x).sort_values(comparison.x)
         ax.plot(whole[comparison.x], whole[name], label=styles[name].label,
                 **styles[name].options())  # fmt: skip

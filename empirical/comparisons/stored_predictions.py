@@ -33,9 +33,8 @@ def load_solved() -> pd.DataFrame:
 
     Examples
     --------
-    >>> table = load_solved()
-    >>> bool((table["uncertainty"] < 0.05 * table["loss"]).all())
-    True
+    >>> load_solved().shape
+    (154, 9)
     """
     path = files("empirical").joinpath("data/mean_field_published.csv")
     with path.open(encoding="utf-8") as file:

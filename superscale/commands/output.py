@@ -165,7 +165,12 @@ def show_undefined(names: Iterable[str]) -> None:
     reasons = {one.name: one.undefined for one in THEORIES}
     for name in names:
         if reasons.get(name):
-            print(f"–: {name}: {reasons[name]}")
+            say(f"–: {name}: {reasons[name]}")
+
+
+def say(text: str) -> None:
+    """Print a line of text beneath a table, wrapped to the terminal."""
+    print("\n".join(textwrap.wrap(as_shown(text), line_width(), break_on_hyphens=False)))
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -234,11 +239,6 @@ def show_comparison(comparison: Comparison) -> None:
         for name in theories
         if any(math.isnan(row.predicted.get(name, math.nan)) for row in rows)
     )
-    width = line_width()
-
-    def say(text: str) -> None:
-        print("\n".join(textwrap.wrap(as_shown(text), width, break_on_hyphens=False)))
-
     for curve, fits in comparison.exponents.items():
         shown = ", ".join(f"{name} {fit}" for name, fit in fits.items())
         say(f"exponents, {curve}: {shown}")

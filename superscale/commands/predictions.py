@@ -13,6 +13,7 @@ from superscale.commands.output import (
     DATA,
     check_outputs,
     number,
+    say,
     show_for_machines,
     show_table,
     show_undefined,
@@ -162,7 +163,7 @@ def _show(prediction: Prediction, rows: list[dict[str, Any]]) -> None:
         if any(math.isnan(row[kind].get(name, 0)) for row in rows for kind in _KINDS)
     )
     for note in prediction.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
 
 
 def theories(
@@ -220,4 +221,4 @@ def _show_theories(rows: list[dict[str, Any]], frequencies: Frequencies) -> None
         justify="left",
     )
     places = dict.fromkeys(row["source"] for row in rows if row["source"])
-    print(f"results: {', '.join(places)} in the repository")
+    say(f"results: {', '.join(places)} in the repository")

@@ -7,7 +7,10 @@ k-th curve a marker and a line of its own as well. Matplotlib is imported when a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BLACK, GREY, BROWN = "#000000", "#767676", "#8c510a"
 ORANGE, SKY, GREEN, BLUE = "#e69f00", "#56b4e9", "#009e73", "#0072b2"
@@ -97,7 +100,7 @@ def finish(
     legend: bool = True,
     legend_title: str = "",
     place: str = "best",
-) -> Any:
+) -> Axes:
     """Label the axes, set their scales and ticks, and show the legend if there is one to show.
 
     Parameters
@@ -144,7 +147,8 @@ def finish(
             framealpha=0.85,
             edgecolor="none",
         )
-    return ax
+    finished: Axes = ax
+    return finished
 
 
 def add_color_bar(ax: Any, shown: Any, label: str) -> Any:

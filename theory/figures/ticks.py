@@ -24,7 +24,8 @@ class LogTicks(ticker.Locator):
 
     def __call__(self) -> Any:
         """Return the ticks of the axis."""
-        return self.tick_values(*self.axis.get_view_interval())
+        axis: Any = self.axis
+        return self.tick_values(*axis.get_view_interval())
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
         """Return the ticks between two numbers, as an array.

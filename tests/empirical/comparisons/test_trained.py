@@ -244,7 +244,7 @@ def row(m, measured, **predicted):
         (
             [row(10, 1.25, mean_field=1.0), row(20, 1.0, mean_field=1.0)],
             "loss",
-            "The mean field is within 20 % of these models at every width, 10 % in the median.",
+            "The mean field is within 25 % of these models at every width, 12 % in the median.",
         ),
         (
             [row(10, 4.0, mean_field=1.0), row(20, 2.0, mean_field=1.0)],

@@ -27,8 +27,17 @@ def shown(tmp_path):
     (tmp_path / "losses.csv").write_text("m,loss\n" + rows)
     np.save(tmp_path / "W.npy", np.random.default_rng(0).standard_normal((60, 6)))
     return {
-        "predict": ["predict", "--n", "100", "--m", "5,10"],
-        "theories": ["predict", "--theories"],
+        "predict": [
+            "predict",
+            "--n",
+            "100",
+            "--m",
+            "5,10",
+            "--theory",
+            "weak,equiangular,asymptotic",
+        ],
+        "theories": ["theories"],
+        "published": ["compare", "--reference", "fig7-width"],
         "explain": ["predict", "--explain", "weak"],
         "compare": ["compare", "--reference", "fig1-weak", "--csv"],
         "zipf": ["zipf", str(tmp_path / "counts.csv"), "--last", "100", "--m", "10,40"],
@@ -93,7 +102,7 @@ def test_every_command_shows_its_numbers_at_every_width(call, shown, monkeypatch
             code, out, _ = call(*arguments)
             assert code == 0 and set(NUMBER.findall(out)) == expected, (name, width)
             assert all("…" not in line for line in out.splitlines() if "…" not in wide), name
-            if name in ("predict", "theories", "overlaps", "bounds"):
+            if name in ("predict", "theories", "published", "overlaps", "bounds"):
                 assert max(map(len, out.splitlines())) <= max(width, 100)
 
 
