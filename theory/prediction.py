@@ -18,8 +18,8 @@ import sympy as sp
 from theory.derivation import Derivation, density, plain
 from theory.estimate import Estimate, Theory, Values
 from theory.features import Features
+from theory.figures.loss_curve import POINTS, interpolate_loss
 from theory.figures.style import LOSS, WIDTH, finish, open_axes
-from theory.loss_curve import POINTS, interpolate_loss
 from theory.results import ReadOnlyMapping, result, short_table
 
 Of = Literal["loss", "exponent"]
@@ -280,8 +280,8 @@ class Prediction:
         """Draw each predicted loss against m, on logarithmic axes; return the axes.
 
         Between the widths curves are interpolated by losses and local exponents
-        (``theory.loss_curve``); published slopes, which come without a loss, are drawn through the
-        middle of the first theory's losses.
+        (``theory.figures.loss_curve``); published slopes, which come without a loss, are drawn
+        through the middle of the first theory's losses.
         """
         ax = open_axes(ax)
         widths = np.atleast_1d(self.m)

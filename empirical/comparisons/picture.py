@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from theory.estimate import Estimate, LineStyle
+from theory.figures.loss_curve import POINTS, interpolate_loss
 from theory.figures.style import (
     BLACK,
     COLOR_MAP,
@@ -26,7 +27,6 @@ from theory.figures.style import (
     finish,
     open_axes,
 )
-from theory.loss_curve import POINTS, interpolate_loss
 from theory.prediction import draw_slope, draw_theory
 from theory.registry import line_styles
 

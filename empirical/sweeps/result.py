@@ -19,6 +19,7 @@ from empirical.training.diagnostics import overlap_among
 from empirical.training.run import TrainingRun
 from theory import registry
 from theory.estimate import Superposition, Theory
+from theory.figures.loss_curve import POINTS, interpolate_loss
 from theory.figures.style import (
     BLACK,
     COLOR_MAP,
@@ -30,7 +31,6 @@ from theory.figures.style import (
     open_axes,
 )
 from theory.frequencies import Frequencies
-from theory.loss_curve import POINTS, interpolate_loss
 from theory.mean_field.solver.state import ConvergenceError
 from theory.regimes.weak import lost_loss, tail_loss
 from theory.registry import default_theories, predict

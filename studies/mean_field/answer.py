@@ -13,8 +13,8 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
+from theory.figures.loss_curve import interpolate_loss
 from theory.figures.style import BLACK, BLUE, GREY, curve, finish, open_row
-from theory.loss_curve import interpolate_loss
 
 HERE = Path(__file__).parent
 PICTURE = HERE.parents[1] / "docs" / "predicted_and_trained.png"

@@ -18,6 +18,7 @@ POWER_LAW = "empirical.scaling_laws.power_law_fit:PowerLawFit."
 # here, with () if it has no function of Python behind it.
 BEHIND = {
     "predict": [("theory.registry:predict", ["predict"])],
+    "theories": [],
     "train": [("empirical.training.train:train", ["train", "--m", 5])],
     "compare": [("empirical.comparisons.trained:compare", ["compare", "-o", "x.csv"])],
     "analyze": [("empirical.unembeddings.family:analyze_many", ["analyze", "W.npy"])],

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
+from theory.figures.loss_curve import interpolate_loss
 from theory.frequencies import Frequencies
-from theory.loss_curve import interpolate_loss
 from theory.regimes.weak import weak_exponent, weak_loss
 
 
