@@ -56,7 +56,7 @@ FUNCTIONS = {
     "ChinchillaFit.predict, N": lambda x: surface().predict(np.multiply(x, 1e7), 1e10),
     "ChinchillaFit.predict, D": lambda x: surface().predict(1e9, np.multiply(x, 1e9)),
     "predict, weak": lambda x: ss.predict(WORDS, x).loss["weak"],
-    "predict, equiangular": lambda x: ss.predict(WORDS, x).exponent["equiangular"],
+    "predict, equiangular": lambda x: ss.predict(WORDS, x, "equiangular").exponent["equiangular"],
 }
 
 

@@ -375,8 +375,8 @@ def _choose(
     applying = [one for one in THEORIES if one.applies(features)]
     notes: list[str] = []
     if theory is None:
-        names = default_theories(features, sampling=sampling)
-        chosen = [one for one in applying if one.name in names]
+        shown = default_theories(features, sampling=sampling)
+        chosen = [one for one in applying if one.name in shown]
         reasons = {one.name: one.not_by_default(features) for one in applying if one.by_default}
         notes = [f"{name} left out: {reason}" for name, reason in reasons.items() if reason]
     else:

@@ -14,9 +14,19 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 
 import superscale as ss
+from theory.figures.style import (
+    BLACK,
+    COLOR_MAP,
+    GREY,
+    add_color_bar,
+    curve,
+    finish,
+    open_row,
+)
 from theory.mean_field.solve import ConvergenceError, solve_mean_field
 
 N = 1000
@@ -75,12 +85,8 @@ def slopes(rows):
 
 def draw(record):
     """Draw the map with trained points on it, and the exponents of many words."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    _, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+    mpl.use("Agg")
+    left, right = open_row(2, (5.0, 4.0))
     found = list(slopes(record["map"]))
     ratios = sorted({round(N / m, 6) for _, _, m, _ in found})
     image = [
@@ -89,26 +95,30 @@ def draw(record):
         for alpha in ALPHAS
     ]  # fmt: skip
     levels = np.arange(0, 3.01, 0.25)
-    mesh = left.contourf(ratios, ALPHAS, image, levels, cmap="viridis", extend="both")
+    mesh = left.contourf(ratios, ALPHAS, image, levels, cmap=COLOR_MAP, extend="both")
     left.contour(ratios, ALPHAS, image, [1.0], colors="w", linewidths=2)
     for n, alpha, m, slope in slopes(record["trained"]):
         left.scatter(
-            n / m, alpha, c=[slope], cmap="viridis", edgecolors="w", s=60,
+            n / m, alpha, c=[slope], cmap=COLOR_MAP, edgecolors="w", s=60,
             vmin=levels[0], vmax=levels[-1], zorder=3, clip_on=False,
         )  # fmt: skip
-    left.set(xscale="log", xlabel="n/m", ylabel="frequencies p ~ 1/i^alpha, alpha")
-    left.set_title("local exponent, n = 1000, E = 1; dots: trained")
-    plt.colorbar(mesh, ax=left)
-    for alpha in (0.0, 1.0, 1.5, 2.0):
+    left.grid(False)
+    add_color_bar(left, mesh, "local exponent −d ln L/d ln m")
+    title = "n = 1000, E = 1; dots: trained; white line: 1"
+    finish(left, "features per dimension n/m", "exponent α of the frequencies", log="x",
+           title=title)  # fmt: skip
+    for k, alpha in enumerate((0.0, 1.0, 1.5, 2.0)):
         line = [(N / m, s) for _, a, m, s in found if a == alpha]
-        right.plot(*zip(*line, strict=True), label=f"n = {N}, alpha = {alpha:g}")
+        right.plot(*zip(*line, strict=True), **curve(k), ms=4, label=f"n = {N}, α = {alpha:g}")
     line = [(WORDS / m, s) for _, _, m, s in slopes(record["words"])]
-    right.plot(*zip(*line, strict=True), "k--", label=f"n = {WORDS}, alpha = 1")
-    right.axhline(1, color="grey", linewidth=0.8)
-    right.set(xscale="log", xlabel="n/m", ylabel="local exponent")
-    right.legend()
-    plt.tight_layout()
-    plt.savefig(Path(__file__).parents[2] / "docs" / "science" / "exponents.png", dpi=110)
+    right.plot(
+        *zip(*line, strict=True), ls="--", marker="P", color=BLACK, label=f"n = {WORDS}, α = 1"
+    )
+    right.axhline(1, color=GREY, linewidth=0.8)
+    finish(right, "features per dimension n/m", "local exponent −d ln L/d ln m", log="x")
+    left.figure.savefig(
+        Path(__file__).parents[2] / "docs" / "science" / "exponents.png", dpi=130, facecolor="white"
+    )
 
 
 def main():

@@ -23,6 +23,8 @@ from superscale.commands.output import (
 _KINDS = ("predicted", "exponent")
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from theory.frequencies import Frequencies
     from theory.prediction import Prediction
 
@@ -82,7 +84,7 @@ def predict(
     if theories:  # the older name of "superscale theories"
         from theory.registry import theories as list_theories
 
-        _show_theories(list_theories(features).to_dict("records"), frequencies)
+        _show_theories(list_theories(features), frequencies)
         return
     # What is explained is predicted, and nothing else: a solver takes seconds for each width.
     told = explain or latex
@@ -204,10 +206,11 @@ def theories(
     write_outputs(outputs, shown, record)
     if show_for_machines(json, csv, record, shown):
         return
-    _show_theories(record["rows"], frequencies)
+    _show_theories(table, frequencies)
 
 
-def _show_theories(rows: list[dict[str, Any]], frequencies: Frequencies) -> None:
+def _show_theories(table: pd.DataFrame, frequencies: Frequencies) -> None:
+    rows = table.to_dict("records")
     show_table(
         f"Theories of the loss; {frequencies}",
         ["theory", "what it says", "shown", "cost of a width", "applies here"],

@@ -170,7 +170,11 @@ def test_every_command_that_reads_counts_is_told_how(call, tmp_path):
         shares.append(json.loads(out)["rows"][0]["predicted"]["weak"])
     # The same shares, in thousands or in ones.
     assert shares == pytest.approx([shares[0]] * 3)
-    for command in (["predict"], ["train", "--m", 1], ["analyze", tmp_path / "W.npy"]):
+    for command in (
+        ["predict", "--theory", "weak"],
+        ["train", "--m", 1],
+        ["analyze", tmp_path / "W.npy"],
+    ):
         code, _, err = call(*command, "--decimal", ",")
         assert code == 2 and "--decimal goes with --counts FILE" in err
     code, _, err = call(*frequencies, "--counts", path, "--separator", "x")

@@ -20,7 +20,8 @@ FILE = re.compile(r"^[^-][^*{]*\.(csv|tsv|txt|json|npy|npz|safetensors)$")
 WRITES = ("--output", "-o", "--save", "--checkpoint")
 # Commands that read a file and are done in seconds, with what makes them so.
 QUICK = {
-    "predict": [], "zipf": [], "fit": ["--samples", "50"], "analyze": [], "count": [],
+    "predict": ["--theory", "weak"],
+    "zipf": [], "fit": ["--samples", "50"], "analyze": [], "count": [],
     "compare": ["--steps", "20", "--seeds", "1", "--theory", "weak", "--workers", "1"],
     "train": ["--steps", "20"],
 }  # fmt: skip

@@ -300,5 +300,8 @@ def test_forms_of_activation_and_importance(call, place):
         assert code == 2 and out == "" and message in err and err.count("\n") == 1, err
     code, _, err = call("sweep", "--m", 3, "--scale", 4)
     assert code == 2 and "--scale goes with --law exponential" in err
-    one = call("predict", "--law", "exponential:40", "--m", 5, "--csv")[1]
-    assert one == call("predict", "--law", "exponential", "--scale", 40, "--m", 5, "--csv")[1]
+    weak = ("--theory", "weak")
+    one = call("predict", "--law", "exponential:40", "--m", 5, *weak, "--csv")[1]
+    assert (
+        one == call("predict", "--law", "exponential", "--scale", 40, "--m", 5, *weak, "--csv")[1]
+    )
