@@ -330,7 +330,7 @@ def theories(features: Features | Frequencies | None = None) -> pd.DataFrame:
     >>> table.loc["mean_field", "error"]
     '3.1 % (median), 90 % within 7.5 %'
     >>> table.loc["strong_skewed", "applies"]
-    'it is for power laws with alpha > 1'
+    'its exponent is claimed for power laws with alpha > 1'
     """
     rows = []
     for one in THEORIES:

@@ -23,8 +23,6 @@ from superscale.commands.output import (
 _KINDS = ("predicted", "exponent")
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from theory.frequencies import Frequencies
     from theory.prediction import Prediction
 
@@ -209,7 +207,7 @@ def theories(
     _show_theories(table, frequencies)
 
 
-def _show_theories(table: pd.DataFrame, frequencies: Frequencies) -> None:
+def _show_theories(table: Any, frequencies: Frequencies) -> None:
     rows = table.to_dict("records")
     show_table(
         f"Theories of the loss; {frequencies}",
