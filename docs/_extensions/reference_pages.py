@@ -146,7 +146,7 @@ def command_pages() -> dict[str, str]:
     pages = {}
     rows = []
     for function in commands:
-        name = function.__name__
+        name = function.__name__.replace("_", "-")
         command = COMMANDS[name]
         text = heading(f"superscale {name}")
         paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
