@@ -75,5 +75,5 @@ sphinx_gallery_conf = {
     "min_reported_time": 1,
     "remove_config_comments": True,
     "reset_argv": "reference_pages.no_arguments",
-    "plot_gallery": True,
+    "write_computation_times": False,
 }

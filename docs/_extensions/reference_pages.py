@@ -84,6 +84,36 @@ def resolve(name: str) -> Any:
     return value
 
 
+def returned_by(name: str) -> str:
+    """Return a line with the public functions and methods that return a class."""
+    makers = sorted(
+        f":py:obj:`{maker.removeprefix('superscale.')} <{maker}>`"
+        for maker in makers_of(name, {full: resolve(full) for full in PUBLIC})
+    )
+    return f"Returned by {', '.join(makers)}.\n" if makers else ""
+
+
+def makers_of(name: str, public: dict[str, Any]) -> set[str]:
+    """Return the functions and methods whose return annotation names a class.
+
+    The tests use it too: a result whose maker has an example has one.
+    """
+    found = set()
+    for full, value in public.items():
+        own = {full: value}
+        if inspect.isclass(value):
+            own = {
+                f"{full}.{key}": getattr(one, "fget", None) or getattr(one, "__func__", one)
+                for key, one in vars(value).items()
+                if not key.startswith("_")
+            }
+        for maker, one in own.items():
+            annotation = getattr(one, "__annotations__", {}).get("return", "")
+            if re.search(rf"\b{name}\b", getattr(annotation, "__name__", str(annotation))):
+                found.add(maker)
+    return found
+
+
 def api_pages() -> dict[str, str]:
     """Return the pages of the public names, and one that lists them."""
     pages = {}
@@ -104,7 +134,7 @@ def api_pages() -> dict[str, str]:
                 kind = "exception"
             body = heading(escape(f"{short}.{name}")) + f".. auto{kind}:: {full}\n"
             if kind == "class":
-                body += "   :members:\n"
+                body += "   :members:\n\n" + returned_by(name)
             pages[f"api/{full}"] = body
             rows.append([f":py:obj:`{name} <{full}>`", linked(first_sentence(value))])
         text = heading(short) + linked(inspect.getdoc(module).split("\nExamples\n")[0]) + "\n\n"

@@ -165,6 +165,12 @@ def reproduce(
     ------
     ValueError
         For an unknown figure, or one of which no measurement is shipped.
+
+    Examples
+    --------
+    >>> table = reproduce("fig7").to_dataframe()
+    >>> sorted(table["recipe"].unique())
+    ['fast', 'paper']
     """
     if figure not in _FIGURES:
         raise ValueError(f"no figure {figure!r}: there are {', '.join(_FIGURES)}")

@@ -114,6 +114,12 @@ def load_measured(name: str) -> pd.DataFrame:
     ------
     ValueError
         For an unknown name, or one whose table is not shipped.
+
+    Examples
+    --------
+    >>> seeds = load_measured("seeds")
+    >>> sorted(seeds["m"].unique().tolist())
+    [10, 15, 25, 39, 63, 100]
     """
     if not is_shipped(name):
         raise ValueError(f"the measurement {name!r} is not shipped: make it, with a store")

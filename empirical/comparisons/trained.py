@@ -31,7 +31,16 @@ from theory.registry import default_theories, predict
 
 
 class InterruptedComparison(KeyboardInterrupt):
-    """Ctrl-C during ``compare``; ``partial`` holds what had finished (None if nothing had)."""
+    """Ctrl-C during ``compare``; ``partial`` holds what had finished (None if nothing had).
+
+    Examples
+    --------
+    >>> try:
+    ...     raise InterruptedComparison(None)  # as compare does
+    ... except KeyboardInterrupt as error:
+    ...     print(error, error.partial)
+    comparison interrupted None
+    """
 
     def __init__(self, partial: Comparison | None) -> None:
         super().__init__("comparison interrupted")

@@ -122,6 +122,14 @@ class PowerLawFit:
         ------
         ValueError
             For a robust fit, or as many parameters as points.
+
+        Examples
+        --------
+        >>> from empirical.scaling_laws.power_law import fit_power_law
+        >>> m, loss = [8, 16, 32, 64, 128, 256], [1.08, 0.82, 0.69, 0.60, 0.56, 0.53]
+        >>> fit = fit_power_law(m, loss)
+        >>> print(fit.interval())
+        0.7272 … 0.935 (95%, profile)
         """
         return self.profile.region(level)
 
@@ -161,11 +169,28 @@ class PowerLawFit:
         ------
         ValueError
             For another value of ``by``, or clusters that were not given.
+
+        Examples
+        --------
+        >>> from empirical.scaling_laws.power_law import fit_power_law
+        >>> m, loss = [8, 16, 32, 64, 128, 256], [1.08, 0.82, 0.69, 0.60, 0.56, 0.53]
+        >>> fit = fit_power_law(m, loss)
+        >>> print(fit.bootstrap(samples=99, seed=0))
+        alpha 0.5305 … 0.9607 (95%, bootstrap over points), standard error 0.0961
         """
         return resample(self.projection, self.points, self.best, self.dof, by, samples, seed)
 
     def influence(self, by: Literal["points", "clusters"] = "points") -> Influence:
-        """Fit again without each point or cluster, with the standard error of the jackknife."""
+        """Fit again without each point or cluster, with the standard error of the jackknife.
+
+        Examples
+        --------
+        >>> from empirical.scaling_laws.power_law import fit_power_law
+        >>> m, loss = [8, 16, 32, 64, 128, 256], [1.08, 0.82, 0.69, 0.60, 0.56, 0.53]
+        >>> fit = fit_power_law(m, loss)
+        >>> fit.influence().to_dataframe()["name"][0]  # the point that moves alpha most
+        'm = 8'
+        """
         return measure_influence(self.projection, self.points, self.best, self.stderr, by)
 
     def test_alpha(
@@ -175,6 +200,14 @@ class PowerLawFit:
 
         By points: the profile-likelihood F test (chi-square if errors are known). By clusters: t
         from the jackknife over clusters.
+
+        Examples
+        --------
+        >>> from empirical.scaling_laws.power_law import fit_power_law
+        >>> m, loss = [8, 16, 32, 64, 128, 256], [1.08, 0.82, 0.69, 0.60, 0.56, 0.53]
+        >>> fit = fit_power_law(m, loss)
+        >>> round(fit.test_alpha(1.0).p_value, 3)
+        0.015
         """
         value = check_real("value", value)
         if self.floor and value < 0:
@@ -189,7 +222,16 @@ class PowerLawFit:
                             self.dof, method)  # fmt: skip
 
     def compare(self) -> LawComparison:
-        """Compare with no floor, an exponential and a logarithm, by AICc."""
+        """Compare with no floor, an exponential and a logarithm, by AICc.
+
+        Examples
+        --------
+        >>> from empirical.scaling_laws.power_law import fit_power_law
+        >>> m, loss = [8, 16, 32, 64, 128, 256], [1.08, 0.82, 0.69, 0.60, 0.56, 0.53]
+        >>> fit = fit_power_law(m, loss)
+        >>> fit.compare().to_dataframe()["law"].tolist()
+        ['power law', 'no floor', 'logarithm', 'exponential']
+        """
         return compare_laws(self.points)
 
     def forecast(
@@ -220,6 +262,14 @@ class PowerLawFit:
         -------
         Forecast
             Loss, the interval of the law, and the wider one of a new point.
+
+        Examples
+        --------
+        >>> from empirical.scaling_laws.power_law import fit_power_law
+        >>> m, loss = [8, 16, 32, 64, 128, 256], [1.08, 0.82, 0.69, 0.60, 0.56, 0.53]
+        >>> fit = fit_power_law(m, loss)
+        >>> fit.forecast(512).to_dataframe()["loss"].round(3).tolist()
+        [0.518]
         """
         groups = self.points.groups if group is None else (str(group),)
         numbers = [self.points.find_group(name) for name in groups]
@@ -236,6 +286,14 @@ class PowerLawFit:
         """Return the width at which the law reaches a loss, with an interval.
 
         The width is inf, with the reason, where the loss is not above the floor.
+
+        Examples
+        --------
+        >>> from empirical.scaling_laws.power_law import fit_power_law
+        >>> m, loss = [8, 16, 32, 64, 128, 256], [1.08, 0.82, 0.69, 0.60, 0.56, 0.53]
+        >>> fit = fit_power_law(m, loss)
+        >>> round(fit.width_for(0.54).m)
+        198
         """
         number = self.points.find_group(group)
         return forecast_width(self, loss, number, level, bootstrap, n)

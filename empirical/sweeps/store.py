@@ -31,7 +31,16 @@ class Busy(Exception):
 
 
 class StorageError(OSError):
-    """A finished run could not be written; everything written before is kept."""
+    """A finished run could not be written; everything written before is kept.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise StorageError(28, "No space left on device")  # as sweep does
+    ... except OSError as error:
+    ...     print(error.strerror)
+    No space left on device
+    """
 
 
 class Store:

@@ -22,7 +22,17 @@ from empirical.training.settings import TrainingChanges
 
 
 class InterruptedSweep(KeyboardInterrupt):
-    """Ctrl-C during ``sweep``; ``partial`` holds what had finished."""
+    """Ctrl-C during ``sweep``; ``partial`` holds what had finished.
+
+    Examples
+    --------
+    >>> finished = sweep({"m": [2], "n": 8}, workers=1, steps=2, batch=8)
+    >>> try:
+    ...     raise InterruptedSweep(finished)  # as sweep does
+    ... except KeyboardInterrupt as error:
+    ...     print(len(error.partial.to_dataframe()))
+    1
+    """
 
     def __init__(self, partial: SweepResult) -> None:
         super().__init__("sweep interrupted")

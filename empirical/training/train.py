@@ -53,7 +53,17 @@ _WORK = 2e10
 
 
 class DivergenceError(ArithmeticError):
-    """The training loss became NaN, infinite, or absurdly large."""
+    """The training loss became NaN, infinite, or absurdly large.
+
+    Examples
+    --------
+    >>> words = Frequencies.power_law(20, alpha=1.0)
+    >>> try:
+    ...     train(words, 4, batch=8, steps=1, learning_rate=1e6, warmup_steps=0)
+    ... except DivergenceError:
+    ...     print("try a lower learning rate")
+    try a lower learning rate
+    """
 
 
 def train(

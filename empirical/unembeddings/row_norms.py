@@ -36,6 +36,13 @@ class RowNorms:
         are about equal.
     phi_half_median : float
         The same, divided by the median norm; NaN if that is 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from empirical.unembeddings.report import analyze
+    >>> analyze(np.eye(4)).norms.phi_half
+    1.0
     """
 
     mean: float

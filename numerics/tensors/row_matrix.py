@@ -221,6 +221,15 @@ def open_matrix(
     ValueError
         If the file is missing, a directory, truncated or of another format; if there is no such
         tensor, or several (the message lists them); if it is not a matrix of real numbers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(Path(folder) / "rows.npy", np.arange(6.0).reshape(3, 2))
+    ...     rows = open_matrix(Path(folder) / "rows.npy")
+    ...     print(rows.n, rows.m)
+    3 2
     """
     path = Path(path)
     if path.is_dir():

@@ -135,9 +135,9 @@ def open_in_browser(path, profile):
         port = proxy.server_address[1]
         shown = subprocess.run(
             [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
-             f"--proxy-server=127.0.0.1:{port}", "--disable-background-networking", "--no-first-run",
-             "--disable-component-update", "--disable-sync", "--disable-default-apps",
-             "--virtual-time-budget=5000", "--dump-dom", path.as_uri()],
+             f"--proxy-server=127.0.0.1:{port}", "--disable-background-networking",
+             "--no-first-run", "--disable-component-update", "--disable-sync",
+             "--disable-default-apps", "--virtual-time-budget=5000", "--dump-dom", path.as_uri()],
             capture_output=True, text=True, timeout=180, check=False,
         )  # fmt: skip
         proxy.shutdown()

@@ -80,7 +80,13 @@ class Bounds:
 
     @property
     def best(self) -> Bound:
-        """The largest of them."""
+        """The largest of them.
+
+        Examples
+        --------
+        >>> bounds(28, 7).best.exact
+        1/3
+        """
         return self.all[0]
 
     @property

@@ -15,7 +15,20 @@ Array = NDArray[np.float64]
 
 
 class ConvergenceError(ArithmeticError):
-    """The constrained minimum was not found to the tolerance."""
+    """The constrained minimum was not found to the tolerance.
+
+    Examples
+    --------
+    >>> from theory.frequencies import Frequencies
+    >>> from theory.mean_field.solve import solve_mean_field
+    >>> from theory.mean_field.solver.options import SolverOptions
+    >>> words = Frequencies.power_law(60, alpha=1.5)
+    >>> try:
+    ...     solve_mean_field(words, 12, options=SolverOptions(rounds=1))
+    ... except ConvergenceError:
+    ...     print("try another number of groups")
+    try another number of groups
+    """
 
 
 class Point(NamedTuple):
