@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
+from sympy.printing.pretty.pretty import PrettyPrinter
+from sympy.printing.pretty.pretty_symbology import pretty_use_unicode
 
 # Shared symbols, with the assumptions that the simplifier needs.
 m, n, i, alpha, density, v = sp.symbols("m n i alpha E v", positive=True)
@@ -33,6 +35,22 @@ def plain(expression: Any) -> Any:
     # Among the free symbols of p[i] is p[i] itself, which is no Symbol.
     symbols = [symbol for symbol in expression.free_symbols if isinstance(symbol, sp.Symbol)]
     return expression.xreplace({symbol: sp.Symbol(symbol.name) for symbol in symbols})
+
+
+class _Printer(PrettyPrinter):  # type: ignore[misc]  # sympy has no types
+    """Write the natural logarithm as ln, as the text does."""
+
+    def _print_log(self, expression: Any) -> Any:
+        return self._helper_print_function(expression.func, expression.args, func_name="ln")
+
+
+def _write(expression: Any) -> str:
+    """Return a formula in lines of text."""
+    before = pretty_use_unicode(True)
+    try:
+        return str(_Printer({"num_columns": 100}).doprint(expression))
+    finally:
+        pretty_use_unicode(before)
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,7 @@ class Derivation:
         for number, step in enumerate(self.steps, start=1):
             lines.append(f"{number}. {step.name}: {step.text}")
             if step.expression is not None:
-                shown = sp.pretty(step.expression, use_unicode=True, num_columns=100)
+                shown = _write(step.expression)
                 lines += ["      " + line.rstrip() for line in shown.splitlines()]
         return "\n".join(lines)
 
@@ -98,7 +116,7 @@ class Derivation:
         for step in self.steps:
             block = f"% {step.name}: {step.text}"
             if step.expression is not None:
-                block += f"\n\\[ {sp.latex(step.expression)} \\]"
+                block += f"\n\\[ {sp.latex(step.expression, ln_notation=True)} \\]"
             blocks.append(block)
         return "\n".join(blocks)
 
@@ -108,5 +126,5 @@ class Derivation:
         for number, step in enumerate(self.steps, start=1):
             blocks.append(f"{number}. *{step.name}*: {step.text}")
             if step.expression is not None:
-                blocks.append(f"$$ {sp.latex(step.expression)} $$")
+                blocks.append(f"$$ {sp.latex(step.expression, ln_notation=True)} $$")
         return "\n\n".join(blocks)

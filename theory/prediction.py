@@ -205,7 +205,7 @@ class Prediction:
         >>> print(predict(f, 10, "strong_skewed").latex(of="exponent"))
         2 \alpha - 2
         """
-        return str(sp.latex(self.expression(theory, of=of, limit=limit)))
+        return str(sp.latex(self.expression(theory, of=of, limit=limit), ln_notation=True))
 
     def explain(self, theory: str | None = None) -> Explanation:
         """Return the derivation step by step, and what is assumed; print it or look at it.

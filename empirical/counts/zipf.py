@@ -7,6 +7,7 @@ from the scatter between blocks of text, and hold for words that come in bursts.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -30,6 +31,7 @@ from theory.rank_frequency.zipf_exponent import select_ranks
 
 Array = NDArray[np.float64]
 
+_SAME = 2.0  # standard errors within which two exponents agree
 _FEWEST_BLOCKS = 8  # for a covariance from blocks: its errors then have a spread of a quarter
 
 
@@ -166,6 +168,16 @@ def _finish(result: ZipfComparison, notes: list[str]) -> ZipfComparison:
             notes.append(
                 f"{law}: the counts do not determine one of its parameters (the break rank or q): "
                 "no errors"
+            )
+    broken = result.fits.get("broken_power_law")
+    if broken is not None:
+        values, spread_of = broken.values, covariance["broken_power_law"]
+        apart = abs(values["alpha_tail"] - values["alpha"])
+        error = math.sqrt(spread_of[0, 0] + spread_of[1, 1] - 2 * spread_of[0, 1])
+        if apart <= _SAME * error:  # not where the error is NaN, which has its note above
+            notes.append(
+                "broken_power_law: its exponents agree within their errors: no break is seen, and "
+                f"its rank, {values['break_rank']:.3g}, means nothing"
             )
     if result.errors_from == "dispersion":
         spread = max(1.0, least)

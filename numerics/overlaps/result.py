@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from numerics.tensors.row_matrix import suspect_columns
 from theory.directions import RandomOverlap, frame_capacity
 from theory.figures.style import BLACK, OVERLAP, curve, finish, open_axes
 from theory.results import result, short_table
@@ -166,7 +167,9 @@ class Overlaps:
             self.rows_of_zeros.size
         )
         head = f"overlaps of n = {self.n} rows in m = {self.m} dimensions, {self.treatment}{zeros}"
-        return f"{head}\n{short_table(table, float_format=lambda x: f'{x:.5g}')}"
+        hint = suspect_columns(self.n, self.m)
+        hint = f"\nnote: {hint}" if hint else ""
+        return f"{head}{hint}\n{short_table(table, float_format=lambda x: f'{x:.5g}')}"
 
     def __repr__(self) -> str:
         return str(self)

@@ -282,3 +282,18 @@ def test_more_bad_input():
     found = compare_zipf(draw("zipf", 10_000, np.random.default_rng(0)), (1, 100))
     with pytest.raises(ValueError, match="law 'zip' is not here: give zipf, zipf_mandelbrot"):
         found["zip"]
+
+
+def test_a_break_that_is_none_is_said_to_be_none():
+    """Of exact Zipf counts, and of ten samples; and not where there is a break."""
+    ranks = np.arange(1, 301)
+    exact = compare_zipf(np.round(1e6 / ranks))
+    assert any("no break is seen" in note for note in exact.notes)
+    said = {True: 0, False: 0}
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        for is_broken in said:
+            law = np.where(is_broken & (ranks > 40), 40**0.5 * ranks**-1.5, 1.0 / ranks)
+            found = compare_zipf(rng.poisson(2e5 * law), (1, 200))
+            said[is_broken] += any("no break is seen" in note for note in found.notes)
+    assert said[True] == 0 and said[False] >= 7

@@ -531,3 +531,8 @@ def test_nothing_cancels_where_the_mean_overlap_is_near_one(offset, dtype, digit
     # Two groups: a pair within both counts twice, so that all against all is the same.
     both = overlaps(W, rows=np.arange(300), against=np.arange(300))
     assert both.skewness == pytest.approx(skewness, rel=digits, abs=digits)
+
+
+def test_a_matrix_with_features_in_columns_is_suspected():
+    W = gaussian(40, 8)
+    assert "transpose=True" in str(overlaps(W.T)) and "transpose" not in str(overlaps(W))
