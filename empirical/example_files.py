@@ -31,9 +31,16 @@ _LINE = 12  # words in a line
 _BLOCKS = 16  # blocks of the saved counts
 _SEED = 20250510
 _WIDTHS = {"small.safetensors": 32, "model.safetensors": 64, "large.safetensors": 128}
-_NOISE = 0.005  # standard deviation of ln(loss) in runs.csv
+_NOISE = 0.005  # standard deviation of ln(loss) in runs.csv and shapes.csv
 # L = E + A/N^alpha_N + B/D^alpha_D of runs.csv: Hoffmann et al., arXiv 2203.15556, equation 10.
 CHINCHILLA = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha_N": 0.34, "alpha_D": 0.28}
+# L = L_0 + sum of c/x^alpha of shapes.csv: fitted to the models of arXiv 2602.05970, rounded.
+SHAPES_FLOOR = 1.754
+SHAPES = {
+    "d_model": (275.0, 0.945),
+    "n_layers": (6.72, 1.325),
+    "num_tokens": (529.0, 0.299),
+}
 
 
 @dataclass(frozen=True)
@@ -158,6 +165,23 @@ def _runs() -> bytes:
     return _table(rows)
 
 
+def _shapes() -> bytes:
+    """Return losses of models of many shapes, from a known law with noise."""
+    rng = np.random.default_rng(_SEED)
+    rows: list[tuple[object, ...]] = [(*SHAPES, "loss")]
+    for width in (384, 512, 768, 1024, 1536, 2048, 3072):
+        for depth in (width / 128, width / 64, width / 32):
+            for tokens in rng.choice(np.geomspace(1e9, 3e11, 12), 4, replace=False):
+                values = {"d_model": width, "n_layers": round(depth), "num_tokens": tokens}
+                loss = SHAPES_FLOOR
+                for name, x in values.items():
+                    c, alpha = SHAPES[name]
+                    loss += c / x**alpha
+                loss *= np.exp(_NOISE * rng.standard_normal())
+                rows.append((width, round(depth), f"{tokens:.4g}", f"{loss:.5f}"))
+    return _table(rows)
+
+
 def _table(rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
@@ -206,6 +230,13 @@ def _list_examples() -> dict[str, ExampleFile]:
             f"2203.15556 with noise of {_NOISE:.1%}",
             "superscale fit runs.csv --chinchilla --params params --tokens tokens",
             _runs,
+        ),
+        ExampleFile(
+            "shapes.csv",
+            "Losses over width, depth and tokens (d_model, n_layers, num_tokens, loss), drawn from "
+            f"a law that was fitted to the models of arXiv 2602.05970 with noise of {_NOISE:.1%}",
+            "superscale fit shapes.csv --axes d_model,n_layers,num_tokens",
+            _shapes,
         ),
     ]
     for name, m in _WIDTHS.items():

@@ -1,3 +1,11 @@
+from empirical.scaling_laws.axes.axes_fit import AxesFit as AxesFit
+from empirical.scaling_laws.axes.axes_fit import AxesTest as AxesTest
+from empirical.scaling_laws.axes.fit import fit_axes as fit_axes
+from empirical.scaling_laws.axes.resampling import AxesBootstrap as AxesBootstrap
+from empirical.scaling_laws.axes.resampling import Validation as Validation
+from empirical.scaling_laws.axes.shape import Shape as Shape
+from empirical.scaling_laws.axes.shape import Shapes as Shapes
+from empirical.scaling_laws.axes.shape import plan_shape as plan_shape
 from empirical.scaling_laws.chinchilla.fit import ChinchillaFit as ChinchillaFit
 from empirical.scaling_laws.chinchilla.fit import fit_chinchilla as fit_chinchilla
 from empirical.scaling_laws.chinchilla.width_exponent import WidthExponent as WidthExponent
@@ -8,6 +16,7 @@ from empirical.scaling_laws.forecast import Forecast as Forecast
 from empirical.scaling_laws.forecast import WidthForecast as WidthForecast
 from empirical.scaling_laws.law_comparison import LawComparison as LawComparison
 from empirical.scaling_laws.loss_table import drop_points as drop_points
+from empirical.scaling_laws.loss_table import read_columns as read_columns
 from empirical.scaling_laws.loss_table import read_losses as read_losses
 from empirical.scaling_laws.loss_table import read_runs as read_runs
 from empirical.scaling_laws.power_law import fit_power_law as fit_power_law

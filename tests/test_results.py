@@ -77,8 +77,20 @@ def chinchilla():
     return ss.scaling_laws.fit_chinchilla(N, D, 1.69 + 406.4 / N**0.34 + 410.7 / D**0.28)
 
 
+@cache
+def axes():
+    values = np.meshgrid([256, 512, 1024, 2048], [4, 8, 16, 32], [1e9, 1e10, 1e11])
+    table = dict(zip(("m", "depth", "D"), (x.ravel() for x in values), strict=True))
+    noise = 1 + 0.002 * np.random.default_rng(0).standard_normal(table["m"].size)
+    loss = 1.75 + 275 / table["m"] ** 0.95 + 6.7 / table["depth"] ** 1.3 + 530 / table["D"] ** 0.3
+    return ss.scaling_laws.fit_axes({**table, "loss": loss * noise}, list(table))
+
+
 MADE = {
     "Activation": lambda: ss.Activation(0.5, 1.0),
+    "AxesBootstrap": lambda: axes().bootstrap(samples=30),
+    "AxesFit": axes,
+    "AxesTest": lambda: axes().test(m=1, depth=1),
     "Bootstrap": lambda: fit().bootstrap(samples=49),
     "Bound": lambda: ss.packings.bounds(28, 7).best,
     "Bounds": lambda: ss.packings.bounds(28, 7),
@@ -121,6 +133,10 @@ MADE = {
     "ReluPotential": lambda: ss.packings.ReluPotential(Fraction(1), Fraction(-1)),
     "Reproduction": lambda: ss.published.reproduce("fig7"),
     "RowNorms": lambda: ss.unembeddings.analyze(WIDE).norms,
+    "Shape": lambda: ss.scaling_laws.plan_shape(axes(), compute=1e21, samples=5),
+    "Shapes": lambda: ss.scaling_laws.Shapes(
+        (ss.scaling_laws.plan_shape(axes(), compute=1e21, samples=5),)
+    ),
     "Spectrum": lambda: ss.spectrum(WIDE),
     "SweepResult": lambda: long(ss.sweep({"m": [4, 8], "n": 40}, workers=1, steps=2, batch=8)),
     "TokenCounts": lambda: ss.counts.TokenCounts(
@@ -135,6 +151,7 @@ MADE = {
         {f"model {m} of a long name": WIDE[:, :m] for m in (3, 5, 8, 12)}
     ),
     "UnembeddingReport": lambda: ss.unembeddings.analyze(WIDE),
+    "Validation": lambda: axes().validate("m"),
     "WidthExponent": lambda: ss.scaling_laws.width_exponent(
         0.35, [1e8, 9e8, 6e9], [512, 1536, 4096], stderr=0.02
     ),

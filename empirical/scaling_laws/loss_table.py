@@ -139,6 +139,55 @@ def read_runs(
     return columns
 
 
+def read_columns(
+    path: str | Path,
+    numbers: Iterable[str],
+    names: Mapping[str, str] | None = None,
+    *,
+    separator: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+) -> dict[str, Any]:
+    r"""Read columns of a table by their names, as ``fit_axes`` takes them.
+
+    Parameters
+    ----------
+    path : path
+        A table, as for ``read_losses``.
+    numbers : iterable of str
+        Columns of numbers.
+    names : mapping, optional
+        Columns of names, by the names that they shall have; several with commas are joined.
+    separator, decimal, thousands : str, optional
+        As for ``read_losses``.
+
+    Returns
+    -------
+    dict
+        Arrays of numbers and lists of names.
+
+    Raises
+    ------
+    ValueError
+        As ``read_losses``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+    ...     _ = file.write("d_model,n_layers,loss\n256,4,3.5\n512,8,2.9\n")
+    ...     file.flush()
+    ...     read_columns(file.name, ["n_layers", "loss"])["n_layers"]
+    array([4., 8.])
+    """
+    path = Path(path)
+    table = _read_table(path, separator, thousands, "models and losses")
+    columns: dict[str, Any] = _numbers(path, table, {k: k for k in numbers}, decimal, thousands)
+    for name, given in (names or {}).items():
+        columns[name] = _names(path, table, given)
+    return columns
+
+
 def drop_points(
     columns: Mapping[str, Any], highest: int = 0, names: Iterable[str] = ()
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -149,8 +198,9 @@ def drop_points(
     columns : mapping
         Columns of equal length by name, with "loss".
     highest : int
-        How many points with the highest losses to leave out. Published fits of one table differ by
-        this (Besiroglu et al., arXiv 2404.10102).
+        Leave out the points whose loss is at least the k-th highest: equal losses go together, so
+        that the order of the rows does not matter. Published fits of one table differ by this
+        (Besiroglu et al., arXiv 2404.10102).
     names : iterable of str
         Labels of points to leave out.
 
@@ -187,7 +237,12 @@ def drop_points(
         if name not in labels:
             raise ValueError(f"no point is named {name!r}: there is {labels[0]!r}, for example")
     keep = np.ones(loss.size, dtype=bool)
-    keep[np.argsort(-loss, kind="stable")[:highest]] = False
+    if highest:
+        keep = loss < np.sort(loss)[-highest]
+        if not keep.any():
+            raise ValueError(
+                f"drop_highest = {highest} is not allowed: too many losses are equal, none is left"
+            )
     if labels is not None:
         keep &= np.array([label not in names for label in labels])
     left_out = tuple(

@@ -28,7 +28,13 @@ from superscale.commands import (
     predictions,
     training,
 )
-from superscale.commands.language_models import counts, reading, scaling_laws, unembeddings
+from superscale.commands.language_models import (
+    axes,
+    counts,
+    reading,
+    scaling_laws,
+    unembeddings,
+)
 from superscale.commands.terminal import drop_streams, finish_streams, prepare_streams
 
 # In the order of --help; a function's name is the command's, its docstring the help.
@@ -43,6 +49,7 @@ COMMANDS: tuple[Callable[..., Any], ...] = (
     matrices.overlaps,
     scaling_laws.fit,
     ground_states.ground_state,
+    axes.plan,
     packings.bounds,
     packings.pack,
     training.sweep,

@@ -25,7 +25,7 @@ def example(
 ) -> None:
     """Write small input files to try the other commands on; without a NAME, list them.
 
-    The files: words.csv, text.txt, tokenizer.json, counts.csv, losses.csv, runs.csv,
+    The files: words.csv, text.txt, tokenizer.json, counts.csv, losses.csv, runs.csv, shapes.csv,
     model.safetensors, small.safetensors and large.safetensors. They are the same each time; a file
     that is there with the same content is left alone.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from superscale.commands import options as opt
+from superscale.commands.language_models.axes import AxesChoice, fit_over_axes
 from superscale.commands.language_models.chinchilla import fit_runs
 from superscale.commands.output import (
     check_outputs,
@@ -41,8 +42,24 @@ def fit(
     tokens: Annotated[
         str | None, typer.Option(help="With --chinchilla: column of tokens (default D).")
     ] = None,
+    axes: Annotated[
+        list[str] | None,
+        typer.Option(help="Columns of several axes: d_model,n_layers,num_tokens."),
+    ] = None,
+    interact: Annotated[
+        list[str] | None,
+        typer.Option(help="With --axes: a term of two axes, d_model*num_tokens."),
+    ] = None,
+    residuals: Annotated[
+        str | None,
+        typer.Option(help="With --axes: squares of log or of plain residuals: log, squared."),
+    ] = None,
+    validate: Annotated[
+        str | None,
+        typer.Option(help="With --axes: column by which the smallest 70 % predict the others."),
+    ] = None,
     drop_highest: Annotated[
-        int, typer.Option(help="Leave out this many of the highest losses.")
+        int, typer.Option(help="Leave out this many of the highest losses, and equal ones.")
     ] = 0,
     leave_out: Annotated[
         list[str] | None, typer.Option(help="Leave out the points that --label names so.")
@@ -108,11 +125,14 @@ def fit(
     C and alpha are shared by all groups. With --cluster, forecasts take their intervals from the
     bootstrap over clusters; without it from the profile likelihood. With --chinchilla, the law of
     arXiv 2203.15556; a column --x of widths adds the exponent of the width. Huber losses summed or
-    averaged, as published fits differ, have the same minimum, and the global one is found.
+    averaged, as published fits differ, have the same minimum, and the global one is found. With
+    --axes, L = L_0 + sum of c/x^alpha over several axes, and which of them cannot be told apart.
 
     Example: superscale fit losses.csv --x m --y loss --group dataset --cluster model
 
     Example: superscale fit runs.csv --chinchilla --params params --tokens tokens --huber 0.001
+
+    Example: superscale fit shapes.csv --axes d_model,n_layers,num_tokens --drop-highest 10
     """
     import warnings
 
@@ -152,6 +172,27 @@ def fit(
     alone = opt.given(params=params, tokens=tokens)
     if alone:
         raise ValueError(f"--{next(iter(alone))} goes with --chinchilla")
+    if axes:
+        clash = opt.given(
+            x=x, stderr=stderr, forecast=forecast, reach=reach, only=only, n=n, label=label,
+            leave_out=leave_out,
+        )  # fmt: skip
+        if clash:
+            name = next(iter(clash)).replace("_", "-")
+            raise ValueError(f"--{name} does not go with --axes: leave it out")
+        choice = AxesChoice(
+            opt.split_names(axes) or [], y, group, cluster, weight, opt.split_names(interact) or [],
+            floor, residuals, huber, drop_highest, form,
+        )  # fmt: skip
+        fit_over_axes(
+            table, choice, validate=validate, alpha_test=opt.read_numbers("alpha_test", alpha_test)
+            if alpha_test else [1.0], level=level, samples=samples, seed=seed, json=json, csv=csv,
+            outputs=outputs,
+        )  # fmt: skip
+        return
+    alone = opt.given(interact=interact, residuals=residuals, validate=validate)
+    if alone:
+        raise ValueError(f"--{next(iter(alone))} goes with --axes")
     x = x or "m"
     samples = 999 if samples is None else samples
     columns = read_losses(table, x, y, group, label, cluster, stderr, weight, **form)

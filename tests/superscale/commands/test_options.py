@@ -10,9 +10,11 @@ import pytest
 import typer
 
 import superscale as ss
+from empirical.example_files import EXAMPLES
 from superscale.commands import options as opt
 from superscale.commands.app import build_app
 
+AXES = ["--axes", "d_model,n_layers,num_tokens"]
 POWER_LAW = "empirical.scaling_laws.power_law_fit:PowerLawFit."
 # The functions behind each command, with arguments that make it call them. A new command is named
 # here, with () if it has no function of Python behind it.
@@ -42,6 +44,14 @@ BEHIND = {
         (
             POWER_LAW + "forecast",
             ["fit", "curve.csv", "--forecast", 512],
+        ),
+        ("empirical.scaling_laws.axes.fit:fit_axes", ["fit", "shapes.csv", *AXES]),
+    ],
+    "plan": [
+        ("empirical.scaling_laws.axes.fit:fit_axes", ["plan", "shapes.csv", "--compute", 1e20]),
+        (
+            "empirical.scaling_laws.axes.shape:plan_shape",
+            ["plan", "shapes.csv", "--compute", 1e20],
         ),
     ],
     "bounds": [("theory.bounds.packing_bounds:bounds", ["bounds", "--n", 9, "--m", 4])],
@@ -94,7 +104,11 @@ OTHERS = {
     "tensor": {"analyze"},
     "transpose": {"analyze"},
     "steps": {"pack"},
-    "samples": {"fit"},
+    "samples": {"fit", "plan"},
+    "axes": {"plan"},
+    "tokens": {"plan"},
+    "cluster": {"plan"},
+    "huber": {"plan"},
     "p": {"ground-state"},
     "starts": {"ground-state"},
 }
@@ -117,6 +131,7 @@ def place(tmp_path, monkeypatch, saved):
         "\n".join(["N,D,loss", *(f"{a},{b},{c}" for a, b, c in law)])
     )
     (tmp_path / "counts.csv").write_text("\n".join(str(1000 // k) for k in range(1, 200)))
+    (tmp_path / "shapes.csv").write_bytes(EXAMPLES["shapes.csv"].make())
     return tmp_path
 
 
@@ -223,10 +238,19 @@ LISTS = {
     ("fit", "alpha_test"): (7, ["fit", "curve.csv"], "value"),
     ("fit", "forecast"): (8, ["fit", "curve.csv"], "m"),
     ("fit", "reach"): ("width_for", ["fit", "curve.csv"], "loss"),
+    ("plan", "compute"): (1, ["plan", "shapes.csv"], "compute"),
+    ("plan", "parameters"): (1, ["plan", "shapes.csv", "--tokens", 1e9], "parameters"),
     ("pack", "m"): (1, ["pack", "--n", 9, "--objective", "relu"], "m"),
     ("zipf", "m"): (1, ["zipf", "counts.csv"], "m"),
 }
-WORDS = {("predict", "theory"), ("compare", "theory"), ("fit", "leave_out")}
+WORDS = {
+    ("predict", "theory"),
+    ("compare", "theory"),
+    ("fit", "leave_out"),
+    ("fit", "axes"),
+    ("fit", "interact"),
+    ("plan", "axes"),
+}
 
 
 def test_every_list_is_known():
@@ -247,7 +271,7 @@ def test_lists_take_ranges(monkeypatch, place, call, command, option):
     _, found = passed(monkeypatch, function, call, [*arguments, name, "1:3:3,4"])
     value = found[parameter]
     value = value[option] if parameter == "grid" else value
-    each = option in ("alpha_test", "reach")
+    each = option in ("alpha_test", "reach", "compute", "parameters")
     assert (value == 1) if each else (list(value) == [1, 2, 3, 4])
     code, _, err = call(*arguments, name, "1:x:3")
     assert code == 2 and f"{name} '1:x:3' is no range" in err and err.count("\n") == 1
