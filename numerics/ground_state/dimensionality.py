@@ -25,6 +25,8 @@ POLYTOPES = {
 }
 # Norm, relative to the largest, below which a row is that of a feature left out.
 _ZERO = 1e-6
+# Largest relative difference of shares in an arrangement that is named.
+_EVEN = 0.2
 
 
 def feature_dimensionalities(W: ArrayLike) -> Array:
@@ -91,6 +93,8 @@ def overlap_groups(W: ArrayLike, threshold: float = 0.05, norm: float = 0.1) -> 
 def name_group(W: ArrayLike) -> str:
     """Return the name of the arrangement of these rows, or their number and their dimensions.
 
+    Named are arrangements in which each feature has the same share of a dimension, to a fifth.
+
     Examples
     --------
     >>> name_group([[1, 0], [-1, 0]]), name_group(np.eye(3, 4) + 0.5)
@@ -98,4 +102,7 @@ def name_group(W: ArrayLike) -> str:
     """
     rows = np.asarray(W, dtype=np.float64)
     shape = len(rows), int(np.linalg.matrix_rank(rows, tol=0.05 * np.linalg.norm(rows, 2)))
-    return POLYTOPES.get(shape, f"{shape[0]} features in {shape[1]} dimensions")
+    even = shape[1] / shape[0]
+    if np.abs(feature_dimensionalities(rows) / even - 1).max() < _EVEN and shape in POLYTOPES:
+        return POLYTOPES[shape]
+    return f"{shape[0]} features in {shape[1]} dimension{'s' * (shape[1] > 1)}"

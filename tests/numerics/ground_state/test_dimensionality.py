@@ -77,6 +77,12 @@ def test_groups():
     assert overlap_groups(np.zeros((3, 2))).tolist() == [-1, -1, -1]
 
 
+def test_uneven_shares_have_no_name():
+    assert name_group([[1, 0], [0.2, 1], [-0.2, 1]]) == "3 features in 2 dimensions"
+    assert name_group([[1, 0], [-0.9, 0]]) == "digon"
+    assert name_group([[1, 0], [-0.5, 0]]) == "2 features in 1 dimension"
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="give a matrix"):
         feature_dimensionalities([1.0, 2.0])
