@@ -1,13 +1,13 @@
 """The exact loss and its gradient as one function of W and b, for descents: ``LossFunction``.
 
 ``population_loss`` certifies one loss; a descent calls thousands. Independent features go through
-the same kernels here, once and at a fixed tolerance, without threads, parts and report: some
-0.3 ms for n = 5. Everything else (one active feature at a time, dependent features) is asked of
-``population_loss``.
+the same kernels here, once and at a fixed tolerance, without parts and report. Everything else (one
+active feature at a time, dependent features) is asked of ``population_loss``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from numerics.loss.laplace_kernels import expected_rows, expected_slopes
 from numerics.loss.laplace_plan import THETA, plan_rows
 from numerics.loss.law_table import law_table
 from numerics.loss.one_active_kernels import few_active_rows
+from numerics.row_threads import over_rows
 from numerics.toy_model import ToyModel
 from theory.checks import Sampling
 from theory.features import Features
@@ -31,6 +32,10 @@ Plan = tuple[NDArray[np.bool_], Array]
 # Overlaps of two features below this are taken as 0. To first order they act as a shift of the
 # bias, by which the loss has no slope at a minimum.
 _NOTHING = 1e-7
+# Number of features from which rows are computed in threads.
+_THREADED = 40
+# Compiled: means and their slopes.
+_KERNELS: tuple[Any, Any] = expected_rows, expected_slopes
 # Norm of W and size of b, in the units of a represented feature, beyond which no minimum lies.
 _FAR = 1e3
 # Tightest relative tolerance that is asked of ``population_loss``.
@@ -58,7 +63,7 @@ class LossFunction:
     >>> value, gradient = f(f.pack(np.eye(6, 2), np.zeros(6)), 1e-8)
     >>> model = ToyModel(np.eye(6, 2), np.zeros(6))
     >>> abs(value * f.scale - population_loss(model, words).loss) < 1e-6
-    np.True_
+    True
     """
 
     features: Features
@@ -157,10 +162,13 @@ class LossFunction:
     def _plan_rows(
         self, rows: tuple[Array, ...], turned: NDArray[np.bool_], b: Array, tolerance: float
     ) -> Plan:
-        planned: Any = plan_rows(
-            *rows, self._share, b, turned, tolerance / self.n, self._law, THETA
-        )
-        return turned, planned
+        kernel: Any = plan_rows
+        by_row, rest = (*rows, self._share, b, turned), (tolerance / self.n, self._law, THETA)
+        return turned, self._follow(lambda some: kernel(*(x[some] for x in by_row), *rest))
+
+    def _follow(self, task: Callable[[slice], Any]) -> Any:
+        """Return what a task gives for all rows, in threads where there are enough of them."""
+        return task(slice(0, self.n)) if self.n < _THREADED else over_rows(self.n, task)
 
     def _independent(
         self, W: Array, b: Array, tolerance: float, plan: Plan | None
@@ -170,8 +178,17 @@ class LossFunction:
         rows, turned, closed, slopes = self._rows(W, b)
         if plan is None or not np.array_equal(plan[0], turned):
             plan = self._plan_rows(rows, turned, b, tolerance)
-        means: Any = expected_rows(*rows, b, turned, law, plan[1])
-        by_gram, by_own, by_b = expected_slopes(*rows, p, b, turned, law, plan[1])
+        plans, mean_rows, slope_rows = plan[1], *_KERNELS
+        means = self._follow(
+            lambda some: mean_rows(
+                *(x[some] for x in rows), b[some], turned[some], law, plans[some]
+            )
+        )
+        by_gram, by_own, by_b = self._follow(
+            lambda some: slope_rows(
+                *(x[some] for x in rows), p[some], b[some], turned[some], law, plans[some]
+            )
+        )
         loss = float(np.sum(share * (closed[:, :2] + closed[:, 2:4] + means[:, :2])))
         slopes += by_gram
         by_b = by_b + closed[:, 6]

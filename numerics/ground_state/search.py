@@ -59,7 +59,7 @@ def ground_state(
     m : int, optional
         Width, 1 <= m <= n; that of ``start`` if left out.
     starts : int, optional
-        Number of descents; by default 40 up to n = 10, 20 up to n = 30, 8 beyond. With ``start``
+        Number of descents; by default 40 up to n = 10, 20 up to n = 30, 6 beyond. With ``start``
         and without ``starts`` that model is finished and nothing else is tried.
     seed : int or Generator
         Seed, or source of randomness, of the random starts: the same seed gives the same state.
@@ -139,7 +139,7 @@ def _count_starts(starts: int | None, start: ToyModel | None, n: int) -> int:
         return check_integer("starts", starts, 1 if start is None else 0)
     if start is not None:
         return 0
-    return 40 if n <= 10 else 20 if n <= 30 else 8
+    return 40 if n <= 10 else 20 if n <= 30 else 6
 
 
 def _continue_lowest(f: LossFunction, ends: list[tuple[float, Array]]) -> list[tuple[float, Array]]:

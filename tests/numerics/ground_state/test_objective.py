@@ -1,5 +1,6 @@
 """The loss function of descents against population_loss, Monte Carlo and finite differences."""
 
+import numba
 import numpy as np
 import pytest
 
@@ -83,6 +84,18 @@ def test_tiny_overlaps_act_as_a_shift_of_the_bias():
     report = population_loss(f.model(f.pack(W, b)), f.features, rtol=1e-9, gradient=True)
     assert value * f.scale == pytest.approx(report.loss, rel=1e-8)
     assert np.abs(f.unpack(slope * f.scale)[0] - report.gradient_W).max() < 1e-6
+
+
+def test_threads_give_the_same_numbers(monkeypatch):
+    f = LossFunction(Features(Frequencies.power_law(41, alpha=1.0)), 3)
+    x = somewhere(f, size=0.4)
+    report = population_loss(f.model(x), f.features, rtol=1e-7)
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 1)
+    alone, slope = f(x, 1e-5)
+    assert alone * f.scale == pytest.approx(report.loss, abs=1.1e-5 * f.scale)
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 2)
+    together, other = f(x, 1e-5)
+    assert together == alone and np.array_equal(slope, other)
 
 
 def test_one_hot():
