@@ -4,6 +4,10 @@ from numerics.reading.detectors import DetectionRates as DetectionRates
 from numerics.reading.detectors import detection_rates as detection_rates
 from numerics.reading.error_rates import ErrorRates as ErrorRates
 from numerics.reading.error_rates import error_rates as error_rates
+from numerics.reading.graph_search import GraphSearch as GraphSearch
+from numerics.reading.graph_search import breadth_first as breadth_first
+from numerics.reading.graph_search import search_graph as search_graph
+from numerics.reading.graph_search import search_strengths as search_strengths
 from numerics.reading.posterior import SupportPosterior as SupportPosterior
 from numerics.reading.readouts import ReadoutComparison as ReadoutComparison
 from numerics.reading.readouts import compare_readouts as compare_readouts

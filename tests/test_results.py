@@ -111,6 +111,7 @@ MADE = {
     "Frequencies": lambda: ss.Frequencies.from_probabilities(np.linspace(0.4, 0.01, 50)),
     "GroundState": lambda: ss.ground_state(ss.Frequencies.linear(9), 2, starts=1),
     "FrontierMass": lambda: ss.reading.frontier_mass(100, 4, 32, 10.0),
+    "GraphSearch": lambda: ss.reading.search_graph([[0, 1]], np.eye(9), 0, 1),
     "Influence": lambda: fit().influence(),
     "Interval": lambda: fit().interval(),
     "LawComparison": lambda: fit().compare(),

@@ -25,6 +25,7 @@ FOREIGN = {
         "xarray",
         "tokenizers",
         "huggingface_hub",
+        "sklearn",
     },
     "superscale": {"typer", "rich", "matplotlib", "dask"},
 }

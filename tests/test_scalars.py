@@ -83,6 +83,7 @@ def test_every_function_of_a_width_is_tried():
     one_width |= {"recall", "recall_combinations", "max_active"}
     one_size |= {"required_width", "asymptotic_width", "most_active"}
     one_size |= {"frontier_mass", "search_success", "search_width"}
+    one_size |= {"breadth_first", "search_strengths"}
     tables = {
         *("bracket_loss", "compare", "fit_chinchilla", "fit_exponent", "fit_power_law", "sweep"),
         *("predict_width_exponents", "random_overlaps", "width_exponent"),

@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from theory.checks import check_integer, check_real
+from theory.checks import check_finite, check_integer, check_real
 from theory.reading.score_law import Codes, ScoreLaw
 from theory.results import result
 
 _LENGTHS = 16  # Gauss-Legendre nodes of the length: the mass is smooth in it
 _POINTS = 512
+_WIDEST = 10**9
 _STEP = 0.1  # of ln s
 _NORMAL = np.arange(-9.0, 9.05, 0.1)
 
@@ -83,7 +84,7 @@ def frontier_mass(
     --------
     >>> found = frontier_mass(1000, 6, 64, beta=20)
     >>> round(found.mass, 2), round(found.orthonormal, 3), round(found.annealed, 2)
-    (0.71, 0.955, 0.48)
+    (0.78, 0.955, 0.48)
     """
     n = check_integer("n", n, 2)
     active, m = check_integer("active", active, 1, n - 1), check_integer("m", m, 2)
@@ -129,50 +130,80 @@ def _draw_deviations(active: int) -> NDArray[np.float64]:
 
 
 def search_success(
-    sizes: Sequence[int], n: int, m: int, *, threshold: float = 0.5, codes: Codes = "random"
+    strengths: Sequence[int | ArrayLike],
+    n: int,
+    m: int,
+    *,
+    threshold: float = 0.5,
+    codes: Codes = "random",
 ) -> float:
-    """Return the probability that every thought of a search is read exactly.
+    """Return the probability that every sum of a search is read exactly.
 
-    A thought that holds F of n nodes is read correctly if all of them, and no other, score above
-    the threshold times F^(-1/2) (``recall``). The steps are taken as independent; they share codes,
-    but the largest set fails first.
+    A search (``search_graph``) reads the nodes of a sum of codes at the start and after each step:
+    correctly if all that are in it, and no others, score above the threshold (``recall``). The
+    steps are taken as independent; they share codes, but the largest sum fails first.
 
     Parameters
     ----------
-    sizes : sequence of int
-        Nodes in the thought before each step and at the end, as breadth-first search has them.
+    strengths : sequence
+        For the start and each step how often each code is in the sum
+        (``numerics.reading.graph_search.search_strengths``), or just the number of nodes.
     n, m : int
         Nodes and width.
     threshold : float
-        Of the scores u_j·Σ u.
+        Of the scores.
     codes : {"random", "unit", "bipolar"}
         As in ``recall``.
 
     Returns
     -------
     float
-        The product over the sizes.
+        The product over the sums.
 
     Examples
     --------
     >>> round(search_success([1, 3, 7], n=50, m=200), 3)
-    0.971
+    0.819
     """
     n, m = check_integer("n", n, 2), check_integer("m", m, 2)
-    counts = [check_integer("sizes", size, 1, n) for size in sizes]
+    threshold = check_real("threshold", threshold)
     success = 1.0
-    for size in counts:
-        law = ScoreLaw(m, n - size, (1.0,), (size,), 0.0, codes)
-        success *= law.separated_at(check_real("threshold", threshold))
+    for one in strengths:
+        if np.ndim(one) == 0:
+            counted = {1.0: check_integer("strengths", one, 1, n)}
+        else:
+            values, times = np.unique(
+                check_finite("strengths", np.asarray(one)), return_counts=True
+            )
+            counted = dict(zip(values.tolist(), times.tolist(), strict=True))
+        size = sum(counted.values())
+        if min(counted) <= 0 or size > n:
+            raise ValueError(f"strengths of {size} nodes: give at most n = {n} positive numbers")
+        success *= _separated(n - size, m, tuple(counted.items()), threshold, codes)
     return success
 
 
-def search_width(sizes: Sequence[int], n: int, error: float = 0.01, **options: object) -> int:
-    """Return the least width at which a search of these sizes fails with at most this probability.
+@lru_cache(maxsize=4096)
+def _separated(
+    others: int, m: int, counted: tuple[tuple[float, int], ...], threshold: float, codes: Codes
+) -> float:
+    values, times = zip(*counted, strict=True)
+    return ScoreLaw(m, others, values, times, 0.0, codes).separated_at(threshold)
+
+
+def search_width(
+    strengths: Sequence[int | ArrayLike],
+    n: int,
+    error: float = 0.01,
+    *,
+    threshold: float = 0.5,
+    codes: Codes = "random",
+) -> int:
+    """Return the least width at which a search fails with at most this probability.
 
     Parameters
     ----------
-    sizes, n, options
+    strengths, n, threshold, codes
         As in ``search_success``.
     error : float
         Allowed probability of failure, in (0, 1).
@@ -180,16 +211,18 @@ def search_width(sizes: Sequence[int], n: int, error: float = 0.01, **options: o
     Examples
     --------
     >>> search_width([1, 3, 7], n=50)
-    233
+    357
     """
     error = check_real("error", error, 0, 1 - 1e-12, strict=True)
 
     def reached(m: int) -> bool:
-        return search_success(sizes, n, m, **options) >= 1 - error  # type: ignore[arg-type]
+        return search_success(strengths, n, m, threshold=threshold, codes=codes) >= 1 - error
 
     low, high = 1, 2
     while not reached(high):
         low, high = high, 2 * high
+        if high > _WIDEST:
+            raise ValueError(f"no width up to {_WIDEST:.0e} has an error of {error:g}")
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if reached(middle) else (middle, high)

@@ -210,7 +210,9 @@ class ScoreLaw:
 
     def separated_at(self, threshold: float) -> float:
         """Return P(every member scores above the threshold, and no other)."""
-        R, weights = self.lengths_above(self._least_length(threshold))
+        # With several members the integrand is no step.
+        count = _FINE if self.active <= 2 else _LENGTHS
+        R, weights = self.lengths_above(self._least_length(threshold), count)
         w = threshold * self.m / (self.size * R)
         above = 1.0 if self._one_score else self._members_above(w, R)
         return float(np.clip(weights @ (self.none_above(w) * above), 0.0, 1.0))
