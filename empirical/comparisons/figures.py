@@ -90,14 +90,11 @@ class Reproduction:
     def plot(self, ax: Any = None) -> Any:
         """Draw the panels: published points open, ours filled; return the axes.
 
-        With ``ax`` (one Axes), only the first panel is drawn.
+        ``ax`` is one Axes for each panel; on a single one only the first panel is drawn.
         """
-        if ax is not None:
-            _draw(self.panels[0], self.table, open_axes(ax))
-            return ax
-        axes = open_row(len(self.panels))
-        for panel, place in zip(self.panels, axes, strict=True):
-            _draw(panel, self.table, place)
+        axes = open_row(len(self.panels)) if ax is None else ax
+        for panel, place in zip(self.panels, np.atleast_1d(axes), strict=False):
+            _draw(panel, self.table, open_axes(place))
         return axes
 
     def __repr__(self) -> str:

@@ -86,9 +86,10 @@ def draw(result: Any) -> Figure:
 
     from theory.figures.style import SIZE
 
-    figure = Figure(figsize=SIZE, layout="constrained")
+    panels = len(getattr(result, "panels", ())) or 1
+    figure = Figure(figsize=(SIZE[0] * panels**0.85, SIZE[1]), layout="constrained")
     FigureCanvasAgg(figure)
-    result.plot(figure.add_subplot())
+    result.plot(figure.add_subplot() if panels == 1 else figure.subplots(1, panels))
     return figure
 
 
