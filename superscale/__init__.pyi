@@ -13,6 +13,8 @@ from empirical.training.settings import TrainingSettings as TrainingSettings
 from empirical.training.train import DivergenceError as DivergenceError
 from empirical.training.train import train as train
 from empirical.training.train_many import train_many as train_many
+from numerics.dependent.mean_field import FirstOrderLoss as FirstOrderLoss
+from numerics.dependent.mean_field import first_order_loss as first_order_loss
 from numerics.ground_state.search import ground_state as ground_state
 from numerics.ground_state.state import GroundState as GroundState
 from numerics.loss.exact import population_loss as population_loss
@@ -23,6 +25,8 @@ from numerics.overlaps.result import Overlaps as Overlaps
 from numerics.overlaps.spectrum import Spectrum as Spectrum
 from numerics.overlaps.spectrum import spectrum as spectrum
 from numerics.overlaps.statistics import overlaps as overlaps
+from numerics.state_dicts import from_state_dict as from_state_dict
+from numerics.state_dicts import to_state_dict as to_state_dict
 from numerics.tensors.row_matrix import open_matrix as open_matrix
 from numerics.toy_model import ToyModel as ToyModel
 from superscale import counts as counts

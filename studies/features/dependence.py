@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from numerics.dependent.mean_field import first_order_loss
 from trained import lowest_loss
 
 import superscale as ss
+from numerics.dependent.mean_field import first_order_loss
 
 # "sets" and their number, or "topics" and the spread of ln p over them; n, alpha, density, m.
 CELLS = [

@@ -40,6 +40,7 @@ def compare(
     top: opt.Top = None,
     activation: opt.ActivationLaw = None,
     importance: opt.Importance = None,
+    dependence: opt.Dependence = None,
     column: opt.Column = None,
     separator: opt.Separator = None,
     decimal: opt.Decimal = None,
@@ -87,7 +88,8 @@ def compare(
         needless = opt.given(
             law=law, n=n, alpha=alpha, scale=scale, density=density, counts=counts, top=top,
             column=column, separator=separator, decimal=decimal, thousands=thousands, m=m,
-            activation=activation, importance=importance, theory=theory, seed=seed,
+            activation=activation, importance=importance, dependence=dependence, theory=theory,
+            seed=seed,
             seeds=seeds, weight_decay=weight_decay,
             recipe=recipe, batch=batch, steps=steps, learning_rate=learning_rate,
             bias_learning_rate=bias_learning_rate, bias_start=bias_start, device=device,
@@ -102,7 +104,7 @@ def compare(
     frequencies, source = opt.build_frequencies(
         law, n, alpha, scale, density, counts, top, column, form
     )
-    features = opt.build_features(frequencies, activation, importance)
+    features = opt.build_features(frequencies, activation, importance, dependence)
     widths = opt.read_widths(m, frequencies.n)
     if not outputs and not json and not csv:
         outputs = [DEFAULT_FIGURE]

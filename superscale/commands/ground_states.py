@@ -33,6 +33,7 @@ def ground_state(
     density: opt.Density = None,
     activation: opt.ActivationLaw = None,
     importance: opt.Importance = None,
+    dependence: opt.Dependence = None,
     sampling: opt.Sampling = "bernoulli",
     starts: Annotated[int | None, typer.Option(help="Number of descents (default: by n).")] = None,
     seed: opt.Seed = 0,
@@ -62,14 +63,16 @@ def ground_state(
     if start is not None:
         clash = opt.given(
             n=n, p=p, law=law, alpha=alpha, scale=scale, density=density,
-            activation=activation, importance=importance,
+            activation=activation, importance=importance, dependence=dependence,
         )  # fmt: skip
         if clash:
             raise ValueError(f"--start has its own features: leave --{next(iter(clash))} out")
         run = TrainingRun.load(start)
         features = run.features
     else:
-        features = _build_features(n, p, law, alpha, scale, density, activation, importance)
+        features = _build_features(
+            n, p, law, alpha, scale, density, activation, importance, dependence
+        )
         if m is None:
             raise ValueError("--m is missing: give a width, as --m 2")
     with report(True, "descents to local minima") as advance:
@@ -136,6 +139,7 @@ def _build_features(
     density: float | None,
     activation: str | None,
     importance: str | None,
+    dependence: Path | None,
 ) -> Features:
     from theory.checks import check_integer, check_real
     from theory.frequencies import Frequencies
@@ -152,4 +156,4 @@ def _build_features(
         frequencies, _ = opt.build_frequencies(
             law, size, alpha, scale, density, None, None, None, {}
         )
-    return opt.build_features(frequencies, activation, importance)
+    return opt.build_features(frequencies, activation, importance, dependence)

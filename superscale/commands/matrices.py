@@ -231,6 +231,7 @@ def loss(
     thousands: opt.Thousands = None,
     activation: opt.ActivationLaw = None,
     importance: opt.Importance = None,
+    dependence: opt.Dependence = None,
     sampling: opt.Sampling = "bernoulli",
     rtol: Annotated[float, typer.Option(help="Wanted bound on the relative error.")] = 1e-6,
     json: opt.Json = False,
@@ -239,13 +240,15 @@ def loss(
 ) -> None:
     """Compute the expected loss of a saved model exactly, and what it is made of.
 
-    Frequencies, law of v and importances are those that it was trained on unless others are given.
+    Frequencies, law of v, importances and dependence are those that it was trained on unless others
+    are given; features of other frequencies are independent unless --dependence is given.
 
     Example: superscale loss run.safetensors --alpha 1.0
     """
     from empirical.training.run import TrainingRun
     from numerics.loss.exact import population_loss
     from numerics.loss.report import PART_LABELS
+    from theory.dependence.described import read_dependence
     from theory.features import Features
 
     outputs = output or []
@@ -264,6 +267,9 @@ def loss(
         # Other frequencies are not the marginals of what the run was shown.
         dependence=shown.dependence if frequencies is shown.frequencies else None,
     )
+    if dependence is not None:
+        forest = read_dependence(dependence, frequencies.p_as_given)
+        features = Features(frequencies, law_of_v, features.importance, forest)
     report = population_loss(loaded.model, features, sampling, rtol=rtol)  # type: ignore[arg-type]
     record = {
         "loss": report.loss,

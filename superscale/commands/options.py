@@ -77,6 +77,14 @@ Importance = Annotated[
         "a number for each, in the order of the features (default 1 each)."
     ),
 ]
+Dependence = Annotated[
+    Path | None,
+    typer.Option(
+        help='JSON file that says which features are on together: {"exclusive": [[0, 1], [2, 3]]}, '
+        '{"parents": [null, 0, 0]}, {"weights": […], "tilt": [[…], …]} for topics, or {"groups": '
+        '[[0, 1], …], "causes": 0.3}; features counted from 0.'
+    ),
+]
 Sampling = Annotated[
     str,
     typer.Option(help="bernoulli (features are active independently) or one_hot (one at a time)."),
@@ -249,13 +257,21 @@ def read_importance(text: str | None, frequencies: Frequencies) -> Any:
 
 
 def build_features(
-    frequencies: Frequencies, activation: str | None, importance: str | None
+    frequencies: Frequencies,
+    activation: str | None,
+    importance: str | None,
+    dependence: Path | None = None,
 ) -> Features:
-    """Return the features that the frequencies, ``--activation`` and ``--importance`` make."""
+    """Return features by ``--activation``, ``--importance`` and ``--dependence``."""
     from theory.features import Features
 
-    law = read_activation(activation)
-    return Features(frequencies, law, read_importance(importance, frequencies))
+    law, weights = read_activation(activation), read_importance(importance, frequencies)
+    forest = None
+    if dependence is not None:
+        from theory.dependence.described import read_dependence
+
+        forest = read_dependence(dependence, frequencies.p_as_given)
+    return Features(frequencies, law, weights, forest)
 
 
 def _list_or_file(name: str, text: str) -> list[float]:

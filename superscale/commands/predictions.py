@@ -37,6 +37,7 @@ def predict(
     top: opt.Top = None,
     activation: opt.ActivationLaw = None,
     importance: opt.Importance = None,
+    dependence: opt.Dependence = None,
     column: opt.Column = None,
     separator: opt.Separator = None,
     decimal: opt.Decimal = None,
@@ -78,7 +79,7 @@ def predict(
     frequencies, source = opt.build_frequencies(
         law, n, alpha, scale, density, counts, top, column, form
     )
-    features = opt.build_features(frequencies, activation, importance)
+    features = opt.build_features(frequencies, activation, importance, dependence)
     if theories:  # the older name of "superscale theories"
         from theory.registry import theories as list_theories
 

@@ -42,6 +42,7 @@ def train(
     top: opt.Top = None,
     activation: opt.ActivationLaw = None,
     importance: opt.Importance = None,
+    dependence: opt.Dependence = None,
     column: opt.Column = None,
     separator: opt.Separator = None,
     decimal: opt.Decimal = None,
@@ -73,7 +74,7 @@ def train(
         check_outputs([output], (".safetensors",))
     form = opt.read_form(separator, decimal, thousands)
     frequencies, _ = opt.build_frequencies(law, n, alpha, scale, density, counts, top, column, form)
-    features = opt.build_features(frequencies, activation, importance)
+    features = opt.build_features(frequencies, activation, importance, dependence)
     options = opt.given(
         recipe=recipe,
         weight_decay=weight_decay,
