@@ -18,6 +18,7 @@ from numerics.ground_state.dimensionality import (
 from numerics.toy_model import ToyModel
 from theory.checks import Sampling, read_only
 from theory.features import Features
+from theory.figures.style import add_color_bar, finish, open_axes
 from theory.results import result
 
 Array = NDArray[np.float64]
@@ -127,14 +128,13 @@ class GroundState:
 
     def plot_gram(self, ax: Any = None) -> Any:
         """Draw W Wᵀ in colors from -1 to 1; return the axes."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
-        image = ax.imshow(self.gram, cmap="RdBu_r", vmin=-1, vmax=1)
-        ax.figure.colorbar(image, ax=ax, label=r"$W_i \cdot W_j$")
-        ax.set(xlabel="feature j", ylabel="feature i", title=self._title)
-        return ax
+        ax = open_axes(ax)
+        ax.grid(visible=False)
+        ends = 0.5, self.model.n + 0.5
+        image = ax.imshow(self.gram, cmap="RdBu_r", vmin=-1, vmax=1, extent=(*ends, *ends[::-1]))
+        ax.locator_params(integer=True)
+        add_color_bar(ax, image, r"$W_i \cdot W_j$")
+        return finish(ax, "feature j", "feature i", title=self._title)
 
     @property
     def _title(self) -> str:
@@ -147,20 +147,16 @@ class GroundState:
         return np.asarray(plt.get_cmap("viridis")(0.85 * (1 - weights / weights.max())))
 
     def _plot_plane(self, ax: Any) -> Any:
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
+        ax = open_axes(ax, (5.0, 5.0))
         for i, (row, color) in enumerate(zip(self.W, self._colors(), strict=True)):
             ax.plot([0, row[0]], [0, row[1]], "-", color=color)
             ax.plot(*row, "o", color=color)
             if self.model.norms[i] > 0.1:
                 ax.annotate(str(i + 1), 1.12 * row, ha="center", va="center", fontsize="small")
         size = 1.3 * max(1.0, float(self.model.norms.max()))
-        ax.set(xlim=(-size, size), ylim=(-size, size), title=self._title)
-        ax.set(xlabel="hidden dimension 1", ylabel="hidden dimension 2")
+        ax.set(xlim=(-size, size), ylim=(-size, size))
         ax.set_aspect("equal")
-        return ax
+        return finish(ax, "hidden dimension 1", "hidden dimension 2", title=self._title)
 
     def _plot_space(self, ax: Any) -> Any:
         if ax is None or not hasattr(ax, "get_zlim"):
@@ -177,7 +173,7 @@ class GroundState:
             ax.plot(*row[:, None], "o", color=color)
             if self.model.norms[i] > 0.1:
                 ax.text(*(1.15 * row), str(i + 1), fontsize="small")
-        ax.set(title=self._title)
+        ax.set_title(self._title, fontsize="medium")
         ax.set_box_aspect((1, 1, 1))
         return ax
 
