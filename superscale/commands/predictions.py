@@ -181,6 +181,7 @@ def theories(
     thousands: opt.Thousands = None,
     activation: opt.ActivationLaw = None,
     importance: opt.Importance = None,
+    dependence: opt.Dependence = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
     output: opt.Output = None,
@@ -199,7 +200,7 @@ def theories(
     frequencies, source = opt.build_frequencies(
         law, n, alpha, scale, density, counts, top, column, form
     )
-    table = list_theories(opt.build_features(frequencies, activation, importance))
+    table = list_theories(opt.build_features(frequencies, activation, importance, dependence))
     record = {"rows": table.to_dict("records"), "settings": {"frequencies": source}}
     shown = SimpleNamespace(to_dataframe=lambda: table)
     write_outputs(outputs, shown, record)
