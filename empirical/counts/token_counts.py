@@ -95,7 +95,7 @@ class TokenCounts:
 
     @classmethod
     def load(cls, path: str | Path) -> TokenCounts:
-        """Read what ``save`` wrote.
+        """Read what ``save`` wrote, from a file or a pipe.
 
         Raises
         ------
@@ -103,9 +103,11 @@ class TokenCounts:
             If the file is missing, or is no such table (names the line).
         """
         path = Path(path)
-        if not path.is_file():
-            raise ValueError(f"{path} is not a file: give a CSV file that TokenCounts.save wrote")
+        if not path.exists() or path.is_dir():
+            kind = "is a directory" if path.is_dir() else "does not exist"
+            raise ValueError(f"{path} {kind}: give a CSV file that TokenCounts.save wrote")
         try:
+            # A file or a pipe, which can be read once only.
             with path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.reader(file))
         except (UnicodeDecodeError, csv.Error) as error:

@@ -132,7 +132,7 @@ def _check_enough(
     columns = columns - means[points.index]
     if np.linalg.matrix_rank(columns / (np.abs(columns).max() or 1.0), 1e-9) < columns.shape[1]:
         wanted = "three different widths" if floor else "two different widths"
-        hint = ", or fit with floor=False" if floor else ""
+        hint = ", or fit with floor=False (--no-floor)" if floor else ""
         raise ValueError(f"a fit {what} needs at least {wanted} in a group: give more widths{hint}")
 
 

@@ -10,9 +10,12 @@ To add a command, write its function in the file of its group and name it in ``C
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -149,15 +152,54 @@ def _run(arguments: list[str]) -> int:
         named = f"{error.filename}: " if error.filename else ""
         return _fail(named + (error.strerror or str(error)), 2)
     except ValueError as error:
-        return _fail(str(error), 2)
+        return _fail(_name_option(str(error), arguments), 2)
     except ArithmeticError as error:
-        return _fail(str(error), 1)
+        return _fail(_name_option(str(error), arguments), 1)
     except Exception as error:
         # The parser's own errors (an unknown option, a number that is none) know how to say it.
         say = getattr(error, "format_message", None)
         if say is None:
             raise
-        return _fail(say() or "give a command: superscale --help lists them", 2)
+        text = say() or "give a command: superscale --help lists them"
+        return _fail(_reword(text, arguments), 2)
+
+
+def _name_option(message: str, arguments: list[str]) -> str:
+    """Name an argument of Python, with which a message starts, as the command line does.
+
+    Examples
+    --------
+    >>> _name_option("weight_decay = nan is not allowed", ["train", "--m", "4"])
+    '--weight-decay = nan is not allowed'
+    >>> _name_option("m = 9 is not allowed", ["zipf"]), _name_option("b = 1 is low", ["zipf"])
+    ('--m = 9 is not allowed', 'b = 1 is low')
+    """
+    found = re.match(r"([a-zA-Z_]+)(?=\[\d+\] = | = | contains? )", message)
+    parameters: Mapping[str, Any] = {}
+    for command in COMMANDS:
+        if arguments and command.__name__.replace("_", "-") == arguments[0]:
+            parameters = inspect.signature(command).parameters
+    if found is None or found[1] not in parameters:
+        return message
+    return f"--{found[1].replace('_', '-')}{message[found.end() :]}"
+
+
+def _reword(message: str, arguments: list[str]) -> str:
+    """Say in our words that what was typed for an option is no number.
+
+    Examples
+    --------
+    >>> _reword("Invalid value for '--n': Input should be a valid integer, …", ["bounds", "--n=x"])
+    "--n 'x' is not a whole number"
+    """
+    found = re.match(r"Invalid value for '(-[^' ]+).*(number|integer|float|int)\b", message)
+    if found is None:
+        return message
+    option, kind = found[1], found[2]
+    typed = [word for before, word in pairwise(arguments) if before == option]
+    typed += [word.partition("=")[2] for word in arguments if word.startswith(f"{option}=")]
+    what = "a whole number" if kind in ("integer", "int") else "a number"
+    return f"{option} {typed[-1]!r} is not {what}" if typed else message
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -168,7 +168,7 @@ def build_frequencies(
     clash = given(top=top, column=column, **form)
     if clash:
         raise ValueError(f"--{next(iter(clash))} goes with --counts FILE")
-    law, size = law or "power_law", 1000 if n is None else n
+    law, size = "power_law" if law is None else law, 1000 if n is None else n
     law, scale = _split_scale(law, scale)
     if alpha is not None and law != "power_law":
         raise ValueError(f"--alpha goes with --law power_law, not with --law {law}")

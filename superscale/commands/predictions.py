@@ -86,21 +86,23 @@ def predict(
         _show_theories(list_theories(features), frequencies)
         return
     # What is explained is predicted, and nothing else: a solver takes seconds for each width.
-    told = explain or latex
-    named = opt.split_names([told] if told else theory)
+    told = latex if explain is None else explain
+    named = opt.split_names(theory if told is None else [told])
     widths = opt.read_widths(m, frequencies.n)
     # predict itself says what is wrong with another word for the sampling.
     prediction = predict_losses(
         features,
-        widths if m or not told else widths[:1],
+        widths if m or told is None else widths[:1],
         named,
         sampling=sampling,  # type: ignore[arg-type]
         progress=True,
     )
-    if told:
+    if told is not None:
         # A group of theories is told one after the other.
         for name in prediction.theories:
-            print(prediction.explain(name) if explain else _write_latex(prediction, name))
+            print(
+                prediction.explain(name) if explain is not None else _write_latex(prediction, name)
+            )
         return
     record = _record(prediction)
     record["settings"] = {"frequencies": source, "m": widths, "sampling": sampling}

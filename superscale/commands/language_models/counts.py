@@ -7,6 +7,7 @@ predicts.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -170,6 +171,14 @@ def _read(path: Path, column: str | None, form: Mapping[str, str]) -> Any:
     from empirical.counts.table import read_counts
     from empirical.counts.token_counts import TokenCounts
 
+    if path.is_fifo():  # it can be read once, and its first line says what it is
+        with tempfile.NamedTemporaryFile(suffix=".csv") as copy:
+            copy.write(path.read_bytes())
+            copy.flush()
+            try:
+                return _read(Path(copy.name), column, form)
+            except ValueError as error:
+                raise ValueError(str(error).replace(copy.name, str(path))) from None
     if column in (None, "count") and not form and path.is_file():
         with path.open("rb") as file:
             start = file.readline(200).decode("utf-8", "replace")

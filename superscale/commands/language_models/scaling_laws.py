@@ -138,9 +138,12 @@ def fit(
 
     from empirical.scaling_laws.loss_table import drop_points, read_losses, read_runs
     from empirical.scaling_laws.power_law import fit_power_law
+    from theory.checks import check_integer
 
     outputs = output or []
     check_outputs(outputs)
+    samples = None if samples is None else check_integer("samples", samples, 2)
+    seed = check_integer("seed", seed, 0)
     widths = opt.read_numbers("forecast", forecast) if forecast else []
     losses = opt.read_numbers("reach", reach) if reach else []
     if n is not None and not widths and not losses:
@@ -193,7 +196,7 @@ def fit(
     alone = opt.given(interact=interact, residuals=residuals, validate=validate)
     if alone:
         raise ValueError(f"--{next(iter(alone))} goes with --axes")
-    x = x or "m"
+    x = "m" if x is None else x
     samples = 999 if samples is None else samples
     columns = read_losses(table, x, y, group, label, cluster, stderr, weight, **form)
     columns, left_out = drop_points(columns, drop_highest, omitted)

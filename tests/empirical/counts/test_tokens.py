@@ -4,7 +4,9 @@ import csv
 import doctest
 import inspect
 import io
+import os
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -206,7 +208,7 @@ def test_bad_tables(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         TokenCounts.load(path)
-    with pytest.raises(ValueError, match="is not a file"):
+    with pytest.raises(ValueError, match="does not exist|is a directory"):
         TokenCounts.load(tmp_path)
 
 
@@ -277,3 +279,14 @@ def test_the_example_of_the_docstring():
     shown = io.StringIO()
     result = doctest.DocTestRunner().run(example, out=shown.write)
     assert result.attempted == 5 and result.failed == 0, shown.getvalue()
+
+
+def test_a_pipe_is_read(tmp_path):
+    counts = TokenCounts(np.array([3, 1]), ("the", "of"), np.array([[2, 1], [1, 0]]))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=[counts.to_csv(blocks=True)])
+    writer.start()
+    found = TokenCounts.load(pipe)
+    writer.join()
+    assert found.tokens == counts.tokens and np.array_equal(found.blocks, counts.blocks)

@@ -77,7 +77,7 @@ BAD = {
     ),
     "a rate no float32 holds": (
         ["train", "--m", 5, "--learning-rate", 1e39],
-        "learning_rate = 1e+39",
+        "--learning-rate = 1e+39",
     ),
     "a huge n": (["predict", "--n", 10**30], "n = 1000000000000000000000000000000"),
     "unknown recipe": (["compare", "--recipe", "x"], "recipe = 'x' is not allowed"),
@@ -89,7 +89,17 @@ BAD = {
     ),
     "wrong run ending": (["train", "--m", 5, "--output", "{}/x.png"], "ends in .safetensors"),
     "unknown option": (["predict", "--alhpa", 1], "--alhpa"),
-    "option no number": (["predict", "--alpha", "one"], "'--alpha'"),
+    "option no number": (
+        ["predict", "--alpha", "one"],
+        "superscale: --alpha 'one' is not a number\n",
+    ),
+    "option no integer": (["bounds", "--n=x", "--m", 3], "--n 'x' is not a whole number\n"),
+    "an option named as typed": (
+        ["train", "--m", 4, "--weight-decay", "nan"],
+        ": --weight-decay =",
+    ),
+    "empty law": (["predict", "--law", ""], "--law is not known"),
+    "empty explanation": (["predict", "--explain", ""], "theory ''"),
     "unknown command": (["predictt"], "predictt"),
     "missing option": (["train"], "--m"),
     "no matrix": (["overlaps", "{}/no.npy"], "does not exist"),
@@ -121,7 +131,7 @@ BAD = {
         "the frequencies n = 3: they must agree",
     ),
     "bad device": (["train", "--m", 5, "--device", "abacus"], "device 'abacus'"),
-    "bad bias start": (["train", "--m", 5, "--bias-start", "one"], "bias_start = 'one'"),
+    "bad bias start": (["train", "--m", 5, "--bias-start", "one"], "--bias-start = 'one'"),
 }
 
 

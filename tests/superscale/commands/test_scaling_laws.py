@@ -189,7 +189,7 @@ def test_what_does_not_go_with_chinchilla(call, runs, curve):
         ([runs, "--chinchilla", "--no-floor"], "--no-floor does not go with --chinchilla"),
         ([runs, "--chinchilla", "--forecast", 9], "--forecast does not go with --chinchilla"),
         ([runs, "--chinchilla", "--params", "x"], "no column 'x'"),
-        ([runs, "--chinchilla", "--drop-highest", 18], "drop_highest = 18"),
+        ([runs, "--chinchilla", "--drop-highest", 18], "--drop-highest = 18"),
         ([runs, "--chinchilla", "--drop-highest", 13], "5 points are too few"),
         ([runs, "--chinchilla", "--leave-out", "a"], "give a column of labels"),
         ([runs, "--chinchilla", "--label", "name", "--leave-out", "a"], "no point is named 'a'"),
