@@ -197,12 +197,14 @@ def command_pages() -> dict[str, str]:
         schema = SCHEMAS / f"{name}.json"
         if schema.exists():
             text += heading("JSON", "-")
+            whole = json.loads(schema.read_text(encoding="utf-8"))
             text += (
-                f"``superscale {name} … --json`` prints one object of this form "
-                f"(:download:`JSON schema <../../schemas/{name}.json>`):\n\n"
+                "One object; numbers that are not finite are null. "
+                f":download:`JSON schema <../../schemas/{name}.json>`\n\n"
             )
-            fields = list(schema_rows(json.loads(schema.read_text(encoding="utf-8"))))
-            text += table(["field", "kind", "meaning"], fields)
+            for form in whole.get("anyOf", [whole]):
+                text += f"``{form['title']}``\n\n"
+                text += table(["field", "kind", "meaning"], list(schema_rows(form)))
         pages[f"commands/{name}"] = text
         rows.append([f":doc:`superscale {name} <{name}>`", escape(command.get_short_help_str(200))])
     text = heading("Commands") + table(["command", ""], rows) + toctree(list(COMMANDS))
@@ -218,17 +220,16 @@ def command_pages() -> dict[str, str]:
 def schema_rows(schema: dict[str, Any], path: str = "") -> Any:
     """Yield a row for each field of a JSON schema, its parts below it."""
     if path:
-        kind = schema.get("type", "any value" if "$ref" not in schema else "object")
-        kind = " or ".join(kind) if isinstance(kind, list) else kind
+        kind = schema.get("type", "null")
+        kind = " or ".join([kind] if isinstance(kind, str) else kind)
         yield [f"``{path}``", kind, escape(schema.get("description", ""))]
     for name, inner in schema.get("properties", {}).items():
         yield from schema_rows(inner, f"{path}.{name}" if path else name)
-    if isinstance(schema.get("additionalProperties"), dict):
-        yield from schema_rows(schema["additionalProperties"], f"{path}.<name>")
-    if isinstance(schema.get("items"), dict) and (
-        "properties" in schema["items"] or "description" in schema["items"]
-    ):
-        yield from schema_rows(schema["items"], f"{path}[]")
+    for key, suffix in (("additionalProperties", ".NAME"), ("items", "[]")):
+        inner = schema.get(key)
+        if isinstance(inner, dict):
+            rows = list(schema_rows(inner, path + suffix))
+            yield from rows if len(rows) == 1 and key != "items" else rows[1:]
 
 
 def linked(text: str) -> str:
