@@ -40,7 +40,7 @@ def required_width(
         in weak superposition. Give this or ``loss``.
     theory : str, optional
         A theory that ``predict`` takes; by default "mean_field" (seconds for each width that is
-        tried, some eight of them), or "weak" where that does not apply.
+        tried, some eight of them), or "weak" where ``predict`` does not ask that by default.
     sampling : {"bernoulli", "one_hot"}
         As in ``predict``.
 
@@ -80,7 +80,10 @@ def required_width(
         one.name
         for best in _BEST
         for one in THEORIES
-        if one.name == best and one.applies(features) and sampling in one.samplings
+        if one.name == best
+        and one.applies(features)
+        and sampling in one.samplings
+        and (best == _BEST[-1] or one.not_by_default(features) is None)
     )
     if kept is not None:
         wanted = float(check_integer("kept", kept, 1, features.n))

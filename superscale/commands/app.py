@@ -44,6 +44,7 @@ from superscale.commands.terminal import drop_streams, finish_streams, prepare_s
 COMMANDS: tuple[Callable[..., Any], ...] = (
     predictions.predict,
     predictions.theories,
+    predictions.required_width,
     training.train,
     comparisons.compare,
     unembeddings.analyze,

@@ -13,10 +13,12 @@ from superscale.commands.output import (
     DATA,
     check_outputs,
     number,
+    print_data,
     say,
     show_for_machines,
     show_table,
     show_undefined,
+    to_json,
     write_outputs,
 )
 
@@ -227,3 +229,51 @@ def _show_theories(table: Any, frequencies: Frequencies) -> None:
     )
     places = dict.fromkeys(row["source"] for row in rows if row["source"])
     say(f"results: {', '.join(places)} in the repository")
+
+
+def required_width(
+    loss: Annotated[
+        float | None, typer.Option("--loss", help="Loss that is not to be exceeded.")
+    ] = None,
+    kept: Annotated[int | None, typer.Option(help="Number of features to be kept.")] = None,
+    law: opt.Law = None,
+    n: opt.N = None,
+    alpha: opt.Alpha = None,
+    scale: opt.Scale = None,
+    density: opt.Density = None,
+    counts: opt.Counts = None,
+    top: opt.Top = None,
+    activation: opt.ActivationLaw = None,
+    importance: opt.Importance = None,
+    dependence: opt.Dependence = None,
+    theory: Annotated[
+        str | None, typer.Option(help="Theory (default: mean_field, or weak where it is not.)")
+    ] = None,
+    sampling: opt.Sampling = "bernoulli",
+    json: opt.Json = False,
+) -> None:
+    """Find the least width at which a loss is predicted, or a number of features is kept.
+
+    Example: superscale required-width --loss 0.1 --alpha 1.5 --theory weak
+    """
+    from theory.required_width import required_width as find
+
+    frequencies, source = opt.build_frequencies(
+        law, n, alpha, scale, density, counts, top, None, {}
+    )
+    features = opt.build_features(frequencies, activation, importance, dependence)
+    if (loss is None) == (kept is None):
+        raise ValueError("give one of --loss and --kept")
+    m = find(
+        features,
+        loss=loss,
+        kept=kept,
+        theory=theory,
+        sampling=sampling,  # type: ignore[arg-type]  # it says what is wrong
+    )
+    settings = {"frequencies": source, "theory": theory, "sampling": sampling}
+    if json:
+        print_data(to_json({"m": m, "loss": loss, "kept": kept, "settings": settings}) + "\n")
+        return
+    wanted = f"loss {number(loss)}" if kept is None else f"{kept} features kept"
+    print(f"{frequencies}: {wanted} from width m = {m}")

@@ -54,3 +54,14 @@ def test_finish_a_run(call, tmp_path):
 def test_bad_input(call, options, message):
     code, _, err = call("ground-state", *options)
     assert code == 2 and message in err
+
+
+def test_required_width(call):
+    code, out, _ = call("required-width", "--loss", 0.1, "--alpha", 1.5, "--theory", "weak")
+    words = ss.Frequencies.power_law(1000, 1.5)
+    m = ss.required_width(words, loss=0.1, theory="weak")
+    assert code == 0 and f"m = {m}" in out
+    _, out, _ = call("required-width", "--kept", 40, "--theory", "weak", "--json")
+    assert json.loads(out)["m"] == 40
+    code, _, err = call("required-width", "--alpha", 1.5)
+    assert code == 2 and "one of --loss and --kept" in err
