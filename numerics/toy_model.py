@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.checks import read_only
+from theory.checks import check_numbers, read_only
 from theory.features import Features
 from theory.results import result
 
@@ -40,7 +40,7 @@ class ToyModel:
     b: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        W, b = (np.array(value, dtype=np.float64) for value in (self.W, self.b))
+        W, b = (check_numbers(name, getattr(self, name)).copy() for name in ("W", "b"))
         if W.ndim != 2 or 0 in W.shape:
             raise ValueError(f"W has shape {W.shape}: give a matrix of n rows and m columns")
         if b.shape != (W.shape[0],):

@@ -15,7 +15,8 @@ from functools import lru_cache
 import numpy as np
 import sympy as sp
 
-from theory.checks import check_real
+from theory.checks import check_integer, check_real, shown
+from theory.computing.argument_kinds import check_kinds
 
 # Ends of the support, and their inverses: fourth powers and their products stay floats.
 _LARGEST = 1e50
@@ -69,8 +70,11 @@ class Activation:
             )
         if 0 < self.low < self.high / _LARGEST:
             raise ValueError(f"low = {self.low:g} is not allowed: next to {self.high:g} give 0")
-        if isinstance(self.shares, str) or not isinstance(self.shares, Iterable):
-            raise TypeError(f"shares = {self.shares!r}: give a weight for each cell, as (3, 1)")
+        several = isinstance(self.shares, Iterable) and getattr(self.shares, "ndim", 1) == 1
+        if isinstance(self.shares, str) or not several:
+            raise TypeError(
+                f"shares = {shown(self.shares)}: give a weight for each cell, as (3, 1)"
+            )
         shares = tuple(check_real("a share", share, 0.0) for share in self.shares)
         if not 0 < sum(shares) < math.inf:
             raise ValueError(f"shares = {self.shares}: give at least one above 0, and a finite sum")
@@ -128,16 +132,19 @@ class Activation:
         """The ends of the support as exact sympy numbers."""
         return sp.Rational(repr(self.low)), sp.Rational(repr(self.high))
 
+    @check_kinds
     def density(self, v: sp.Expr) -> sp.Expr:
         """Return the probability density at v, for v inside the support."""
         if self.is_uniform:
             return self.cells[0][2]
         return sp.Piecewise(*((value, v <= end) for _, end, value in self.cells))
 
+    @check_kinds
     def moment(self, k: int) -> sp.Expr:
         """Return the exact moment ⟨v^k⟩, by symbolic integration of v^k times the density."""
         return _moment(self, k)
 
+    @check_kinds
     def sample(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draw ``size`` values of v from ``rng``.
 
@@ -146,6 +153,7 @@ class Activation:
         >>> Activation().sample(2, np.random.default_rng(0)).round(3)
         array([1.274, 0.54 ])
         """
+        size = check_integer("size", size, 0, 2**40)
         if self.is_uniform:
             return rng.uniform(self.low, self.high, size)
         shares = np.array(self.shares)

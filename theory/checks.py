@@ -8,17 +8,54 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
-from typing import Literal, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Entry = TypeVar("Entry", bound=np.generic)
+# The largest count: whole numbers beyond it are not exact as floats.
+LARGEST = 2**53
 # Which features are active together: each independently, or exactly one (or none).
 Sampling = Literal["bernoulli", "one_hot"]
 # A float for scalar input, an array for arrays.
 Numbers = float | NDArray[np.float64]
+
+
+def shown(value: object) -> str:
+    """Return a value as one short line, for a message.
+
+    Examples
+    --------
+    >>> shown(np.zeros((2, 2))), shown("x"), len(shown(10**400))
+    ('array([[0., 0.], [0., 0.]])', "'x'", 60)
+    """
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an integer of more digits than Python prints
+        text = f"a number of {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
+    """Return ``value`` if it is one of some names.
+
+    Examples
+    --------
+    >>> check_choice("kind", "lines", ("lines", "code"))
+    'lines'
+    >>> check_choice("kind", 2, ("lines", "code"))
+    Traceback (most recent call last):
+        ...
+    ValueError: kind = 2 is not allowed: give 'lines' or 'code'
+    """
+    known = list(choices)
+    if not isinstance(value, str) or value not in known:
+        *most, last = map(repr, known)
+        allowed = f"{', '.join(most)} or {last}" if most else last
+        raise ValueError(f"{name} = {shown(value)} is not allowed: give {allowed}")
+    return value
 
 
 def check_sampling(sampling: str, density: float) -> bool:
@@ -33,8 +70,7 @@ def check_sampling(sampling: str, density: float) -> bool:
         ...
     ValueError: sampling = 'one-hot' is not allowed: give 'bernoulli' or 'one_hot'
     """
-    if sampling not in ("bernoulli", "one_hot"):
-        raise ValueError(f"sampling = {sampling!r} is not allowed: give 'bernoulli' or 'one_hot'")
+    check_choice("sampling", sampling, ("bernoulli", "one_hot"))
     if sampling == "one_hot" and density > 1 + 1e-12:
         raise ValueError(
             f"E = {density:g} with one active feature at a time (one_hot): E is at most 1"
@@ -58,17 +94,17 @@ def check_integer(name: str, value: object, low: int = 1, high: int | None = Non
     if high is not None:
         allowed = f"a whole number from {low} to {high}"
     if isinstance(value, (bool, np.bool_, str, bytes)):
-        raise TypeError(f"{name} = {value!r} is not a number: give {allowed}")
+        raise TypeError(f"{name} = {shown(value)} is not a number: give {allowed}")
     try:
         whole = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         if not isinstance(value, (float, np.floating)):
-            raise TypeError(f"{name} = {value!r} is not a number: give {allowed}") from None
+            raise TypeError(f"{name} = {shown(value)} is not a number: give {allowed}") from None
         if not float(value).is_integer():
-            raise ValueError(f"{name} = {value!r} is not allowed: give {allowed}") from None
+            raise ValueError(f"{name} = {shown(value)} is not allowed: give {allowed}") from None
         whole = int(value)
     if whole < low or (high is not None and whole > high):
-        raise ValueError(f"{name} = {whole} is not allowed: give {allowed}")
+        raise ValueError(f"{name} = {shown(whole)} is not allowed: give {allowed}")
     return whole
 
 
@@ -92,11 +128,15 @@ def check_real(
     ValueError: density = 0 is not allowed: give a finite number above 0
     """
     if isinstance(value, (bool, np.bool_, str, bytes)):
-        raise TypeError(f"{name} = {value!r} is not a number")
+        raise TypeError(f"{name} = {shown(value)} is not a number")
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim):
+        raise TypeError(f"{name} = {shown(value)} is not a number: give one number")
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise TypeError(f"{name} = {value!r} is not a number") from None
+        raise TypeError(f"{name} = {shown(value)} is not a number") from None
+    except OverflowError:
+        number = math.inf
     inside = (low < number if strict else low <= number) and number <= high
     if not math.isfinite(number) or not inside:
         parts = []
@@ -105,7 +145,7 @@ def check_real(
         if high < math.inf:
             parts.append(f"of at most {high:g}")
         allowed = " ".join(["a finite number", " and ".join(parts)]).strip()
-        raise ValueError(f"{name} = {value!r} is not allowed: give {allowed}")
+        raise ValueError(f"{name} = {shown(value)} is not allowed: give {allowed}")
     return number
 
 
@@ -121,15 +161,68 @@ def check_widths(m: object, n: int) -> NDArray[np.int64]:
         ...
     ValueError: m = 200 is not allowed: give a whole number from 1 to 100 (the number of features n)
     """
-    several = isinstance(m, Iterable) and not isinstance(m, (str, bytes)) and np.ndim(m) != 0  # type: ignore[arg-type]
-    values = list(m) if several else [m]  # type: ignore[call-overload]
-    values = [value.item() if isinstance(value, np.ndarray) else value for value in values]
+    if isinstance(m, set | frozenset | Mapping):
+        raise TypeError(f"m = {shown(m)} is not allowed: give a width, or a list of widths")
+    several = isinstance(m, Iterable) and not isinstance(m, (str, bytes))
+    values: list[Any] = list(m) if several and getattr(m, "ndim", True) else [m]  # type: ignore[call-overload]
+    values = [v.item() if isinstance(v, np.ndarray) and v.size == 1 else v for v in values]
     if not values:
         raise ValueError("m is empty: give at least one width, as m=[10, 25, 63]")
     try:
         return np.array([check_integer("m", value, 1, n) for value in values], dtype=np.int64)
     except ValueError as error:
         raise ValueError(f"{error} (the number of features n)") from None
+
+
+def check_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return ``values`` as a float64 array of any shape; NaN and infinity may be in it.
+
+    Complex numbers, strings, dates, ``None`` and masked entries are refused, which numpy would
+    convert or pass over.
+
+    Examples
+    --------
+    >>> check_numbers("t", [1, 2])
+    array([1., 2.])
+    >>> check_numbers("t", np.array([1j]))
+    Traceback (most recent call last):
+        ...
+    TypeError: t = array([0.+1.j]) has entries that are no real numbers
+    """
+    try:
+        array = np.asarray(values)
+        entries = array.ravel().tolist() if array.dtype.kind == "O" else []
+        if array.dtype.kind not in "biufO" or any(isinstance(x, str | bytes) for x in entries):
+            raise TypeError
+        if np.ma.is_masked(values):
+            raise TypeError
+        return np.asarray(array, dtype=np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} = {shown(values)} has a number beyond 1e308") from None
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} = {shown(values)} has entries that are no real numbers") from None
+
+
+def broadcast_numbers(**given: ArrayLike) -> list[NDArray[np.float64]]:
+    """Return several arguments as float64 arrays of one shape, in the order given.
+
+    Examples
+    --------
+    >>> broadcast_numbers(n=[7, 9], m=3)
+    [array([7., 9.]), array([3., 3.])]
+    >>> broadcast_numbers(n=[7, 9], m=[1, 2, 3])
+    Traceback (most recent call last):
+        ...
+    ValueError: n and m have shapes (2,) and (3,): give numbers, or arrays of one shape
+    """
+    arrays = [check_numbers(name, values) for name, values in given.items()]
+    try:
+        return [np.array(one) for one in np.broadcast_arrays(*arrays)]
+    except ValueError:
+        shapes = " and ".join(str(one.shape) for one in arrays)
+        raise ValueError(
+            f"{' and '.join(given)} have shapes {shapes}: give numbers, or arrays of one shape"
+        ) from None
 
 
 def check_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
@@ -142,12 +235,7 @@ def check_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
         ...
     ValueError: counts[2] = nan is not allowed: every entry must be a finite number
     """
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"{name} must be an array of numbers, not {type(values).__name__}"
-        ) from None
+    array = check_numbers(name, values)
     if array.ndim != 1:
         raise ValueError(f"{name} has shape {array.shape}: give a one-dimensional array")
     if array.size == 0:

@@ -16,7 +16,17 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import beta, betainc, betaincinv, betaln
 
-from theory.checks import Numbers, check_integer, check_real, scalar_like
+from theory.checks import (
+    LARGEST,
+    Numbers,
+    broadcast_numbers,
+    check_integer,
+    check_numbers,
+    check_real,
+    scalar_like,
+    shown,
+)
+from theory.computing.argument_kinds import check_kinds
 from theory.derivation import Derivation, Step, m, n
 
 _t, _k, _s = sp.symbols("t k s", positive=True)
@@ -104,20 +114,23 @@ class RandomOverlap:
         """⟨|t|⟩ = Γ(m/2)/(√π Γ((m+1)/2)), ≈ √(2/(πm))."""
         return float(beta(self.m / 2, 0.5)) / math.pi
 
+    @check_kinds
     def pdf(self, t: ArrayLike) -> Numbers:
         """Return the density of t, ∝ (1-t²)^((m-3)/2) on (-1, 1)."""
-        x = np.asarray(t, dtype=np.float64)
+        x = np.clip(check_numbers("t", t), -1.0, 1.0)
         log_norm = -betaln((self.m - 1) / 2, 0.5)
         with np.errstate(divide="ignore"):
             inside = np.exp(log_norm + (self.m - 3) / 2 * np.log1p(-np.minimum(x * x, 1.0)))
-        return scalar_like(np.where(np.abs(x) < 1, inside, 0.0), t)
+        return scalar_like(np.where(np.abs(x) >= 1, 0.0, inside), t)
 
+    @check_kinds
     def survival(self, t: ArrayLike) -> Numbers:
         """Return P(overlap > t), accurate in the tail."""
-        x = np.clip(np.asarray(t, dtype=np.float64), -1.0, 1.0)
+        x = np.clip(check_numbers("t", t), -1.0, 1.0)
         two_sided = betainc((self.m - 1) / 2, 0.5, 1 - x * x)
         return scalar_like(np.where(x >= 0, two_sided / 2, 1 - two_sided / 2), t)
 
+    @check_kinds
     def one_sided_moment(self, h: float) -> float:
         """Return ⟨ReLU(t - h)²⟩, accurate also where it is tiny.
 
@@ -150,6 +163,7 @@ class RandomOverlap:
             k += 1
         return math.exp(log_scale) * series
 
+    @check_kinds
     def expected_maximum(
         self, n: int, *, absolute: bool = True, pairs: float | None = None
     ) -> float:
@@ -174,7 +188,7 @@ class RandomOverlap:
         >>> round(RandomOverlap(100).expected_maximum(1000), 3)
         0.462
         """
-        n = check_integer("n", n, 2)
+        n = check_integer("n", n, 2, LARGEST)
         pairs = n * (n - 1) / 2 if pairs is None else check_real("pairs", pairs, 1)
         # With x Gumbel-distributed, the largest of N draws exceeds its quantile of tail
         # 1 - exp(-e^-x / N): a smooth integrand on a fixed range, whatever N.
@@ -191,6 +205,7 @@ class RandomOverlap:
         return size if absolute else np.where(tail < 0.5, size, -size)
 
 
+@check_kinds
 def welch_mean_square(n: ArrayLike, m: ArrayLike) -> Numbers:
     """Return κ² = (n-m)/(m(n-1)), the least mean squared overlap of n directions in R^m.
 
@@ -217,12 +232,15 @@ def welch_mean_square(n: ArrayLike, m: ArrayLike) -> Numbers:
     >>> welch_mean_square(7, 3), welch_mean_square(2, [1, 3])
     (0.2222222222222222, array([1., 0.]))
     """
-    count, width = np.asarray(n, dtype=np.float64), np.asarray(m, dtype=np.float64)
+    count, width = broadcast_numbers(n=n, m=m)
     if not (np.all(count >= 2) and np.all(width >= 1) and np.all(np.isfinite(count))):
-        raise ValueError(f"n = {count}, m = {width} is not allowed: give finite n >= 2 and m >= 1")
+        raise ValueError(
+            f"n = {shown(n)}, m = {shown(m)} is not allowed: give finite n >= 2 and m >= 1"
+        )
     return scalar_like(np.maximum(count - width, 0.0) / (width * (count - 1)), n, m)
 
 
+@check_kinds
 def frame_capacity(m: ArrayLike) -> Numbers:
     """Return m(m+1)/2, the most directions in R^m whose |overlaps| can all be equal (Gerzon).
 
@@ -241,9 +259,11 @@ def frame_capacity(m: ArrayLike) -> Numbers:
     >>> frame_capacity(7)
     28.0
     """
-    width = np.asarray(m, dtype=np.float64)
-    if not np.all(width >= 1):
-        raise ValueError(f"m = {width} is not allowed: give dimensions of at least 1")
+    width = check_numbers("m", m)
+    if not np.all((width >= 1) & (width <= LARGEST)):
+        raise ValueError(
+            f"m = {shown(m)} is not allowed: give dimensions of at least 1 and at most 2**53"
+        )
     return scalar_like(width * (width + 1) / 2, m)
 
 

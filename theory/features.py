@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory.activation import UNIFORM, Activation
-from theory.checks import check_importance, check_real, read_only
+from theory.checks import check_importance, check_real, read_only, shown
+from theory.computing.argument_kinds import check_kinds
 from theory.dependence.forest import Forest, check_marginals
 from theory.dependence.samples import FitOptions, fit_samples
 from theory.dependence.structures import (
@@ -288,6 +289,7 @@ class Features:
         return record
 
     @classmethod
+    @check_kinds
     def from_description(
         cls,
         record: Mapping[str, Any],
@@ -303,6 +305,8 @@ class Features:
         >>> Features.from_description(features.describe(), features.p, [3, 2, 1]) == features
         True
         """
+        if not {"activation", "frequencies"} <= record.keys():
+            raise ValueError(f"record = {shown(record)}: give what describe() returned")
         v = record["activation"]
         return cls(
             Frequencies.from_description(record["frequencies"], p),

@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import check_finite, check_integer, check_real, read_only
+from theory.checks import check_finite, check_integer, check_numbers, check_real, read_only, shown
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 from theory.sums import arithmetic_sum, geometric_sum, power_sum
 
@@ -74,6 +75,7 @@ class Frequencies:
     # ---- constructors -------------------------------------------------------------------
 
     @classmethod
+    @check_kinds
     def power_law(cls, n: int, alpha: float, density: float = 1.0) -> Frequencies:
         """p_i = E i^-alpha / H_n^(alpha), for any alpha >= 0 (0: even; 1: Zipf).
 
@@ -96,6 +98,7 @@ the largest density possible here is 7.48547
         return cls._from_law(n, density, "power_law", check_real("alpha", alpha, 0.0))
 
     @classmethod
+    @check_kinds
     def exponential(cls, n: int, scale: float, density: float = 1.0) -> Frequencies:
         """p_i ∝ exp(-i / scale), scale > 0 in ranks.
 
@@ -108,6 +111,7 @@ the largest density possible here is 7.48547
         return cls._from_law(n, density, "exponential", scale)
 
     @classmethod
+    @check_kinds
     def linear(cls, n: int, density: float = 1.0) -> Frequencies:
         """p_i ∝ n + 1 - i.
 
@@ -119,6 +123,7 @@ the largest density possible here is 7.48547
         return cls._from_law(n, density, "linear", None)
 
     @classmethod
+    @check_kinds
     def from_counts(
         cls, counts: ArrayLike, density: float = 1.0, top: int | None = None
     ) -> Frequencies:
@@ -166,6 +171,7 @@ the largest density possible here is 7.48547
         return cls._from_table(weights * (density / weights.sum()), density, dropped, order)
 
     @classmethod
+    @check_kinds
     def from_probabilities(cls, p: ArrayLike) -> Frequencies:
         """Take a list of frequencies as it is, in any order, each in (0, 1].
 
@@ -236,6 +242,7 @@ the largest density possible here is 7.48547
         """The same frequencies as a list that was given by rank."""
         return self if self._order is None else replace(self, _order=None)
 
+    @check_kinds
     def as_given(self, ranked: NDArray[Any]) -> NDArray[Any]:
         """Return values by rank, shape (n, …), in the order in which the list was given.
 
@@ -244,12 +251,14 @@ the largest density possible here is 7.48547
         >>> Frequencies.from_probabilities([0.2, 0.5]).as_given(np.array(["first", "second"]))
         array(['second', 'first'], dtype='<U6')
         """
+        ranked = self._check_rows("ranked", ranked)
         if self._order is None:
             return ranked
         given = np.empty_like(ranked)
         given[self._order] = ranked
         return given
 
+    @check_kinds
     def by_rank(self, given: NDArray[Any]) -> NDArray[Any]:
         """Return values in the order in which the list was given, shape (n, …), by rank.
 
@@ -258,13 +267,24 @@ the largest density possible here is 7.48547
         >>> Frequencies.from_probabilities([0.2, 0.5]).by_rank(np.array([20, 50]))
         array([50, 20])
         """
+        given = self._check_rows("given", given)
         return given if self._order is None else given[self._order]
+
+    def _check_rows(self, name: str, values: ArrayLike) -> NDArray[Any]:
+        try:
+            array = np.asarray(values)
+        except ValueError:  # rows of several lengths
+            array = np.zeros(0)
+        if array.shape[:1] != (self.n,):
+            raise ValueError(f"{name} = {shown(values)}: give an array of {self.n} rows, one each")
+        return array
 
     @property
     def largest(self) -> float:
         """The top frequency p_1."""
         return float(self.frequency(1))
 
+    @check_kinds
     def frequency(self, i: ArrayLike) -> NDArray[np.float64]:
         """Return p_i at ranks i (1..n), without building the list.
 
@@ -273,7 +293,7 @@ the largest density possible here is 7.48547
         >>> Frequencies.linear(10**9).frequency([1, 10**9])
         array([2.e-09, 2.e-18])
         """
-        ranks = np.asarray(i)
+        ranks = check_numbers("i", i)
         if not np.all((ranks >= 1) & (ranks <= self.n) & (ranks == np.floor(ranks))):
             raise ValueError(
                 f"rank i = {ranks} is not allowed: give whole ranks from 1 to {self.n}"
@@ -288,6 +308,7 @@ the largest density possible here is 7.48547
         """The exponent alpha of a power law, else None."""
         return self.parameter if self.law == "power_law" else None
 
+    @check_kinds
     def tail_sum(self, r: ArrayLike, power: int = 1) -> NDArray[np.float64]:
         """Σ_{i > r} p_i^power for power 1 or 2, without cancellation.
 
@@ -308,9 +329,8 @@ the largest density possible here is 7.48547
         >>> Frequencies.power_law(10**9, alpha=1.0).tail_sum([0, 10**9 - 1])
         array([1.00000000e+00, 4.69472955e-11])
         """
-        r = np.asarray(r)
-        if power not in (1, 2):
-            raise ValueError(f"power = {power!r} is not allowed: give 1 or 2")
+        r = check_numbers("r", r)
+        power = check_integer("power", power, 1, 2)
         if r.size and not (np.all(r >= 0) and np.all(r <= self.n) and np.all(r == np.floor(r))):
             raise ValueError(f"r = {r} is not allowed: give whole numbers from 0 to {self.n}")
         if self._table is not None:
@@ -359,6 +379,7 @@ the largest density possible here is 7.48547
         return record
 
     @classmethod
+    @check_kinds
     def from_description(cls, record: Mapping[str, Any], p: ArrayLike) -> Frequencies:
         """Rebuild from what ``describe`` returned and the list ``p_as_given``.
 
@@ -368,6 +389,8 @@ the largest density possible here is 7.48547
         >>> Frequencies.from_description(f.describe(), f.p_as_given) == f
         True
         """
+        if not {"n", "density", "law"} <= record.keys():
+            raise ValueError(f"record = {shown(record)}: give what describe() returned")
         n, density = record["n"], record["density"]
         if record["law"] == "power_law":
             return cls.power_law(n, record["alpha"], density)

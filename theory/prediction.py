@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import sympy as sp
 
+from theory.computing.argument_kinds import check_kinds
 from theory.derivation import Derivation, density, plain
 from theory.estimate import Estimate, Theory, Values
 from theory.features import Features
@@ -135,6 +136,7 @@ class Prediction:
         self._check(theory)
         return self.estimates[theory]
 
+    @check_kinds
     def derivation(self, theory: str | None = None) -> Derivation:
         """Return how a theory's loss is derived, step by step.
 
@@ -148,6 +150,7 @@ class Prediction:
         """
         return self.records[self._only(theory)].derive(self.features)
 
+    @check_kinds
     def expression(
         self, theory: str | None = None, *, of: Of = "loss", limit: Limit = "exact"
     ) -> Any:
@@ -194,6 +197,7 @@ class Prediction:
         value = sp.Rational(repr(self.features.density))
         return plain(expressions[of, limit].subs(density, value))
 
+    @check_kinds
     def latex(self, theory: str | None = None, *, of: Of = "loss", limit: Limit = "exact") -> str:
         r"""Return ``expression(...)`` as LaTeX.
 
@@ -207,6 +211,7 @@ class Prediction:
         """
         return str(sp.latex(self.expression(theory, of=of, limit=limit), ln_notation=True))
 
+    @check_kinds
     def explain(self, theory: str | None = None) -> Explanation:
         """Return the derivation step by step, and what is assumed; print it or look at it.
 

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from theory.checks import Sampling, check_sampling, check_widths, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.computing.progress import show_progress
 from theory.estimate import (
     Estimate,
@@ -187,6 +188,7 @@ THEORIES: tuple[Theory, ...] = (
 )
 
 
+@check_kinds
 def predict(
     features: Features | Frequencies,
     m: ArrayLike,

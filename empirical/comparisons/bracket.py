@@ -22,6 +22,7 @@ from numerics.packings.energies import relu_energy
 from numerics.packings.starts import random_start
 from theory.bounds.loss_bounds import bound_one_active_loss
 from theory.checks import check_integer, check_real, check_widths, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.computing.one_thread import one_thread
 from theory.figures.style import WIDTH, curve, finish, open_axes
 from theory.frequencies import Frequencies
@@ -124,6 +125,7 @@ class Bracket:
         return str(self)
 
 
+@check_kinds
 def bracket_loss(
     n: int,
     m: ArrayLike,

@@ -20,6 +20,7 @@ from empirical.comparisons.shipped import is_shipped, load_measured, measure_gri
 from empirical.progress import Report
 from empirical.scaling_laws.exponent_fit import try_fit
 from empirical.sweeps.result import SweepRow
+from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, curve, finish, gradient, open_axes, open_row
 from theory.results import result
 
@@ -131,6 +132,7 @@ def _draw(panel: Panel, table: pd.DataFrame, ax: Any) -> None:
     finish(ax, panel.x, panel.quantity, log=panel.logarithmic, title=panel.name)
 
 
+@check_kinds
 def reproduce(
     figure: str,
     store: str | Path | None = None,

@@ -18,6 +18,7 @@ import pandas as pd
 from empirical.comparisons.comparison import Comparison, ComparisonRow
 from empirical.comparisons.stored_predictions import predict_published
 from empirical.scaling_laws.exponent_fit import FittedExponent, fit_exponent, predicted_exponents
+from theory.computing.argument_kinds import check_kinds
 from theory.directions import frame_capacity, welch_mean_square
 from theory.estimate import Superposition
 from theory.frequencies import Frequencies
@@ -47,6 +48,7 @@ def _read(table: str) -> pd.DataFrame:
         return pd.read_csv(file)
 
 
+@check_kinds
 def load_reference(table: str) -> pd.DataFrame:
     """Return a copy of one published table.
 
@@ -242,6 +244,7 @@ REFERENCES: dict[str, tuple[str, Callable[[], Comparison]]] = {
 }
 
 
+@check_kinds
 def compare_reference(name: str, curves: Iterable[str] | None = None) -> Comparison:
     """Compare theory with one published figure; nothing is trained.
 

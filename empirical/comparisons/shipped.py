@@ -22,6 +22,7 @@ from empirical.progress import Report
 from empirical.sweeps.result import SweepResult
 from empirical.sweeps.sweep import sweep
 from numerics.files import write_atomically
+from theory.computing.argument_kinds import check_kinds
 
 _LARGE, _OTHERS = [8, 16, 32, 64, 128, 256], ["exponential:400", "linear"]
 # The published values of weight decay, and of E: from 1 to where p_1 = 1 (n = 1000, alpha = 1).
@@ -102,6 +103,7 @@ def _grid(name: str) -> Mapping[str, Any]:
     return MEASUREMENTS[name]
 
 
+@check_kinds
 def load_measured(name: str) -> pd.DataFrame:
     """Return a shipped table, a row for each run (columns of ``SweepRow``).
 

@@ -24,6 +24,7 @@ from empirical.training.diagnostics import measure
 from empirical.training.run import TrainingRun
 from empirical.training.settings import Recipe, TrainingChanges, make_settings
 from theory.checks import check_integer, check_widths
+from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.prediction import Prediction
@@ -47,6 +48,7 @@ class InterruptedComparison(KeyboardInterrupt):
         self.partial = partial
 
 
+@check_kinds
 def compare(
     features: Features | Frequencies,
     m: ArrayLike,

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from empirical.number_formats import parse_numbers
 from empirical.tables import TextTable, read_table
+from theory.computing.argument_kinds import check_kinds
 
 # A column that counts 1, 2, 3 … over this many rows is taken for ranks.
 _FEWEST_RANKS = 3
 
 
+@check_kinds
 def read_counts(
     path: str | Path,
     column: str | int | None = None,

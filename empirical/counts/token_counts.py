@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from numerics.files import write_atomically
-from theory.checks import read_only
+from theory.checks import check_integer, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLUE, finish, open_axes
 from theory.results import result
 
@@ -63,9 +64,10 @@ class TokenCounts:
         """Different tokens that occur."""
         return int(np.count_nonzero(self.counts))
 
+    @check_kinds
     def most_common(self, k: int = 10) -> list[tuple[str, int]]:
         """Return the k most frequent tokens with their counts."""
-        order = np.argsort(-self.counts, kind="stable")[:k]
+        order = np.argsort(-self.counts, kind="stable")[: check_integer("k", k, 0)]
         return [(self.tokens[i], int(self.counts[i])) for i in order if self.counts[i] > 0]
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -74,6 +76,7 @@ class TokenCounts:
             {"id": np.arange(self.n), "token": list(self.tokens), "count": self.counts}
         )
 
+    @check_kinds
     def save(self, path: str | Path, *, blocks: bool = False) -> None:
         """Write a CSV file: id, token, count and, with ``blocks``, block_1, block_2 and so on.
 
@@ -81,6 +84,7 @@ class TokenCounts:
         """
         write_atomically(path, self.to_csv(blocks=blocks).encode())
 
+    @check_kinds
     def to_csv(self, *, blocks: bool = False) -> str:
         """Return what ``save`` writes."""
         text = io.StringIO()
@@ -94,6 +98,7 @@ class TokenCounts:
         return text.getvalue()
 
     @classmethod
+    @check_kinds
     def load(cls, path: str | Path) -> TokenCounts:
         """Read what ``save`` wrote, from a file or a pipe.
 

@@ -20,6 +20,7 @@ from empirical.counts.token_counts import TokenCounts
 from empirical.progress import Report, report
 from numerics.tensors.stored import refuse_pointer
 from theory.checks import read_only
+from theory.computing.argument_kinds import check_kinds
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -31,6 +32,7 @@ _BATCH = 2**19  # characters given to the tokenizer in one call
 _BLOCKS = 32  # largest number of blocks; a long text fills at least half of them
 
 
+@check_kinds
 def count_tokens(
     texts: Text | Iterable[Text],
     tokenizer: str | Path | Tokenizer,

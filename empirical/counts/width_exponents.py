@@ -18,7 +18,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from empirical.counts.zipf_comparison import ZipfComparison
+from numerics.sampling import as_generator
 from theory.checks import check_integer, check_widths, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.computing.one_thread import one_thread
 from theory.figures.style import BLACK, GREY, WIDTH, curve, finish, open_axes
 from theory.frequencies import Frequencies
@@ -120,6 +122,7 @@ class WidthExponents:
         return "\n".join([text, *(f"note: {note}" for note in self.notes)])
 
 
+@check_kinds
 def predict_width_exponents(
     comparison: ZipfComparison,
     m: ArrayLike,
@@ -163,7 +166,7 @@ def predict_width_exponents(
     size = positive if n is None else check_integer("n", n, 2)
     widths = check_widths(m, min(size, positive) - 1)
     law_frequencies = {COUNTS: Frequencies.from_counts(comparison.counts)}
-    errors = {COUNTS: _bootstrap(comparison, widths, np.random.default_rng(seed))}
+    errors = {COUNTS: _bootstrap(comparison, widths, as_generator(seed))}
     tail, notes = {}, []
     for law, fit in comparison.fits.items():
         try:

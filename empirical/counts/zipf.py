@@ -24,7 +24,8 @@ from empirical.counts.noise import (
 )
 from empirical.counts.token_counts import TokenCounts
 from empirical.counts.zipf_comparison import ZipfComparison
-from theory.checks import check_finite, read_only
+from theory.checks import check_finite, check_numbers, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.rank_frequency.fits import maximise
 from theory.rank_frequency.laws import PARAMETERS
 from theory.rank_frequency.zipf_exponent import select_ranks
@@ -35,6 +36,7 @@ _SAME = 2.0  # standard errors within which two exponents agree
 _FEWEST_BLOCKS = 8  # for a covariance from blocks: its errors then have a spread of a quarter
 
 
+@check_kinds
 def compare_zipf(
     counts: ArrayLike | TokenCounts,
     ranks: tuple[int, int | None] = (1, None),
@@ -201,7 +203,7 @@ def _finish(result: ZipfComparison, notes: list[str]) -> ZipfComparison:
 def _check_blocks(blocks: ArrayLike | None, counts: Array) -> Array:
     if blocks is None:
         return np.zeros((0, counts.size))
-    parts = np.asarray(blocks, dtype=np.float64)
+    parts = check_numbers("blocks", blocks)
     if parts.ndim != 2 or parts.shape[1] != counts.size:
         raise ValueError(f"blocks have shape {parts.shape}: give (blocks, {counts.size})")
     if np.any(parts < 0) or np.any(parts.sum(axis=0) != counts):

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, GREY, curve, finish, open_axes
 from theory.rank_frequency.fits import RankLawFit
 from theory.rank_frequency.laws import PARAMETERS
@@ -88,6 +89,7 @@ class ZipfComparison:
         """The law with the smallest QBIC."""
         return min(self.fits, key=self.qbic)
 
+    @check_kinds
     def errors(self, law: str) -> dict[str, float]:
         """Return the standard errors of a law's parameters, overdispersion included."""
         return self[law].errors(self.covariance[law])
@@ -98,6 +100,7 @@ class ZipfComparison:
         freedom = len(self.blocks) - 1 if self.errors_from == "blocks" else math.inf
         return float(student.ppf(0.975, freedom))
 
+    @check_kinds
     def dispersion(self, law: str) -> float:
         """Return Pearson's chi-square per degree of freedom; 1 or less if the law is right."""
         fit = self[law]
@@ -105,14 +108,17 @@ class ZipfComparison:
         square = np.sum((self.window - self.excess - expected) ** 2 / expected)
         return float(square / (expected.size - 1 - fit.theta.size))
 
+    @check_kinds
     def aic(self, law: str) -> float:
         """Return 2 k - 2 ln L, for counts that were drawn independently."""
         return 2 * self[law].theta.size - 2 * self[law].log_likelihood
 
+    @check_kinds
     def bic(self, law: str) -> float:
         """Return k ln N - 2 ln L, with N occurrences."""
         return self[law].theta.size * math.log(self[law].total) - 2 * self[law].log_likelihood
 
+    @check_kinds
     def qbic(self, law: str) -> float:
         """Return k ln N - 2 ln L / φ: the BIC with an overdispersion φ.
 
@@ -122,6 +128,7 @@ class ZipfComparison:
         fit = self[law]
         return fit.theta.size * math.log(fit.total) - 2 * fit.log_likelihood / self.overdispersion
 
+    @check_kinds
     def lead(self, law: str, over: str) -> tuple[float, float]:
         """Return ln L of one law less that of another, with its standard error over the blocks.
 

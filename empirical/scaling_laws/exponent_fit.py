@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import linregress
 
 from theory.checks import check_finite
+from theory.computing.argument_kinds import check_kinds
 from theory.prediction import Prediction
 from theory.results import result
 
@@ -29,6 +30,7 @@ class FittedExponent:
         return f"{self.value:.3f}" + ("" if self.stderr is None else f" ± {self.stderr:.3f}")
 
 
+@check_kinds
 def fit_exponent(m: ArrayLike, loss: ArrayLike) -> FittedExponent:
     """Fit ln loss = c - value ln m by least squares.
 
@@ -57,8 +59,9 @@ def fit_exponent(m: ArrayLike, loss: ArrayLike) -> FittedExponent:
         raise ValueError(f"m has {m.size} entries and loss has {loss.size}: give one loss for each")
     if np.unique(m).size < 2:
         raise ValueError("an exponent needs at least two different widths m")
-    if np.any(loss <= 0) or np.any(m <= 0):
-        raise ValueError(f"loss contains {loss.min():g}: an exponent needs positive values")
+    for name, values in (("m", m), ("loss", loss)):
+        if np.any(values <= 0):
+            raise ValueError(f"{name} contains {values.min():g}: an exponent needs positive values")
     if np.ptp(loss) == 0:  # its standard error would be 0/0
         return FittedExponent(0.0, 0.0 if m.size > 2 else None)
     line = linregress(np.log(m), np.log(loss))

@@ -19,7 +19,7 @@ from scipy.optimize import brentq
 from empirical.scaling_laws.profile_likelihood import LinearQuantity, check_level
 from empirical.scaling_laws.resampling import Bootstrap, _percentiles
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
-from theory.checks import check_finite, check_integer, check_real
+from theory.checks import check_finite, check_integer, check_numbers, check_real
 from theory.figures.style import WIDTH, curve, finish, open_axes
 from theory.results import result, short_table
 
@@ -125,7 +125,7 @@ def forecast_losses(
 ) -> Forecast:
     """Forecast losses; see ``PowerLawFit.forecast``."""
     level = check_level(level)
-    widths = check_finite("m", np.atleast_1d(np.asarray(m, dtype=np.float64)))
+    widths = check_finite("m", np.atleast_1d(check_numbers("m", m)))
     if np.any(widths <= 0):
         raise ValueError(f"m = {widths.min():g} is not allowed: give widths above 0")
     n = None if n is None else check_integer("n", n, 2)
@@ -188,7 +188,7 @@ def forecast_width(
     n: int | None,
 ) -> WidthForecast:
     """Invert the law; see ``PowerLawFit.width_for``."""
-    level, loss = check_level(level), check_real("loss", loss)
+    level, loss = check_level(level), check_real("loss", loss, -1e100, 1e100)
     n = None if n is None else check_integer("n", n, 2)
     projection, points = fit.projection, fit.points
     name = points.groups[group]

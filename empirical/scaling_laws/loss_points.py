@@ -134,6 +134,8 @@ def read_points(
     (('a', 'b'), [8.0, 16.0, 8.0], ('a, m = 8', 'a, m = 16', 'b, m = 8'))
     """
     losses = check_finite("loss", loss)
+    if np.abs(losses).max() > 1e100:
+        raise ValueError(f"loss contains {np.abs(losses).max():g}: give values of at most 1e100")
     widths = _check_positive("m", m, losses.size)
     size = losses.size
     if weights is not None and stderr is not None:

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from empirical.number_formats import parse_numbers
 from empirical.tables import read_table
 from theory.checks import check_integer
+from theory.computing.argument_kinds import check_kinds
 
 
+@check_kinds
 def read_losses(
     path: str | Path,
     x: str = "m",

@@ -21,6 +21,7 @@ from empirical.scaling_laws.power_law_fit import PowerLawFit
 from empirical.scaling_laws.profile_likelihood import LinearQuantity, Profile
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
 from theory.checks import check_real
+from theory.computing.argument_kinds import check_kinds
 
 _NOT_APART = "floor and exponent cannot be told apart: "
 _REMEDY = (
@@ -29,6 +30,7 @@ _REMEDY = (
 )
 
 
+@check_kinds
 def fit_power_law(
     m: ArrayLike,
     loss: ArrayLike,
@@ -94,7 +96,7 @@ def fit_power_law(
     if not isinstance(floor, (bool, np.bool_)):
         raise TypeError(f"floor = {floor!r} is not allowed: give True or False")
     if huber is not None:
-        huber = check_real("huber", huber, 0, strict=True)
+        huber = check_real("huber", huber, 1e-12, 1e12)
         if points.loss.min() <= 0:
             raise ValueError(
                 f"loss contains {points.loss.min():g}: a robust fit compares logarithms and needs "

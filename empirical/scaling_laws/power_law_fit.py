@@ -27,7 +27,8 @@ from empirical.scaling_laws.resampling import (
     resample,
 )
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
-from theory.checks import Numbers, check_finite, check_real, scalar_like
+from theory.checks import Numbers, check_finite, check_numbers, check_real, scalar_like
+from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, WIDTH, curve, finish, open_axes
 from theory.results import result
 
@@ -102,15 +103,17 @@ class PowerLawFit:
             raise ValueError("each group has a C of its own without floors: see coefficients")
         return values.pop()
 
+    @check_kinds
     def predict(self, m: ArrayLike, group: object = None) -> Numbers:
         """Return the loss of the law at widths m > 0, in one group."""
         number = self.points.find_group(group)
-        widths = check_finite("m", np.atleast_1d(np.asarray(m, dtype=np.float64)))
+        widths = check_finite("m", np.atleast_1d(check_numbers("m", m)))
         if np.any(widths <= 0):
             raise ValueError(f"m = {widths.min():g} is not allowed: give widths above 0")
         losses = [self.projection.predict(self.best, math.log(x), number)[0] for x in widths]
         return scalar_like(np.array(losses), m)
 
+    @check_kinds
     def interval(self, level: float = 0.95) -> Interval:
         """Return the profile-likelihood interval of alpha, for independent errors.
 
@@ -133,6 +136,7 @@ class PowerLawFit:
         """
         return self.profile.region(level)
 
+    @check_kinds
     def floor_interval(self, group: object = None, level: float = 0.95) -> Interval:
         """Return the profile-likelihood interval of a group's floor."""
         number = self.points.find_group(group)
@@ -142,6 +146,7 @@ class PowerLawFit:
         low, high = self.profile.bounds(region, level, LinearQuantity(number, "floor"))
         return Interval(low, high, level, "profile", math.isinf(low), math.isinf(high))
 
+    @check_kinds
     def bootstrap(
         self,
         by: By = "points",
@@ -180,6 +185,7 @@ class PowerLawFit:
         """
         return resample(self.projection, self.points, self.best, self.dof, by, samples, seed)
 
+    @check_kinds
     def influence(self, by: Literal["points", "clusters"] = "points") -> Influence:
         """Fit again without each point or cluster, with the standard error of the jackknife.
 
@@ -193,6 +199,7 @@ class PowerLawFit:
         """
         return measure_influence(self.projection, self.points, self.best, self.stderr, by)
 
+    @check_kinds
     def test_alpha(
         self, value: float = 1.0, by: Literal["points", "clusters"] = "points"
     ) -> ExponentTest:
@@ -234,6 +241,7 @@ class PowerLawFit:
         """
         return compare_laws(self.points)
 
+    @check_kinds
     def forecast(
         self,
         m: ArrayLike,
@@ -275,6 +283,7 @@ class PowerLawFit:
         numbers = [self.points.find_group(name) for name in groups]
         return forecast_losses(self, m, numbers, level, bootstrap, n)
 
+    @check_kinds
     def width_for(
         self,
         loss: float,
@@ -311,6 +320,7 @@ class PowerLawFit:
         }
         return points.in_given_order(columns)
 
+    @check_kinds
     def to_dataframe(self, level: float = 0.95) -> pd.DataFrame:
         """Return a row for each parameter, with its profile-likelihood interval (NaN if none)."""
         rows: list[dict[str, Any]] = []

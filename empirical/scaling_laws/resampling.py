@@ -19,7 +19,9 @@ from scipy.stats import t as t_law
 from empirical.scaling_laws.loss_points import LossPoints
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
-from theory.checks import check_integer, read_only
+from numerics.sampling import as_generator
+from theory.checks import check_integer, check_real, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, BLUE, finish, open_axes, shorten
 from theory.results import result
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+MOST_SAMPLES = 10**6  # resamples of a bootstrap
 _AT_ONCE = 256  # refits in one call, to bound memory
 # A robust refit searches alpha within this factor of the fit, on every third node of the grid.
 _AROUND = 8.0
@@ -97,6 +100,7 @@ class Bootstrap:
         """Name of the method, for tables."""
         return f"bootstrap over {self.by}"
 
+    @check_kinds
     def interval(self, level: float = 0.95) -> Interval:
         """Return the percentile interval of alpha."""
         low, high = _percentiles(self.alpha, check_level(level))
@@ -139,8 +143,8 @@ def resample(
     seed: np.random.Generator | int,
 ) -> Bootstrap:
     """Refit resampled data; see ``PowerLawFit.bootstrap``."""
-    samples = check_integer("samples", samples, 2)
-    generator = np.random.default_rng(seed)
+    samples = check_integer("samples", samples, 2, MOST_SAMPLES)
+    generator = as_generator(seed)
     size = points.size
     weight: Array = points.weight[None]
     y: Array = points.loss[None]
@@ -234,6 +238,7 @@ class Influence:
         """Name of the point (cluster) with the largest residual."""
         return str(self.table["name"].iloc[int(self.table["residual"].abs().argmax())])
 
+    @check_kinds
     def without(self, name: str) -> float:
         """Return alpha without one point or cluster."""
         found = self.table.loc[self.table["name"] == str(name), "alpha_without"]
@@ -241,13 +246,17 @@ class Influence:
             raise ValueError(f"{name!r} names {len(found)} of the {self.by}: give a name in table")
         return float(found.iloc[0])
 
+    @check_kinds
     def interval(self, alpha: float, level: float = 0.95) -> Interval:
         """Return alpha ± t × the jackknife's standard error, t with k - 1 degrees of freedom."""
+        alpha = check_real("alpha", alpha)
         half = float(t_law.ppf((1 + check_level(level)) / 2, len(self.table) - 1)) * self.stderr
         return Interval(alpha - half, alpha + half, level, f"jackknife over {self.by}")
 
+    @check_kinds
     def test(self, value: float, alpha: float) -> ExponentTest:
         """Test alpha = value by t with k - 1 degrees of freedom."""
+        value, alpha = check_real("value", value), check_real("alpha", alpha)
         dof = len(self.table) - 1
         gap = alpha - value
         statistic = gap / self.stderr if self.stderr > 0 else math.copysign(math.inf, gap) * (

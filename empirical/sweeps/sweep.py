@@ -19,6 +19,7 @@ from empirical.sweeps.grid import Cell, expand
 from empirical.sweeps.result import SweepResult, SweepRow
 from empirical.sweeps.store import Store
 from empirical.training.settings import TrainingChanges
+from theory.computing.argument_kinds import check_kinds
 
 
 class InterruptedSweep(KeyboardInterrupt):
@@ -39,6 +40,7 @@ class InterruptedSweep(KeyboardInterrupt):
         self.partial = partial
 
 
+@check_kinds
 def sweep(
     grid: Mapping[str, Any],
     *,

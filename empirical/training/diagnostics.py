@@ -18,6 +18,7 @@ from numerics.loss.monte_carlo import LossEstimate, monte_carlo_loss
 from numerics.overlaps.unit_rows import mean_square_overlap
 from numerics.toy_model import ToyModel
 from theory.checks import check_real, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.directions import welch_mean_square
 from theory.features import Features, as_features
 from theory.figures.style import BLUE, RANK, VERMILION, finish, open_axes
@@ -136,6 +137,7 @@ class Measurement:
         return finish(ax, RANK, "row norm ‖W_i‖", log="x")
 
 
+@check_kinds
 def measure(
     model: ToyModel,
     features: Features | Frequencies,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from empirical.training.recipes import BETAS, EPS
-from theory.checks import check_real
+from theory.checks import check_real, shown
 
 
 class RowAdamW(torch.optim.Optimizer):
@@ -67,9 +67,10 @@ class RowAdamW(torch.optim.Optimizer):
             check_real("lr", group["lr"], 0.0)
             check_real("eps", group["eps"], 0.0)
             decay = check_real("weight_decay", group["weight_decay"])
-            for beta in group["betas"]:
-                if not 0.0 <= beta < 1.0:
-                    raise ValueError(f"betas = {group['betas']} is not allowed: each in [0, 1)")
+            if not isinstance(group["betas"], tuple | list) or len(group["betas"]) != 2:
+                raise TypeError(f"betas = {shown(group['betas'])}: give two numbers in [0, 1)")
+            if any(check_real("betas", beta, 0.0) >= 1.0 for beta in group["betas"]):
+                raise ValueError(f"betas = {group['betas']} is not allowed: each in [0, 1)")
             for parameter in group["params"]:
                 if decay < 0 and parameter.ndim != 2:
                     raise ValueError(

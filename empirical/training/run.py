@@ -23,6 +23,7 @@ from numerics.files import write_atomically
 from numerics.tensors.stored import check_file
 from numerics.toy_model import ToyModel
 from theory.checks import read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.dependence.forest import Forest
 from theory.features import Features
 from theory.figures.style import BLACK, BLUE, LOSS, finish, open_axes
@@ -91,6 +92,7 @@ class TrainingRun:
         """Loss at the other features: ``loss`` - ``dead_loss``."""
         return self.loss - self.dead_loss
 
+    @check_kinds
     def save(self, path: str | Path) -> None:
         """Write the run to one safetensors file, whole or not at all.
 
@@ -131,6 +133,7 @@ class TrainingRun:
         write_atomically(path, save(tensors, metadata={"superscale": json.dumps(record)}))
 
     @classmethod
+    @check_kinds
     def load(cls, path: str | Path) -> TrainingRun:
         """Read a run that ``save`` wrote.
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from empirical.training.recipes import RECIPES
-from theory.checks import check_integer, check_real
+from theory.checks import check_integer, check_real, shown
 
 Recipe = Literal["fast", "paper"]
 BiasStart = Literal["normal", "zero"]
@@ -53,7 +53,9 @@ def _one_of(*allowed: str, default: str | None = None) -> Any:
 
 
 def _check_device(name: str, value: Any) -> str:
-    if value == "cpu":
+    if not isinstance(value, str) and type(value).__name__ != "device":
+        raise TypeError(f"{name} = {shown(value)} is not allowed: give a name, as 'cpu' or 'cuda'")
+    if str(value) == "cpu":
         return "cpu"
     import torch  # slow to import, and reading a saved run needs it not
 

@@ -38,6 +38,7 @@ from numerics.files import check_writable
 from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.toy_model import ToyModel
 from theory.checks import check_integer, check_widths, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.computing.memory import check_memory
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
@@ -66,6 +67,7 @@ class DivergenceError(ArithmeticError):
     """
 
 
+@check_kinds
 def train(
     features: Features | Frequencies,
     m: int,

@@ -30,11 +30,13 @@ from empirical.training.train import (
     start,
 )
 from numerics.sampling import FeatureBatch
-from theory.checks import check_integer
+from theory.checks import check_integer, check_numbers
+from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 
 
+@check_kinds
 def train_many(
     features: Features | Frequencies | Sequence[Features | Frequencies],
     m: int,
@@ -98,7 +100,7 @@ def train_many(
         shown = [as_features(features)] * count
     else:
         shown = [as_features(one) for one in features]
-    decays = np.broadcast_to(np.asarray(weight_decay, dtype=np.float64), count)
+    decays = np.broadcast_to(check_numbers("weight_decay", weight_decay), count)
     sizes = sorted({one.n for one in shown})
     if not count or len(shown) != count or len(sizes) != 1:
         raise ValueError(

@@ -22,6 +22,7 @@ from empirical.scaling_laws.exponent_fit import FittedExponent, fit_exponent, tr
 from empirical.unembeddings.report import UnembeddingReport, analyze
 from empirical.unembeddings.unembedding import Unembedding
 from numerics.tensors.row_matrix import RowMatrix
+from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, BLUE, GREEN, VERMILION, finish, open_axes, shorten
 from theory.results import result, short_table
 
@@ -179,6 +180,7 @@ def _record(label: str, one: UnembeddingReport) -> dict[str, Any]:
     return record
 
 
+@check_kinds
 def analyze_many(
     sources: Mapping[str, Any] | Iterable[Any],
     *,

@@ -26,6 +26,7 @@ from numerics.overlaps.statistics import TooFewRowsError, choose_pairs
 from numerics.overlaps.treatments import Treatments, compare_treatments
 from numerics.tensors.row_matrix import RowMatrix, as_rows, suspect_columns
 from theory.checks import check_integer, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 
@@ -213,6 +214,7 @@ def _overlap_record(one: Overlaps) -> dict[str, Any]:
     return {**one.to_dict(), "pairs": one.pairs, "rows_of_zeros": int(one.rows_of_zeros.size)}
 
 
+@check_kinds
 def analyze(
     source: Any,
     *,

@@ -15,6 +15,7 @@ from empirical.unembeddings.checkpoints import open_checkpoint
 from empirical.unembeddings.choice import check_orientation, choose_tensor, serves_both
 from numerics.tensors.row_matrix import RowMatrix
 from numerics.tensors.stored import StoredTensor
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 
@@ -58,6 +59,7 @@ class Unembedding:
         return str(self)
 
 
+@check_kinds
 def open_unembedding(
     source: str | Path, tensor: str | None = None, *, transpose: bool = False
 ) -> Unembedding:

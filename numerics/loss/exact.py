@@ -31,6 +31,7 @@ from numerics.loss.report import LossReport
 from numerics.row_threads import over_rows
 from numerics.toy_model import GramModel, Model, ToyModel, check_same_n
 from theory.checks import Sampling, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.regimes.one_active import self_loss
@@ -44,6 +45,7 @@ _HUGE = 1e200
 _NONE = np.empty((0, 0))
 
 
+@check_kinds
 def population_loss(
     model: Model,
     features: Features | Frequencies,

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from numerics.sampling import FeatureSampler, as_generator
 from numerics.toy_model import ToyModel, check_same_n
 from theory.checks import check_integer, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.results import result
@@ -56,6 +57,7 @@ class LossEstimate:
         return f"loss {self.loss:.6g} ± {self.stderr:.2g} ({self.samples} samples)"
 
 
+@check_kinds
 def monte_carlo_loss(
     model: ToyModel,
     features: Features | Frequencies,

@@ -34,6 +34,7 @@ from numerics.overlaps.unit_rows import UnitRows, moments
 from numerics.sampling import as_generator
 from numerics.tensors.row_matrix import RowMatrix
 from theory.checks import check_finite, check_integer
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 # Rows of W in memory at once, on either side of a product.
@@ -128,6 +129,7 @@ class CrossEntropy:
         return "\n".join([head, *(f"  not valid: {reason}" for reason in self.caveats)])
 
 
+@check_kinds
 def estimate_cross_entropy(
     W: Any,
     *,

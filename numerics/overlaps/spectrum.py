@@ -17,6 +17,7 @@ from numerics.overlaps.statistics import TooFewRowsError
 from numerics.overlaps.unit_rows import UnitRows, moments
 from numerics.tensors.row_matrix import RowMatrix
 from theory.checks import check_integer, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLUE, finish, open_axes
 from theory.results import result
 
@@ -70,6 +71,7 @@ class Spectrum:
         """
         return self.n * self.m / (self.n + self.m - 1)
 
+    @check_kinds
     def share(self, k: int = 1) -> float:
         """Return the share of Σλ in the k leading directions."""
         return float(self.shares[: check_integer("k", k, 0, self.m)].sum())
@@ -103,6 +105,7 @@ class Spectrum:
         return str(self)
 
 
+@check_kinds
 def spectrum(W: Any, *, center: bool = False) -> Spectrum:
     """Find the spectrum of the second moments of the rows.
 

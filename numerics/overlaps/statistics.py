@@ -24,6 +24,7 @@ from numerics.row_threads import in_threads, thread_count
 from numerics.sampling import as_generator
 from numerics.tensors.row_matrix import as_rows
 from theory.checks import check_finite, check_integer, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.frequencies import Frequencies
 
 Pairs = Literal["all", "sample", "none"]
@@ -51,6 +52,7 @@ class TooFewRowsError(ValueError):
     """Fewer than two rows are left that have a direction."""
 
 
+@check_kinds
 def overlaps(
     W: Any,
     *,
@@ -355,6 +357,7 @@ def _statistics(
     }
 
 
+@check_kinds
 def random_overlaps(
     n: int,
     m: int,

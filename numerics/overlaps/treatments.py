@@ -14,6 +14,7 @@ import pandas as pd
 from numerics.overlaps.result import Overlaps
 from numerics.overlaps.statistics import TooFewRowsError, overlaps
 from numerics.tensors.row_matrix import as_rows
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result, short_table
 
 
@@ -62,6 +63,7 @@ class Treatments:
         return str(self)
 
 
+@check_kinds
 def compare_treatments(
     W: Any, *, remove: int | None = None, transpose: bool = False, **options: Any
 ) -> Treatments:

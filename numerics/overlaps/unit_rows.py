@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk, ssyrk
 
 from numerics.tensors.row_matrix import RowMatrix
+from theory.computing.argument_kinds import check_kinds
 
 # Rows of the matrix, float32 or float64.
 Block = NDArray[Any]
@@ -125,6 +126,7 @@ def moments(
     return first, second
 
 
+@check_kinds
 def mean_square_overlap(W: Any) -> float:
     """Return the mean over i ≠ j of (cos angle between rows i and j)², through the m x m moments.
 

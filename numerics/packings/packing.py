@@ -21,6 +21,7 @@ from numerics.files import write_atomically
 from numerics.reading.worst_case import WorstCase, worst_case_active
 from theory.bounds.packing_bounds import bounds
 from theory.checks import read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, BLUE, OVERLAP, add_color_bar, finish, open_axes
 from theory.results import result
 
@@ -164,6 +165,7 @@ class Packing:
         add_color_bar(ax, image, OVERLAP)
         return finish(ax, "vector j", "vector i")
 
+    @check_kinds
     def save(self, path: str | Path) -> None:
         """Write vectors and record to one .npz file, whole or not at all.
 
@@ -184,6 +186,7 @@ class Packing:
         write_atomically(path, data.getvalue())
 
     @classmethod
+    @check_kinds
     def load(cls, path: str | Path) -> Packing:
         """Read a packing that ``save`` wrote.
 

@@ -29,7 +29,8 @@ from numerics.sampling import as_generator
 from theory.activation import UNIFORM
 from theory.bounds.certificates import Kind
 from theory.bounds.packing_bounds import bounds
-from theory.checks import check_finite, check_integer, check_real
+from theory.checks import check_finite, check_integer, check_numbers, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.computing.memory import check_memory
 from theory.computing.one_thread import one_thread
 from theory.estimate import need_independence
@@ -54,6 +55,7 @@ _WORTHWHILE = 8
 _SQUARE_ARRAYS, _VECTOR_ARRAYS = 5, 30
 
 
+@check_kinds
 def pack(
     n: int,
     m: int,
@@ -296,7 +298,7 @@ def _energy(
 
 
 def _one_each(name: str, x: ArrayLike, n: int) -> Array:
-    values = check_finite(name, np.atleast_1d(np.asarray(x, dtype=np.float64)))
+    values = check_finite(name, np.atleast_1d(check_numbers(name, x)))
     if values.size not in (1, n):
         raise ValueError(f"{name} has {values.size} entries: give one, or one for each of {n}")
     return values

@@ -81,7 +81,7 @@ def find_format(path: Path, formats: Sequence[TensorFormat] | None = None) -> Te
     >>> find_format(path).title
     'GGUF'
     """
-    known = FORMATS if formats is None else formats
+    known = formats or FORMATS
     check_file(path)
     with path.open("rb") as file:
         start = file.read(16)

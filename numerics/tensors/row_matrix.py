@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from numerics.tensors.formats import TensorFormat, list_tensors
 from numerics.tensors.stored import StoredTensor, show, widen_bfloat16
 from numerics.tensors.views import SomeRows, transposed
+from theory.checks import check_finite, check_integer, shown
+from theory.computing.argument_kinds import check_kinds
 
 
 class RowMatrix:
@@ -43,6 +45,7 @@ class RowMatrix:
     array([[1., 2.]], dtype=float32)
     """
 
+    @check_kinds
     def __init__(self, array: Any, bfloat16: bool = False) -> None:
         if hasattr(array, "detach"):  # a tensor of torch, bfloat16 included
             array = array.detach().cpu()
@@ -73,12 +76,20 @@ class RowMatrix:
         wide = dtype.itemsize >= (8 if dtype.kind == "f" else 4)
         return np.dtype(np.float64 if wide else np.float32)
 
+    @check_kinds
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return rows start..stop - 1, decoded, C-contiguous."""
+        start, stop = check_integer("start", start, 0), check_integer("stop", stop, 0)
         return self._decode(self._array[start:stop])
 
+    @check_kinds
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the given rows, decoded."""
+        rows = rows if isinstance(rows, np.ndarray) else check_finite("rows", rows).astype(np.int64)
+        if rows.ndim != 1 or rows.dtype.kind not in "iu":
+            raise TypeError(f"rows = {shown(rows)} is not allowed: give an array of row numbers")
+        if rows.size and not (rows.min() >= 0 and rows.max() < self.n):
+            raise ValueError(f"rows: give numbers from 0 to {self.n - 1}")
         return self._decode(self._array[rows])
 
     def transposed(self) -> RowMatrix:
@@ -92,6 +103,7 @@ class RowMatrix:
         """
         return RowMatrix(transposed(self._array), self._bits)
 
+    @check_kinds
     def select(self, rows: slice | ArrayLike) -> RowMatrix:
         """Return a matrix of some of the rows, by a slice or by their numbers from 0.
 
@@ -141,7 +153,9 @@ def choose_rows(rows: slice | ArrayLike, n: int) -> NDArray[np.int64]:
             raise ValueError(f"rows: a step of {rows.step} is not allowed: give one of at least 1")
         chosen = np.arange(n)[rows]
     else:
-        chosen = np.asarray(rows)
+        given = check_finite("rows", rows)
+        whole = bool(np.all(given == np.floor(given))) and np.asarray(rows).dtype.kind in "iuO"
+        chosen = given.astype(np.int64) if whole else np.zeros(0, np.int64)
     whole = chosen.ndim == 1 and chosen.size > 0 and chosen.dtype.kind in "iu"
     if not whole or chosen.min() < 0 or chosen.max() >= n:
         raise ValueError(f"rows: give a slice within 0:{n}, or numbers of rows from 0 to {n - 1}")
@@ -189,6 +203,7 @@ def _stack(rows: Any) -> NDArray[Any]:
         ) from None
 
 
+@check_kinds
 def open_matrix(
     path: str | Path,
     tensor: str | None = None,

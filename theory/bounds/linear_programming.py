@@ -19,7 +19,8 @@ from scipy.optimize import brentq, linprog
 
 from theory.bounds.certificates import EnergyCertificate, Kind, PackingCertificate, Potential
 from theory.bounds.gegenbauer import evaluate_gegenbauer
-from theory.checks import check_integer
+from theory.checks import LARGEST, check_integer
+from theory.computing.argument_kinds import check_kinds
 from theory.computing.one_thread import one_thread
 
 Array = NDArray[np.float64]
@@ -155,6 +156,7 @@ class _PackingProgram:
 
 
 @one_thread()
+@check_kinds
 def certify_packing(
     n: int, m: int, kind: Kind = "lines", degree: int = 16
 ) -> PackingCertificate | None:
@@ -180,7 +182,7 @@ def certify_packing(
     >>> certificate.verify(), round(float(certificate.cosine), 6)   # the lines have exactly 1/3
     (True, 0.333333)
     """
-    n, m = check_integer("n", n, 2), check_integer("m", m, 2)
+    n, m = check_integer("n", n, 2, LARGEST), check_integer("m", m, 2, LARGEST)
     degree = check_integer("degree", degree, 2, MAX_DEGREE)
     if kind not in ("lines", "code"):
         raise ValueError(f"kind = {kind!r} is not allowed: give 'lines' or 'code'")
@@ -201,6 +203,7 @@ def certify_packing(
 
 
 @one_thread()
+@check_kinds
 def certify_energy(n: int, m: int, potential: Potential, degree: int = 16) -> EnergyCertificate:
     """Find the largest energy Σ_{i≠j} f(t_ij) that n unit vectors in R^m are proved to have.
 
@@ -225,7 +228,7 @@ def certify_energy(n: int, m: int, potential: Potential, degree: int = 16) -> En
     >>> certificate.verify(), round(float(certificate.value), 6)   # n²/m - n
     (True, 84.0)
     """
-    n, m = check_integer("n", n, 2), check_integer("m", m, 2)
+    n, m = check_integer("n", n, 2, LARGEST), check_integer("m", m, 2, LARGEST)
     degree = check_integer("degree", degree, 2, MAX_DEGREE)
     for name in ("even", "breaks", "conditions"):
         if not hasattr(potential, name):

@@ -36,7 +36,8 @@ import pandas as pd
 
 from theory.bounds.certificates import EnergyCertificate, ReluPotential
 from theory.bounds.linear_programming import MAX_DEGREE, certify_energy
-from theory.checks import check_integer, check_real
+from theory.checks import LARGEST, check_integer, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 # Intervals of the wall to begin with.
@@ -216,6 +217,7 @@ class _Walls:
         return vacuous
 
 
+@check_kinds
 def bound_one_active_loss(
     n: int,
     m: int,
@@ -262,7 +264,7 @@ def bound_one_active_loss(
     >>> bound_one_active_loss(100, 10, r=1.0, b=0.0).value > bound.value
     True
     """
-    n, m = check_integer("n", n, 2), check_integer("m", m, 2)
+    n, m = check_integer("n", n, 2, LARGEST), check_integer("m", m, 2, LARGEST)
     degree = check_integer("degree", degree, 2, MAX_DEGREE)
     tolerance = check_real("tolerance", tolerance, 1e-5, 1.0)
     if (r is None) != (b is None):

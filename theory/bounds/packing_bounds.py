@@ -18,7 +18,8 @@ import sympy as sp
 
 from theory.bounds.certificates import Kind, PackingCertificate
 from theory.bounds.linear_programming import MAX_DEGREE, certify_packing
-from theory.checks import check_integer
+from theory.checks import LARGEST, check_integer
+from theory.computing.argument_kinds import check_kinds
 from theory.reading.guarantees import most_active
 from theory.results import result
 
@@ -208,6 +209,7 @@ _CODES = (
 )  # fmt: skip
 
 
+@check_kinds
 def bounds(n: int, m: int, kind: Kind = "lines", degree: int = 16) -> Bounds:
     """Return the lower bounds of the largest overlap of n unit vectors in R^m, the best first.
 
@@ -245,7 +247,7 @@ def bounds(n: int, m: int, kind: Kind = "lines", degree: int = 16) -> Bounds:
     >>> bounds(100, 2, degree=0).best.exact     # lines through the corners of a regular polygon
     cos(pi/100)
     """
-    n, m = check_integer("n", n, 2), check_integer("m", m, 2)
+    n, m = check_integer("n", n, 2, LARGEST), check_integer("m", m, 2, LARGEST)
     degree = check_integer("degree", degree, 0, MAX_DEGREE)
     if kind not in ("lines", "code"):
         raise ValueError(f"kind = {kind!r} is not allowed: give 'lines' or 'code'")
@@ -268,6 +270,7 @@ def bounds(n: int, m: int, kind: Kind = "lines", degree: int = 16) -> Bounds:
     return Bounds(n, m, kind, tuple(found), certificate)
 
 
+@check_kinds
 def frame_potential(n: int, m: int) -> Any:
     """Return the least Σ_ij t_ij² of n unit vectors in R^m, exactly: max(n, n²/m).
 
@@ -278,10 +281,11 @@ def frame_potential(n: int, m: int) -> Any:
     >>> frame_potential(7, 3), frame_potential(2, 3)
     (49/3, 2)
     """
-    n, m = check_integer("n", n, 1), check_integer("m", m, 1)
+    n, m = check_integer("n", n, 1, LARGEST), check_integer("m", m, 1, LARGEST)
     return sp.Integer(n) if n <= m else sp.Rational(n * n, m)
 
 
+@check_kinds
 def equiangular_conditions(n: int, m: int) -> dict[str, bool]:
     """Return the known necessary conditions for n equiangular lines that meet the Welch bound.
 

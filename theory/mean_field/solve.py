@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from theory.checks import Sampling, check_integer
+from theory.computing.argument_kinds import check_kinds
 from theory.computing.one_thread import one_thread
 from theory.estimate import choose_sampling
 from theory.features import Features, as_features
@@ -38,6 +39,7 @@ from theory.mean_field.solver.state import ConvergenceError
 __all__ = ["ConvergenceError", "solve_mean_field"]
 
 
+@check_kinds
 def solve_mean_field(
     features: Features | Frequencies,
     m: int,

@@ -18,7 +18,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
-from theory.checks import Numbers, check_integer, read_only, scalar_like
+from theory.checks import Numbers, check_integer, check_numbers, read_only, scalar_like
+from theory.computing.argument_kinds import check_kinds
 from theory.computing.one_thread import one_thread
 from theory.frequencies import Frequencies
 from theory.rank_frequency.laws import (
@@ -109,8 +110,15 @@ class RankLawFit:
                 return inverse
         return np.full_like(self.information, np.nan)
 
+    @check_kinds
     def errors(self, covariance: Array | None = None) -> dict[str, float]:
         """Return standard errors of ``values`` from a covariance of theta (its own by default)."""
+        if covariance is not None:
+            covariance = check_numbers("covariance", covariance)
+            if covariance.shape != self.covariance.shape:
+                raise ValueError(
+                    f"covariance has shape {covariance.shape}: give {self.covariance.shape}"
+                )
         variance = np.diag(self.covariance if covariance is None else covariance)
         error = np.sqrt(variance)
         # q and the break were fitted as logarithms.
@@ -120,6 +128,7 @@ class RankLawFit:
             error = error * [1, 1, np.exp(self.theta[2])]
         return dict(zip(PARAMETERS[self.law], map(float, error), strict=True))
 
+    @check_kinds
     def exponent(self, ranks: ArrayLike) -> Numbers:
         """Return the local exponent -d ln p / d ln i at these ranks.
 
@@ -129,15 +138,16 @@ class RankLawFit:
         >>> fit.exponent([1, 50]).round(3)
         array([1., 1.])
         """
-        i = np.asarray(ranks, dtype=np.float64)
+        i = check_numbers("ranks", ranks)
         alpha = self.theta[0]
-        local = np.full(i.shape, alpha)
+        local = np.where(np.isnan(i), np.nan, alpha)
         if self.law == "zipf_mandelbrot":
             local = alpha * i / (i - self.first + np.exp(self.theta[1]))
         elif self.law == "broken_power_law":
             local = np.where(np.log(i) > self.theta[2], self.theta[1], alpha)
         return scalar_like(local, ranks)
 
+    @check_kinds
     def frequencies(self, n: int | None = None) -> Frequencies:
         """Return this law over ranks 1..n (default: 1..last), with Σ p_i = 1.
 
@@ -171,6 +181,7 @@ class RankLawFit:
         )
         return f"{self.law}, ranks {self.first} to {self.last}: {shown}"
 
+    @check_kinds
     def score(self, counts: Array) -> Array:
         """Return the gradient of the log likelihood of other counts at the same ranks.
 
@@ -184,12 +195,20 @@ class RankLawFit:
         ndarray, shape (..., k)
             Derivatives by theta. Their sum over blocks is 0 at a smooth maximum.
         """
+        counts = check_numbers("counts", counts)
+        if not np.all(np.isfinite(counts)):
+            raise ValueError("counts must be finite: NaN or infinity is not allowed")
+        if counts.ndim == 0 or counts.shape[-1] != self.p.size:
+            raise ValueError(
+                f"counts have shape {counts.shape}: give {self.p.size} on the last axis"
+            )
         slope = gradient(self.law, self.theta, self.ranks, self.first)
         total = counts.sum(axis=-1, keepdims=True)
         score: Array = (counts - total * self.p) @ slope
         return score
 
 
+@check_kinds
 def fit_rank_law(
     counts: ArrayLike, law: RankLaw = "zipf", ranks: tuple[int, int] | None = None
 ) -> RankLawFit:

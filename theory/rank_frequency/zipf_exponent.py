@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from theory.checks import check_finite, check_integer
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 _STEEPEST = 60.0  # largest exponent that is searched
@@ -76,6 +77,7 @@ class ZipfFit:
         )
 
 
+@check_kinds
 def fit_zipf(
     counts: ArrayLike, top: int | None = None, *, ranks: tuple[int, int] | None = None
 ) -> ZipfFit:

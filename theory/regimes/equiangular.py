@@ -16,6 +16,7 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
 from theory.checks import Numbers, check_widths, scalar_like
+from theory.computing.argument_kinds import check_kinds
 from theory.derivation import Derivation, Step, b, density, m, n, v
 from theory.directions import welch_expression
 from theory.estimate import Estimate, Request
@@ -125,6 +126,7 @@ def equiangular_parts(
         }
 
 
+@check_kinds
 def equiangular_loss(frequencies: Frequencies, m: ArrayLike) -> Numbers:
     """Return L = E κ² (1 + κ/3): n equiangular directions, one active, interference silenced.
 

@@ -22,7 +22,8 @@ import sympy as sp
 from numpy.typing import ArrayLike
 
 from theory.activation import UNIFORM, Activation
-from theory.checks import Numbers
+from theory.checks import Numbers, broadcast_numbers, check_numbers
+from theory.computing.argument_kinds import check_kinds
 from theory.derivation import Derivation, Step, b
 
 # Quantities with symbols of their own, since in terms of g and b they would round or overflow.
@@ -132,10 +133,7 @@ def _compile(which: str) -> Callable[..., Any]:
 
 
 def _evaluate(which: str, g: ArrayLike, bias: ArrayLike, activation: Activation) -> Numbers:
-    scalar = np.ndim(g) == 0 and np.ndim(bias) == 0
-    g, bias = np.broadcast_arrays(
-        np.asarray(g, dtype=np.float64), np.asarray(bias, dtype=np.float64)
-    )
+    g, bias = broadcast_numbers(g=g, b=bias)
     if not (np.all(np.isfinite(g)) and np.all(np.isfinite(bias))):
         raise ValueError("g and b must be finite: NaN or infinity is not allowed")
     total = np.zeros(g.shape)
@@ -148,9 +146,10 @@ def _evaluate(which: str, g: ArrayLike, bias: ArrayLike, activation: Activation)
                 g - 1, start, end, -bias / g, -start / g, end / g, bias, low, high
             )
         total += density * (high - low) * np.asarray(value, dtype=np.float64)
-    return float(total) if scalar else total
+    return total if total.ndim else float(total)
 
 
+@check_kinds
 def interference_loss(g: ArrayLike, b: ArrayLike, activation: Activation = UNIFORM) -> Numbers:
     """Return A(g, b) = ⟨ReLU(g v + b)²⟩ over v, elementwise.
 
@@ -181,6 +180,7 @@ def interference_loss(g: ArrayLike, b: ArrayLike, activation: Activation = UNIFO
     return _evaluate("interference", g, b, activation)
 
 
+@check_kinds
 def self_loss(g: ArrayLike, b: ArrayLike, activation: Activation = UNIFORM) -> Numbers:
     """Return B(g, b) = ⟨(ReLU(g v + b) - v)²⟩ over v, elementwise.
 
@@ -208,6 +208,6 @@ def self_loss(g: ArrayLike, b: ArrayLike, activation: Activation = UNIFORM) -> N
     >>> self_loss([1.0, 0.0], [0.0, 0.0]).round(6)
     array([0.      , 1.333333])
     """
-    if np.any(np.asarray(g) < 0):
+    if np.any(check_numbers("g", g) < 0):
         raise ValueError(f"g = {np.min(g)} is not allowed: a squared norm |W_j|² is at least 0")
     return _evaluate("self", g, b, activation)

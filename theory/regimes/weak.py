@@ -19,7 +19,8 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
 from theory.activation import Activation
-from theory.checks import Numbers, scalar_like
+from theory.checks import Numbers, check_numbers, scalar_like, shown
+from theory.computing.argument_kinds import check_kinds
 from theory.derivation import alpha, density, m, n, scale
 from theory.estimate import Estimate, Request
 from theory.features import Features, as_features
@@ -31,6 +32,7 @@ _PARTS = ("lost activations", "constant outputs")
 _ARGUMENTS = (m, n, density, alpha, scale)
 
 
+@check_kinds
 def weak_loss(features: Features | Frequencies, r: ArrayLike) -> Numbers:
     """Return the loss of the best r features kept, the others lost at their best constant output.
 
@@ -91,6 +93,7 @@ def weak_parts(features: Features | Frequencies, r: ArrayLike) -> dict[str, Numb
     return {name: scalar_like(tails[name], r) for name in _PARTS}
 
 
+@check_kinds
 def weak_exponent(features: Features | Frequencies, r: ArrayLike) -> Numbers:
     """Return the local exponent -d ln L / d ln r of ``weak_loss``, exactly for a law.
 
@@ -142,6 +145,7 @@ def _slope(features: Features, r: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(r == features.n, np.inf, np.where(r == 0, 0.0, slope))
 
 
+@check_kinds
 def tail_loss(features: Features | Frequencies, r: ArrayLike) -> Numbers:
     """Return what the features of rank above r cost when lost: the r most frequent ones are kept.
 
@@ -161,6 +165,7 @@ def tail_loss(features: Features | Frequencies, r: ArrayLike) -> Numbers:
     return scalar_like(_suffix_sums(features.lost_losses)[kept], r)
 
 
+@check_kinds
 def lost_loss(features: Features | Frequencies, lost: ArrayLike) -> float:
     """Return Σ I_i (⟨v²⟩ p_i - ⟨v⟩² p_i²) over a given set of lost features.
 
@@ -191,7 +196,9 @@ def lost_loss(features: Features | Frequencies, lost: ArrayLike) -> float:
     0.0
     """
     features = as_features(features)
-    mask = np.asarray(lost)
+    mask = lost if isinstance(lost, np.ndarray) else np.array(lost, dtype=object)
+    if all(isinstance(one, bool | np.bool_) for one in mask.ravel().tolist()):
+        mask = mask.astype(bool)
     if mask.dtype != np.bool_ or mask.shape != (features.n,):
         raise ValueError(
             f"lost has type {mask.dtype} and shape {mask.shape}: give True or False for each of "
@@ -312,8 +319,10 @@ def _evaluate(name: str, features: Features, r: NDArray[np.int64]) -> NDArray[np
 
 
 def _check_kept(n_features: int, r: ArrayLike) -> NDArray[np.int64]:
-    kept = np.asarray(r)
-    whole = np.issubdtype(kept.dtype, np.number) and np.all(kept == np.floor(kept))
+    kept = check_numbers("r", r)
+    whole = np.all(kept == np.floor(kept))
     if not whole or np.any(kept < 0) or np.any(kept > n_features):
-        raise ValueError(f"r = {kept} is not allowed: give whole numbers from 0 to {n_features}")
+        raise ValueError(
+            f"r = {shown(r)} is not allowed: give whole numbers from 0 to {n_features}"
+        )
     return kept.astype(np.int64)

@@ -21,7 +21,17 @@ from scipy.stats import f as f_law
 
 from empirical.scaling_laws.chinchilla.surface import Surface
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from theory.checks import Numbers, check_finite, check_integer, check_real, scalar_like
+from empirical.scaling_laws.resampling import MOST_SAMPLES
+from numerics.sampling import as_generator
+from theory.checks import (
+    Numbers,
+    broadcast_numbers,
+    check_finite,
+    check_integer,
+    check_real,
+    scalar_like,
+)
+from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, COLOR_MAP, add_color_bar, finish, open_axes
 from theory.results import result
 
@@ -74,14 +84,16 @@ class ChinchillaFit:
     D: Array
     loss: Array
 
+    @check_kinds
     def predict(self, N: ArrayLike, D: ArrayLike) -> Numbers:
         """Return the loss at N parameters and D tokens (they broadcast)."""
-        n, d = np.asarray(N, dtype=np.float64), np.asarray(D, dtype=np.float64)
+        n, d = broadcast_numbers(N=N, D=D)
         if np.any(~(n > 0)) or np.any(~(d > 0)):
             raise ValueError("N and D must be above 0")
         loss = self.E + self.A * n**-self.alpha_N + self.B * d**-self.alpha_D
         return scalar_like(np.asarray(loss), N, D)
 
+    @check_kinds
     def interval(self, name: str = "alpha_N", level: float = 0.95) -> Interval:
         """Return the profile-likelihood interval of alpha_N or alpha_D, for independent errors."""
         if name not in ("alpha_N", "alpha_D"):
@@ -114,10 +126,11 @@ class ChinchillaFit:
                 ends.append(0.0 if side is below else math.inf)
         return Interval(ends[0], ends[1], level, "profile", ends[0] == 0, math.isinf(ends[1]))
 
+    @check_kinds
     def bootstrap(self, samples: int = 199, seed: np.random.Generator | int = 0) -> pd.DataFrame:
         """Refit resampled points; return a row of parameters for each resample."""
-        samples = check_integer("samples", samples, 2)
-        generator = np.random.default_rng(seed)
+        samples = check_integer("samples", samples, 2, MOST_SAMPLES)
+        generator = as_generator(seed)
         rows = []
         for _ in range(samples):
             picked = generator.integers(0, self.loss.size, self.loss.size)
@@ -160,6 +173,7 @@ class ChinchillaFit:
         return f"L = E + A/N^alpha_N + B/D^alpha_D: {shown} ({self.loss.size} points)"
 
 
+@check_kinds
 def fit_chinchilla(
     N: ArrayLike, D: ArrayLike, loss: ArrayLike, *, huber: float | None = None
 ) -> ChinchillaFit:
@@ -207,8 +221,12 @@ def fit_chinchilla(
             raise ValueError(f"{name} contains {values.min():g}: give values above 0")
     if y.size < _FEWEST:
         raise ValueError(f"{y.size} points are too few for five parameters: give {_FEWEST} or more")
+    if np.ptp(y) == 0 or np.abs(y).max() > 1e100:
+        raise ValueError(
+            f"loss lies in {y.min():g} … {y.max():g}: give losses that differ, of at most 1e100"
+        )
     if huber is not None:
-        huber = check_real("huber", huber, 0, strict=True)
+        huber = check_real("huber", huber, 1e-12, 1e12)
         if y.min() <= 0:
             raise ValueError(f"loss contains {y.min():g}: a robust fit needs positive losses")
     log_n, log_d = np.log(n), np.log(d)

@@ -16,6 +16,7 @@ from scipy.stats import linregress
 
 from empirical.scaling_laws.chinchilla.fit import ChinchillaFit
 from theory.checks import check_finite, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 
@@ -57,6 +58,7 @@ class WidthExponent:
         )
 
 
+@check_kinds
 def width_exponent(
     alpha_N: ChinchillaFit | float, N: ArrayLike, m: ArrayLike, stderr: float | None = None
 ) -> WidthExponent:

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from numerics.packings.constructions.equiangular_frames import equiangular_frame
 from numerics.packings.constructions.finite_fields import golay_words
 from numerics.packings.constructions.line_system import LineSystem
-from theory.checks import check_integer
+from theory.checks import LARGEST, check_integer
+from theory.computing.argument_kinds import check_kinds
 
 Forms = list[NDArray[np.int64]]
 
 _HALF = (sp.Integer(0), sp.Rational(1, 2))
 
 
+@check_kinds
 def construct(n: int, m: int) -> LineSystem | None:
     """Build n lines in R^m whose overlaps are known exactly, if a construction is known here.
 
@@ -51,7 +53,7 @@ def construct(n: int, m: int) -> LineSystem | None:
     >>> construct(36, 6).angles
     (0, 1/2)
     """
-    n, m = check_integer("n", n, 1), check_integer("m", m, 1)
+    n, m = check_integer("n", n, 1, LARGEST), check_integer("m", m, 1, LARGEST)
     if n <= m:
         return LineSystem("orthonormal basis", np.eye(n, m), (sp.Integer(0),), "classical")
     if m == 1:

@@ -9,7 +9,8 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from theory.checks import read_only
+from theory.checks import check_integer, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 # Largest difference of a computed overlap from its exact value.
@@ -57,6 +58,7 @@ class LineSystem:
         """The largest |t|, exactly."""
         return self.angles[-1]
 
+    @check_kinds
     def exact_overlap(self, i: int, j: int) -> Any:
         """Return t between lines i and j as a sympy number.
 
@@ -65,6 +67,8 @@ class LineSystem:
         ArithmeticError
             If the vectors do not have one of the exact overlaps there.
         """
+        last = len(self.vectors) - 1
+        i, j = check_integer("i", i, 0, last), check_integer("j", j, 0, last)
         t = float(self.vectors[i] @ self.vectors[j])
         for angle in (sp.Integer(1), *self.angles):
             if abs(abs(t) - float(angle)) < _CLOSE:
