@@ -17,16 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory.checks import check_finite, check_integer, check_numbers, check_real, read_only, shown
 from theory.computing.argument_kinds import check_kinds
+from theory.rank_frequency.weights import check_density, tail_sums, weight, weight_sum
 from theory.results import result
-from theory.sums import arithmetic_sum, geometric_sum, power_sum
 
 Law = Literal["power_law", "exponential", "linear", "table"]
 
 _LARGEST_LIST = 10**8
 # Ranks are exact in float64 up to 2^53.
 _LARGEST_N = 10**15
-# A top frequency this close above 1 is rounding (the largest density puts it at 1 exactly).
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +165,7 @@ the largest density possible here is 7.48547
         density = check_real("density", density, 0.0, strict=True)
         order = _rank(positive)
         weights = positive[order] / positive.max()
-        _check_density(density, float(weights.sum()))
+        check_density(density, float(weights.sum()))
         return cls._from_table(weights * (density / weights.sum()), density, dropped, order)
 
     @classmethod
@@ -199,7 +197,7 @@ the largest density possible here is 7.48547
         n = check_integer("n", n, 1, _LARGEST_N)
         density = check_real("density", density, 0.0, strict=True)
         new = cls(n, density, law, parameter)
-        _check_density(density, float(new._weight_sum(1, 1) / new._weight(np.ones(1))[0]))
+        check_density(density, float(new._weight_sum(1, 1) / new._weight(np.ones(1))[0]))
         return new
 
     @classmethod
@@ -340,25 +338,13 @@ the largest density possible here is 7.48547
 
     @cached_property
     def _table_tails(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        def tails(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            rising = np.cumsum(values[::-1], dtype=np.longdouble)[::-1]
-            return read_only(np.append(rising, 0.0).astype(np.float64))
-
-        return tails(self.p), tails(self.p**2)
+        return tail_sums(self.p), tail_sums(self.p**2)
 
     def _weight(self, i: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.law == "power_law":
-            return i ** -np.float64(self.parameter)
-        if self.law == "exponential":
-            return np.exp(-(i - 1) / np.float64(self.parameter))
-        return self.n + 1.0 - i
+        return weight(self.law, self.parameter, self.n, i)
 
     def _weight_sum(self, power: int, a: ArrayLike) -> NDArray[np.float64]:
-        if self.law == "power_law":
-            return power_sum(power * np.float64(self.parameter), a, self.n)
-        if self.law == "exponential":
-            return geometric_sum(power / np.float64(self.parameter), a, self.n)
-        return arithmetic_sum(power, self.n, a)
+        return weight_sum(self.law, self.parameter, self.n, power, a)
 
     # ---- a record of it -----------------------------------------------------------------
 
@@ -428,20 +414,3 @@ the largest density possible here is 7.48547
 def _rank(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the places of values from the largest to the least, equal ones as they stand."""
     return np.argsort(-values, kind="stable")
-
-
-def _check_density(density: float, largest: float) -> None:
-    """Refuse a density above ``largest``, the one that puts p_1 at 1."""
-    if density > largest * (1 + _ROUNDING):
-        raise ValueError(
-            f"density = {density:g} would put the top frequency p_1 at {density / largest:.6g}, "
-            f"above 1: the largest density possible here is {_below(largest)}"
-        )
-
-
-def _below(value: float) -> str:
-    """Write a positive number to six digits, rounded down, so that it may be typed back in."""
-    text = f"{value:.6g}"
-    if float(text) > value:
-        text = f"{float(text) - 10.0 ** (np.floor(np.log10(value)) - 5):.6g}"
-    return text

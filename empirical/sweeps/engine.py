@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from empirical.progress import Report, report
 from empirical.sweeps.grid import Cell
 from empirical.sweeps.store import Busy, StorageError, Store
-from empirical.sweeps.workers import count_cores, ending_processes, start_processes
+from empirical.sweeps.workers import Pool, count_cores, ending_processes, start_processes
 from empirical.training.run import TrainingRun
 from theory.checks import check_integer
 from theory.computing.one_thread import one_thread
@@ -161,7 +161,9 @@ class _Pool:
         except BaseException:
             for future in self._running:
                 future.cancel()
-            if self._own:
+            if isinstance(self._executor, Pool):
+                self._executor.end()
+            elif self._own:
                 self._executor.shutdown(wait=False, cancel_futures=True)
             raise
         if self._own:

@@ -27,9 +27,23 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def start_processes(count: int) -> ProcessPoolExecutor:
+class Pool(ProcessPoolExecutor):
+    """Processes of this machine, which can be ended before their tasks are."""
+
+    def end(self) -> None:
+        """Terminate the processes and wait until nothing of the pool is left.
+
+        Its own thread closes the pipes to the processes. Where it goes on after an exception, it
+        races with whatever the caller does next.
+        """
+        for process in list((self._processes or {}).values()):
+            process.terminate()
+        self.shutdown(cancel_futures=True)
+
+
+def start_processes(count: int) -> Pool:
     """Return an executor with ``count`` processes."""
-    return ProcessPoolExecutor(count, _Context(), initializer=_prepare, initargs=(os.getpid(),))
+    return Pool(count, _Context(), initializer=_prepare, initargs=(os.getpid(),))
 
 
 class _Process(SpawnProcess):

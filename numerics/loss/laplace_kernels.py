@@ -1,7 +1,6 @@
 r"""Expected loss of one output under many independent inputs, by its Laplace transform (kernels).
 
-``numerics.loss.exact`` calls these: arrays in, arrays out. ``law`` is the table of the law of v
-(``numerics.loss.law_table``).
+``numerics.loss.exact`` calls these. ``law`` is the table of v (``numerics.loss.law_table``).
 
 Output i sees z = b + S, S = Σ_{j≠i} G_ij x_j. M(s) = ⟨e^{sS}⟩ = Π_j [1 - p_j + p_j M_v(s G_ij)].
 For a density of K equal cells of width h that starts at c_0, with probabilities P_l,
@@ -21,7 +20,6 @@ less of the time is the one that is transformed.
 Of both, what no or one other active input contributes is taken out of M, and added elsewhere in
 closed form; what is left of F falls as ω^-5 and is summed by the trapezoidal rule with step 2π/T.
 Three errors:
-
 - aliasing, bounded: the sum gives Σ_k f(b + kT) e^{-ckT} instead of f(b);
   ReLU(y)² <= 4/(e²θ²) e^{θy} and ReLU(y) <= e^{θy}/(eθ) bound every image by M(θ) at real θ on
   either side of c;

@@ -153,7 +153,10 @@ def choose_rows(rows: slice | ArrayLike, n: int) -> NDArray[np.int64]:
             raise ValueError(f"rows: a step of {rows.step} is not allowed: give one of at least 1")
         chosen = np.arange(n)[rows]
     else:
-        given = check_finite("rows", rows)
+        try:
+            given = check_finite("rows", rows)
+        except (TypeError, ValueError):
+            given = np.array([0.5])  # refused below, with what is allowed
         whole = bool(np.all(given == np.floor(given))) and np.asarray(rows).dtype.kind in "iuO"
         chosen = given.astype(np.int64) if whole else np.zeros(0, np.int64)
     whole = chosen.ndim == 1 and chosen.size > 0 and chosen.dtype.kind in "iu"

@@ -20,7 +20,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union
 
 import numpy as np
 
-from theory.checks import check_choice, shown
+from theory.checks import shown
 
 # Numbers and arrays: the function itself knows their range.
 UNCHECKED = (int, float, object, np.ndarray)
@@ -61,7 +61,9 @@ def _kind(hint: Any) -> tuple[str, Callable[[object], bool]] | None:
         return "a path", lambda value: isinstance(value, os.PathLike)
     if origin is Literal:
         choices = typing.get_args(hint)
-        return " or ".join(map(repr, choices)), lambda v: isinstance(v, str) and v in choices
+        *most, last = map(repr, choices)
+        words = f"{', '.join(most)} or {last}" if most else last
+        return words, lambda value: isinstance(value, str) and value in choices
     if hint is Any or not isinstance(origin, type) or origin in UNCHECKED:
         return None
     if origin.__module__.startswith("numpy.") and origin is not np.random.Generator:
@@ -72,6 +74,8 @@ def _kind(hint: Any) -> tuple[str, Callable[[object], bool]] | None:
         if origin.__name__ == "Callable":
             return "a function", callable
         entry = (typing.get_args(hint) or (Any,))[0]
+        if entry is Any:
+            return None
         return ("a list of strings" if entry is str else "a list"), lambda v: _is_list(v, entry)
     if getattr(origin, "_is_protocol", False):
         return None
@@ -140,9 +144,9 @@ def check_kinds(function: Callable[P, R]) -> Callable[P, R]:
             if name in checks:
                 hint, words, tests = checks[name]
                 if not any(test(value) for test in tests):
-                    if typing.get_origin(hint) is Literal:
-                        check_choice(name, value, typing.get_args(hint))
-                    raise TypeError(f"{name} = {shown(value)} is not allowed: give {words}")
+                    one_of = any(typing.get_origin(one) is Literal for one in _members(hint))
+                    wrong = ValueError if one_of else TypeError
+                    raise wrong(f"{name} = {shown(value)} is not allowed: give {words}")
         return function(*args, **kwargs)
 
     return checked

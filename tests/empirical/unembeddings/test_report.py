@@ -266,7 +266,7 @@ def test_tensors_of_torch():
         ({"counts": np.ones(81)}, ValueError, "counts has 81 entries and the matrix 80 rows"),
         ({"counts": -np.arange(80.0)}, ValueError, r"counts\[79\] = -79"),
         ({"counts": np.zeros(80)}, ValueError, "the weights leave no pair"),
-        ({"counts": "many"}, TypeError, "counts must be an array of numbers"),
+        ({"counts": "many"}, TypeError, "counts = 'many' has entries that are no real"),
         ({"remove": 12}, ValueError, "remove = 12"),
         ({"tokens": 1}, ValueError, "tokens = 1"),
         ({"samples": 1}, ValueError, "samples = 1"),

@@ -1,4 +1,7 @@
 import csv
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -349,3 +352,37 @@ def test_descent_lowers():
     U = random_vectors(12, 4, 9)
     lower = descend(U, lambda V: p_frame(V, 6.0), 50)
     assert p_frame(lower, 6.0)[0] < p_frame(U, 6.0)[0]
+
+
+BUSY = """
+import sys
+import numpy as np
+a = np.ones((900, 900))
+print("busy", flush=True)
+while True:
+    a = a @ a * 1e-3 + 1
+"""
+
+
+def test_a_busy_machine_costs_starts_and_nothing_else():
+    # A process that multiplies matrices on every core beside us. What a number of starts finds does
+    # not depend on it, and a budget of time is kept: one start less in proportion, not a storm of
+    # threads in which one start takes the time of hundreds.
+    alone = pack(14, 12, starts=3, explicit=False, seed=0)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")
+    }
+    busy = subprocess.Popen(
+        [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, env=environment, text=True
+    )
+    try:
+        assert busy.stdout.readline() == "busy\n"
+        again = pack(14, 12, starts=3, explicit=False, seed=0)
+        starts = []
+        pack(14, 12, seconds=2, explicit=False, seed=0, progress=lambda k, _: starts.append(k))
+    finally:
+        busy.kill()
+        busy.wait()
+    assert np.array_equal(alone.vectors, again.vectors)
+    # Alone it does some thousand on one core; in a storm of threads it did one.
+    assert starts[-1] >= 20

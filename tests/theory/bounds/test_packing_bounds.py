@@ -407,3 +407,36 @@ def test_certificates_are_of_whole_numbers(name, value):
 def test_a_certificate_of_an_unknown_kind():
     with pytest.raises(ValueError, match="kind = 'line' is not allowed"):
         PackingCertificate(6, 3, "line", Fraction(3, 10), (Fraction(1),))
+
+
+# A bound for fewer vectors holds for more: the best one never falls with n. Ten sizes from m + 1
+# to some hundred times m, in fifteen dimensions, of both kinds: 300 cells.
+DIMENSIONS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 23, 24)
+
+
+def sizes(m):
+    return sorted({m + 1, *np.geomspace(m + 2, 100 * m, 12).round().astype(int).tolist()})[:10]
+
+
+def falls(m, kind, degree):
+    """Return the pairs of neighbouring n between which the best bound falls."""
+    values = [(n, bounds(n, m, kind, degree).best.value) for n in sizes(m)]
+    return [pair for pair in pairwise(values) if pair[1][1] < pair[0][1] - 1e-15]
+
+
+@pytest.mark.parametrize("kind", ["lines", "code"])
+def test_closed_bounds_never_fall_with_n(kind):
+    assert sum(len(sizes(m)) for m in DIMENSIONS) * 2 == 300
+    assert not [fall for m in DIMENSIONS for fall in falls(m, kind, degree=0)]
+
+
+@pytest.mark.parametrize("kind", ["lines", "code"])
+def test_bounds_with_the_linear_program_never_fall_with_n(kind):
+    assert not falls(3, kind, degree=8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lines", "code"])
+@pytest.mark.parametrize("m", DIMENSIONS)
+def test_the_best_bounds_never_fall_with_n(m, kind):
+    assert not falls(m, kind, degree=16)

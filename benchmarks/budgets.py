@@ -1,0 +1,61 @@
+"""How well a search for packings keeps its budget of time: twenty settings of ``pack(seconds=…)``.
+
+Run ``python benchmarks/budgets.py`` (three minutes; some 15 seconds of them compile). A budget is
+kept if the search takes at most 1.2 times the seconds that it was given, and one more. Results are
+stored in benchmarks/budgets.json, with the load of the machine before and after.
+"""
+
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+import superscale as ss
+
+# n, m, objective, seconds: few lines and many, few dimensions and many, each objective.
+SETTINGS = [
+    (14, 12, "coherence", 1), (14, 12, "coherence", 5), (30, 8, "coherence", 1),
+    (30, 8, "coherence", 10), (100, 10, "coherence", 1), (100, 10, "coherence", 5),
+    (100, 60, "coherence", 2), (300, 30, "coherence", 1), (300, 30, "coherence", 5),
+    (1000, 50, "coherence", 1), (1000, 50, "coherence", 10), (3000, 20, "coherence", 2),
+    (50, 7, "p_frame", 1), (400, 40, "p_frame", 2), (2000, 30, "p_frame", 2),
+    (60, 9, "relu_energy", 1), (400, 40, "relu_energy", 2), (1000, 100, "relu_energy", 3), (2000, 50, "relu_energy", 2),
+    (20, 5, "coherence", 0.1),
+]  # fmt: skip
+
+
+def main():
+    for objective in ("coherence", "p_frame", "relu_energy"):  # compile
+        ss.packings.pack(8, 3, objective, seconds=0.1, explicit=False, b=-0.1)
+    before, rows = os.getloadavg(), []
+    for n, m, objective, seconds in SETTINGS:
+        began = time.perf_counter()
+        b = -0.1 if objective == "relu_energy" else 0.0
+        found = ss.packings.pack(n, m, objective, seconds=seconds, explicit=False, b=b)
+        took = time.perf_counter() - began
+        rows.append(
+            {"n": n, "m": m, "objective": objective, "seconds": seconds, "took": took,
+             "ratio": took / seconds, "kept": took <= 1.2 * seconds + 1, "value": found.value}
+        )  # fmt: skip
+        print(
+            f"n = {n}, m = {m}, {objective}: {took:.2f} s of {seconds:g}"
+            f"{'' if rows[-1]['kept'] else '  (not kept)'}",
+            flush=True,
+        )
+    kept = sum(row["kept"] for row in rows)
+    print(f"{kept} of {len(rows)} budgets kept; load {before[0]:.1f} before, "
+          f"{os.getloadavg()[0]:.1f} after")  # fmt: skip
+    record = {
+        "command": "python benchmarks/budgets.py",
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "load": [before[0], os.getloadavg()[0]],
+        "kept": kept,
+        "settings": rows,
+    }
+    Path(__file__).with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
