@@ -13,7 +13,6 @@ from pathlib import Path
 
 import superscale as ss
 
-
 SETTINGS = [
     (14, 12, "coherence", 1), (14, 12, "coherence", 5), (30, 8, "coherence", 1),
     (30, 8, "coherence", 10), (100, 10, "coherence", 1), (100, 10, "coherence", 5),
