@@ -117,7 +117,7 @@ def test_what_is_no_list():
         analyze_many([])
     with pytest.raises(TypeError, match="unexpected keyword"):
         analyze_many([frame(8)], pears="all")
-    with pytest.raises(TypeError, match="sources = 3 is not a list"):
+    with pytest.raises(TypeError, match="sources = 3 is not"):
         analyze_many(3)
 
 

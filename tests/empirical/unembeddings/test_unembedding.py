@@ -215,7 +215,7 @@ def test_wrong_types_and_values(tmp_path):
             ss.directions.mean_square_overlap(open_unembedding(path).matrix)
     with pytest.raises(TypeError):
         open_unembedding(3)
-    with pytest.raises(TypeError, match="is not a path: give a str or a Path"):
+    with pytest.raises(TypeError, match="give a string or a path"):
         open_unembedding(b"x")
     with pytest.raises(ValueError, match="source is empty"):
         open_unembedding("")
