@@ -33,6 +33,12 @@ NAMESPACES = {
     for stub in STUBS
 }
 PUBLIC = {f"{space}.{name}" for space, names in NAMESPACES.items() for name in names}
+# Where a public name is defined: the pages name formulas so.
+HOMES = {
+    f"{home}.{name}": f"{space}.{name}"
+    for space, names in NAMESPACES.items()
+    for name, home in names.items()
+}
 SHORT = {name.rpartition(".")[2]: name for name in PUBLIC}
 
 
@@ -279,6 +285,8 @@ def target(app: Any, text: str) -> tuple[str, str] | None:
     words = text.split()
     if len(words) > 1 and words[0] == "superscale" and words[1] in COMMANDS:
         return f"reference/generated/commands/{words[1]}", ""
+    if text in HOMES:
+        return f"reference/generated/api/{HOMES[text]}", HOMES[text]
     found = CODE.match(text)
     if found and f"superscale.{found[1]}" in PUBLIC:
         full = f"superscale.{found[1]}"

@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import inspect
 import json
 from pathlib import Path
 
@@ -14,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("write_schemas", ROOT / "docs" / "write_schemas.py")
 writer = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(writer)
-SLOW = ("compare", "pack", "ground-state", "analyze", "read")
+SLOW = ("plan", "compare", "pack", "ground-state", "analyze", "read")
 
 
 def schema(name):
@@ -26,7 +27,8 @@ def schema(name):
 
 def test_every_command_has_a_schema():
     named = {line.split()[0] for line in writer.LINES}
-    assert named == {command.__name__.replace("_", "-") for command in COMMANDS}
+    printing = [one for one in COMMANDS if "json" in inspect.signature(one).parameters]
+    assert named == {command.__name__.replace("_", "-") for command in printing}
     assert named == {path.stem for path in writer.SCHEMAS.glob("*.json")}
 
 
