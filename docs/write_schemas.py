@@ -67,7 +67,7 @@ def outputs(lines=LINES):
 
 
 def infer(values, name=""):
-    """Return the schema of some values of one field; a number may be null, where it is not finite."""
+    """Return the schema of some values of one field; a number may be null (not finite)."""
     kinds = {type(value) for value in values}
     if dict in kinds:
         found = [value for value in values if isinstance(value, dict)]
