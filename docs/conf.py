@@ -41,6 +41,8 @@ suppress_warnings = ["config.cache"]  # the gallery's sort key is a class
 html_theme = "furo"
 html_title = f"superscale {version}"
 html_static_path = ["_static"]
+# The explorer: one file that needs nothing else, at the root of the site.
+html_extra_path = ["../superscale/explorer/explorer.html"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False

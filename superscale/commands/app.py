@@ -25,6 +25,7 @@ from superscale import __version__
 from superscale.commands import (
     comparisons,
     examples,
+    explorer,
     ground_states,
     matrices,
     packings,
@@ -61,6 +62,7 @@ COMMANDS: tuple[Callable[..., Any], ...] = (
     counts.count,
     counts.zipf,
     examples.example,
+    explorer.explore,
 )
 
 _INTERRUPTED = 130
