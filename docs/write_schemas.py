@@ -1,7 +1,7 @@
 """Write the JSON schemas of the commands from what they print: docs/reference/schemas/NAME.json.
 
-Run ``python docs/write_schemas.py`` (a minute) after a change of what a command prints with
-``--json``. The tests run the same lines and hold what they print to the schemas. A field that has
+Run ``python docs/write_schemas.py`` (a minute; with names of commands, only theirs) after a change
+of what a command prints with ``--json``. The tests run the same lines and hold what they print to the schemas. A field that has
 no meaning in ``docs/reference/fields.json`` is an error. It stores nothing else.
 """
 
@@ -20,6 +20,7 @@ FIELDS = Path(__file__).parent / "reference" / "fields.json"
 # side by side.
 LINES = (
     "predict --n 200 --m 10,20",
+    "required-width --loss 0.1 --alpha 1.5 --n 200 --theory weak",
     "theories",
     "train --n 50 --m 5 --steps 50 --output run.safetensors",
     "compare --n 50 --m 5,10 --seeds 2 --steps 50 --workers 1",
@@ -112,10 +113,10 @@ def describe(schema, meanings, missing):
     return schema
 
 
-def schemas():
+def schemas(lines=LINES):
     """Return the schema of each command, by name, and the fields that have no meaning."""
     forms = {}
-    for line, value in outputs():
+    for line, value in outputs(lines):
         forms.setdefault(line.split()[0], []).append((line, value))
     meanings = json.loads(FIELDS.read_text(encoding="utf-8"))
     found, missing = {}, set()
@@ -135,7 +136,8 @@ def main():
     """Write the schemas."""
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        found, missing = schemas()
+        names = sys.argv[1:]
+        found, missing = schemas([x for x in LINES if not names or x.split()[0] in names])
     if missing:
         sys.exit(f"say in {FIELDS} what these mean: {', '.join(sorted(missing))}")
     SCHEMAS.mkdir(exist_ok=True)
