@@ -243,7 +243,18 @@ class AxesFit:
         return pd.DataFrame({f"alpha({name})": held, "objective": found, "rise": rise})
 
     def test(self, **exponents: float) -> AxesTest:
-        """Test given exponents together, as ``fit.test(d_model=1, n_layers=1)``."""
+        """Test given exponents together, as ``fit.test(d_model=1, n_layers=1)``.
+
+        Examples
+        --------
+        >>> from empirical.scaling_laws.axes.fit import fit_axes
+        >>> m, depth = (x.ravel() for x in np.meshgrid([256, 512, 1024, 2048], [4, 8, 16, 32]))
+        >>> noise = 1 + 0.001 * np.random.default_rng(0).standard_normal(16)
+        >>> loss = (1.7 + 90 / m**0.95 + 3 / depth**1.2) * noise
+        >>> fit = fit_axes({"m": m, "depth": depth, "loss": loss}, ["m", "depth"])
+        >>> fit.test(m=2).p_value < 0.001
+        True
+        """
         self._check_profile()
         if not exponents or not set(exponents) <= set(self.axes):
             raise ValueError(f"give exponents of {', '.join(self.axes)}, as {self.axes[0]}=1")
@@ -259,7 +270,18 @@ class AxesFit:
     def bootstrap(
         self, by: str = "points", samples: int = 199, seed: np.random.Generator | int = 0
     ) -> AxesBootstrap:
-        """Refit resampled points, or clusters whose points share errors."""
+        """Refit resampled points, or clusters whose points share errors.
+
+        Examples
+        --------
+        >>> from empirical.scaling_laws.axes.fit import fit_axes
+        >>> m, depth = (x.ravel() for x in np.meshgrid([256, 512, 1024, 2048], [4, 8, 16, 32]))
+        >>> noise = 1 + 0.001 * np.random.default_rng(0).standard_normal(16)
+        >>> loss = (1.7 + 90 / m**0.95 + 3 / depth**1.2) * noise
+        >>> fit = fit_axes({"m": m, "depth": depth, "loss": loss}, ["m", "depth"])
+        >>> fit.bootstrap(samples=9).by
+        'points'
+        """
         return resample_rows(self, by, samples, seed)
 
     def influence(self, by: str = "points") -> pd.DataFrame:
@@ -275,6 +297,16 @@ class AxesFit:
             The axis, or a value for each point (such as compute), that says which are small.
         share : float
             Share of the points that are fitted: those with the smallest values.
+
+        Examples
+        --------
+        >>> from empirical.scaling_laws.axes.fit import fit_axes
+        >>> m, depth = (x.ravel() for x in np.meshgrid([256, 512, 1024, 2048], [4, 8, 16, 32]))
+        >>> noise = 1 + 0.001 * np.random.default_rng(0).standard_normal(16)
+        >>> loss = (1.7 + 90 / m**0.95 + 3 / depth**1.2) * noise
+        >>> fit = fit_axes({"m": m, "depth": depth, "loss": loss}, ["m", "depth"])
+        >>> print(fit.validate("m"))  # doctest: +ELLIPSIS
+        4 models with m above 1024, predicted from those below: root mean square error ...
         """
         return validate_outside(self, by, share)
 

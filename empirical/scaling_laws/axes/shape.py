@@ -125,6 +125,17 @@ class Shapes:
     ----------
     shapes : tuple of Shape
         One for each budget.
+
+    Examples
+    --------
+    >>> from empirical.scaling_laws.axes.fit import fit_axes
+    >>> grid = np.meshgrid([256, 512, 1024], [4, 8, 16], [1e9, 1e10, 1e11])
+    >>> m, l, D = (x.ravel() for x in grid)
+    >>> loss = 1.75 + 270 / m**0.95 + 6.7 / l**1.3 + 530 / D**0.3
+    >>> fit = fit_axes({"m": m, "l": l, "D": D, "loss": loss}, ["m", "l", "D"])
+    >>> plans = Shapes(tuple(plan_shape(fit, compute=c, samples=2) for c in (1e20, 1e21)))
+    >>> plans.to_dataframe()["budget"].unique().tolist()
+    [1e+20, 1e+21]
     """
 
     shapes: tuple[Shape, ...]
