@@ -42,6 +42,7 @@ LINES = (
     "count text.txt --tokenizer tokenizer.json",
     "zipf counts.csv --m 100,1000",
     "example",
+    "explore --no-browser",
 )
 # Objects whose keys depend on the input: names of theories, groups, statistics.
 MAPS = {
