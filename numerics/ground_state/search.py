@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from numerics.ground_state.descent import descend, polish
 from numerics.ground_state.objective import LossFunction
-from numerics.ground_state.starts import draw_start, weak_state
+from numerics.ground_state.starts import draw_start, hop, weak_state
 from numerics.ground_state.state import GroundState
 from numerics.loss.exact import population_loss
 from numerics.loss.report import LossReport
@@ -47,10 +47,11 @@ def ground_state(
     """Find the lowest exact loss over W and b, without training.
 
     Many starts (the weak state, antipodal pairs, random directions) are brought to local minima by
-    L-BFGS on the exact gradient; the lowest is polished by Newton's method. The result is a local
-    minimum to the digits shown, and the lowest of those found: how many starts ended there, and
-    the next minima, say how far to trust that it is the lowest of all. It is never above the loss
-    of weak superposition or of ``start``.
+    L-BFGS on the exact gradient. As many descents again start beside the lowest minimum so far: two
+    features change places, or some are drawn anew. The lowest is polished by Newton's method. The
+    result is a local minimum to the digits shown, and the lowest of those found: how many starts
+    ended there, and the next minima, say how far to trust that it is the lowest of all. It is never
+    above the loss of weak superposition or of ``start``.
 
     Parameters
     ----------
@@ -104,10 +105,11 @@ def ground_state(
         ends.append((loss, x))
         if progress is not None:
             progress(len(ends), min(loss for loss, _ in ends) * f.scale)
-    ends = _continue_lowest(f, ends)
+    descended = [loss for loss, _ in ends]
+    ends = _continue_lowest(f, [*ends, *_hop(f, ends, number, rng)])
     best, curvature = _settle(f, ends, start)
     report, slope = _certify(f, best)
-    minima, counts = _cluster([loss for loss, _ in ends])
+    minima, counts = _cluster([loss for loss, _ in ends], descended)
     return GroundState(
         features,
         _onto_axes(f.model(best)),
@@ -140,6 +142,20 @@ def _count_starts(starts: int | None, start: ToyModel | None, n: int) -> int:
     if start is not None:
         return 0
     return 40 if n <= 10 else 20 if n <= 30 else 6
+
+
+def _hop(
+    f: LossFunction, ends: list[tuple[float, Array]], number: int, rng: np.random.Generator
+) -> list[tuple[float, Array]]:
+    """Return the ends of descents from beside the lowest end, each lower than those before it."""
+    loss, x = min(ends, key=lambda end: end[0])
+    found = []
+    for _ in range(number if f.n > 2 else 0):
+        trial, new_loss = descend(f, f.pack(*hop(f.features, *f.unpack(x), rng)), _ROUGH)
+        if _differ(new_loss, loss):
+            loss, x = new_loss, trial
+            found.append((loss, x))
+    return found
 
 
 def _continue_lowest(f: LossFunction, ends: list[tuple[float, Array]]) -> list[tuple[float, Array]]:
@@ -192,17 +208,15 @@ def _differ(low: float, high: float) -> bool:
     return high > low + _SAME * abs(low) + _NOTHING
 
 
-def _cluster(losses: list[float]) -> tuple[Array, NDArray[np.int64]]:
-    """Return the different losses, lowest first, and how often each occurs."""
+def _cluster(losses: list[float], descended: list[float]) -> tuple[Array, NDArray[np.int64]]:
+    """Return the different losses, lowest first, and how many descents from starts led to each."""
     minima: list[float] = []
-    counts: list[int] = []
     for loss in sorted(losses):
-        if minima and not _differ(minima[-1], loss):
-            counts[-1] += 1
-        else:
+        if not minima or _differ(minima[-1], loss):
             minima.append(loss)
-            counts.append(1)
-    return np.array(minima), np.array(counts)
+    places = np.searchsorted(minima, descended, side="right") - 1
+    counts = np.bincount(np.maximum(places, 0), minlength=len(minima))
+    return np.array(minima), counts.astype(np.int64)
 
 
 def _onto_axes(model: ToyModel) -> ToyModel:

@@ -1,4 +1,4 @@
-"""Where the descents to the ground state begin: the weak state, digons, and random directions."""
+"""Where descents to the ground state begin: the weak state, digons, random directions, hops."""
 
 from __future__ import annotations
 
@@ -55,3 +55,20 @@ def draw_start(
         high = features.activation.high
         b[order[:live]] = -high * rng.uniform(0.0, 0.2) * rng.random(live)
     return W + _NOISE * rng.normal(size=(n, m)) / np.sqrt(m), b
+
+
+def hop(features: Features, W: Array, b: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return a start beside a state: two features change places, or one or two are drawn anew.
+
+    Local minima differ mostly in which features share dimensions, a choice that descents keep.
+    """
+    W, b = W.copy(), b.copy()
+    i, j = rng.choice(features.n, 2, replace=False)
+    p, weights = features.p, features.weights
+    if rng.random() < 0.6 and (p[i], weights[i]) != (p[j], weights[j]):
+        W[[i, j]], b[[i, j]] = W[[j, i]], b[[j, i]]
+    else:
+        some = [i] if rng.random() < 0.5 else [i, j]
+        rows = rng.normal(size=(len(some), W.shape[1]))
+        W[some], b[some] = rows / np.linalg.norm(rows, axis=1, keepdims=True), 0.0
+    return W + _NOISE * rng.normal(size=W.shape) / np.sqrt(W.shape[1]), b

@@ -49,7 +49,7 @@ class GroundState:
     minima : ndarray, shape (k,)
         The different losses that the descents ended at, lowest first.
     counts : ndarray of int, shape (k,)
-        How many descents ended at each.
+        How many descents from starts ended at each; 0 where only a change of the lowest one led.
     sampling : str
         "bernoulli" or "one_hot".
     seed : int

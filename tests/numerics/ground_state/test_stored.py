@@ -28,12 +28,12 @@ def alike(n, p, importance):
 
 def test_never_above_the_best_of_fifty_trained_models():
     stored = rows("against_training.json", "rows")
-    assert len({(row["n"], row["m"], row["p"], row["ratio"]) for row in stored}) >= 7
+    assert len({(row["n"], row["m"], row["p"], row["ratio"]) for row in stored}) >= 10
     for row in stored:
-        # Exact losses: no tolerance but that of rounding.
-        assert row["ground"] <= row["best_trained"] * (1 + 1e-9)
-        assert row["ground"] <= row["best_finished"] * (1 + 1e-9)
-        assert row["best_finished"] <= row["best_trained"] * (1 + 1e-9)
+        # Exact losses: no tolerance but that of the polish.
+        assert row["ground"] <= row["best_trained"]
+        assert row["ground"] <= row["best_finished"] * (1 + 1e-8)
+        assert row["best_finished"] <= row["best_trained"]
         # The comparison means something: training came close.
         assert row["best_trained"] < 1.1 * row["ground"]
 
