@@ -1,3 +1,7 @@
+from empirical.reading.learning import LearnedDirections as LearnedDirections
+from empirical.reading.learning import draw_bars as draw_bars
+from empirical.reading.learning import learn_directions as learn_directions
+from empirical.reading.learning import match_directions as match_directions
 from empirical.reading.tokens import TokenReading as TokenReading
 from empirical.reading.tokens import read_tokens as read_tokens
 from numerics.reading.detectors import DetectionRates as DetectionRates

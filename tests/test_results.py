@@ -115,6 +115,7 @@ MADE = {
     "Influence": lambda: fit().influence(),
     "Interval": lambda: fit().interval(),
     "LawComparison": lambda: fit().compare(),
+    "LearnedDirections": lambda: ss.reading.learn_directions(WIDE, 3, iterations=2),
     "LineSystem": lambda: ss.packings.construct(28, 7),
     "LossBound": loss_bound,
     "LossEstimate": lambda: ss.monte_carlo_loss(run().model, words(), samples=100),
