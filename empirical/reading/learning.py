@@ -119,10 +119,15 @@ def learn_directions(
     ValueError
         For values out of range; for more than 14 items without truncation.
 
+    Notes
+    -----
+    A start may end in a local optimum, which its lower likelihood shows: where items are many and
+    the noise is small, about every second one does, so give several starts.
+
     Examples
     --------
     >>> states, bars = draw_bars(400, seed=1)
-    >>> found = learn_directions(states, 10, "maximum", seed=1)
+    >>> found = learn_directions(states, 10, "maximum", iterations=30, seed=1)
     >>> bool(match_directions(found.W, bars).min() > 0.95)
     True
     """
