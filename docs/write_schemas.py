@@ -1,8 +1,9 @@
 """Write the JSON schemas of the commands from what they print: docs/reference/schemas/NAME.json.
 
 Run ``python docs/write_schemas.py`` (a minute; with names of commands, only theirs) after a change
-of what a command prints with ``--json``. The tests run the same lines and hold what they print to the schemas. A field that has
-no meaning in ``docs/reference/fields.json`` is an error. It stores nothing else.
+of what a command prints with ``--json``. The tests run the same lines and hold what they print to
+the schemas. A field that has no meaning in ``docs/reference/fields.json`` is an error. It stores
+nothing else.
 """
 
 import io
@@ -41,8 +42,8 @@ LINES = (
     "reproduce fig7",
     "count text.txt --tokenizer tokenizer.json",
     "zipf counts.csv --m 100,1000",
-    "example",
     "explore --no-browser",
+    "example",
 )
 # Objects whose keys depend on the input: names of theories, groups, statistics.
 MAPS = {
