@@ -68,3 +68,27 @@ def test_there_are_some_and_faults_are_seen():
         "x",
         "packings.y",
     ]
+
+
+def faults_of_readme(text):
+    """Return what README has too much of: words, or commands to install, run and test."""
+    blocks = re.findall(r"^```shell\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    faults = [] if len(text.split()) <= 700 else [f"{len(text.split())} words"]
+    if len([line for block in blocks for line in block.splitlines()]) != 2:
+        faults.append("other than two commands")
+    code = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    if len(code) != 1 or len(code[0].splitlines()) > 12:
+        faults.append("other than one short block of Python")
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
+    if len(pictures) != 1:
+        faults.append("other than one picture")
+    links = re.findall(r"(?<!\!)\[[^\]]*\]\(([^):]*)\)", text)
+    faults += [f"{link} does not exist" for link in links + pictures if not (ROOT / link).exists()]
+    return faults
+
+
+def test_readme_is_short():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not faults_of_readme(text)
+    assert len(faults_of_readme(text + "word " * 200)) == 1
+    assert len(faults_of_readme(text + "\n```shell\nsuperscale fit\n```\n[x](docs/y.md)\n")) == 2
