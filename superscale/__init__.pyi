@@ -31,6 +31,7 @@ from numerics.tensors.row_matrix import open_matrix as open_matrix
 from numerics.toy_model import ToyModel as ToyModel
 from superscale import counts as counts
 from superscale import directions as directions
+from superscale import mechanisms as mechanisms
 from superscale import packings as packings
 from superscale import published as published
 from superscale import reading as reading

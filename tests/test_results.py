@@ -120,6 +120,7 @@ MADE = {
     "LossBound": loss_bound,
     "LossEstimate": lambda: ss.monte_carlo_loss(run().model, words(), samples=100),
     "LossReport": lambda: ss.population_loss(run().model, words(), rtol=0.1, gradient=True),
+    "Mechanisms": lambda: ss.mechanisms.compare_mechanisms(words(), m=[10, 20], solve=False),
     "MeanField": lambda: ss.solve_mean_field(ss.Frequencies.linear(12), 4),
     "Measurement": lambda: ss.measure(run().model, words(), samples=100),
     "Overlaps": lambda: ss.overlaps(WIDE),
