@@ -33,6 +33,8 @@ LINES = (
     "fit losses.csv --group family,dataset --label model,dataset --cluster model --samples 50 "
     "--forecast 16384 --reach 2.4",
     "fit runs.csv --chinchilla --params params --tokens tokens",
+    "fit shapes.csv --axes d_model,n_layers,num_tokens --validate d_model --samples 20",
+    "mechanisms --alpha 1.5 --no-solve",
     "plan shapes.csv --axes d_model,n_layers,num_tokens --compute 1e21",
     "ground-state --n 5 --m 2 --p 0.05",
     "bounds --n 28 --m 7",

@@ -119,7 +119,7 @@ def fit_over_axes(
         "rows": found.to_dataframe().to_dict("records"),
         "intervals": {},
         "tests": [],
-        "bootstrap": {},
+        "bootstrap": [],
         "warnings": list(found.warnings),
     }
     if not robust and found.dof > 0:
@@ -134,9 +134,10 @@ def fit_over_axes(
     record["influence"] = found.influence(by).head(_SHOWN).to_dict("records")
     if samples is not None or choice.cluster or robust:
         drawn = found.bootstrap(by, _RESAMPLES if samples is None else samples, seed)
-        record["bootstrap"] = {
-            name: vars(drawn.interval(name, level)) for name in map(str, drawn.table)
-        }
+        record["bootstrap"] = [
+            {"parameter": name, **vars(drawn.interval(name, level))}
+            for name in map(str, drawn.table)
+        ]
     if sizes is not None:
         told = found.validate(sizes)
         record["validation"] = {
@@ -157,6 +158,7 @@ def fit_over_axes(
 
 def _show(found: AxesFit, record: dict[str, Any], level: float) -> None:
     rows = []
+    drawn = {row["parameter"]: row for row in record["bootstrap"]}
     for row in record["rows"]:
         key = row["parameter"]
         axis = key.removeprefix("alpha(").removesuffix(")")
@@ -167,8 +169,8 @@ def _show(found: AxesFit, record: dict[str, Any], level: float) -> None:
         profile = record["intervals"].get(axis) if is_known else None
         cells = [key, number(row["value"], 5)]
         cells += [number(profile[end]) if profile else "–" for end in ("low", "high")]
-        if record["bootstrap"]:
-            cells += [number(record["bootstrap"][key][end]) for end in ("low", "high")]
+        if drawn:
+            cells += [number(drawn[key][end]) for end in ("low", "high")]
         rows.append(cells)
     heads = ["parameter", "value", "profile low", "high"]
     heads += ["bootstrap low", "high"] if record["bootstrap"] else []

@@ -70,3 +70,16 @@ def test_bad_options_are_one_line(call, table, arguments, message):
     code, out, err = call(arguments[0], table, *arguments[1:])
     assert code == 2 and out == ""
     assert message in " ".join(err.split()) and err.count("\n") <= 2
+
+
+def test_mechanisms_side_by_side(call, tmp_path):
+    picture = tmp_path / "mechanisms.png"
+    words = ["mechanisms", "--alpha", 1.5, "--n", 500, "--no-solve"]
+    code, out, _ = call(*words, "--json", "--output", picture)
+    assert code == 0 and picture.stat().st_size > 5000
+    rows = {row["mechanism"]: row for row in json.loads(out)["rows"]}
+    assert rows["memory"]["asymptotic"] == pytest.approx(1 / 3)
+    code, out, _ = call(*words)
+    assert code == 0 and "What tells them apart" in out and "gradient flow" in out
+    code, _, err = call("mechanisms", "--n", 10)
+    assert code == 2 and "n = 10" in err

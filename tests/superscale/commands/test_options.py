@@ -48,6 +48,12 @@ BEHIND = {
         ("empirical.scaling_laws.axes.fit:fit_axes", ["fit", "shapes.csv", *AXES]),
     ],
     "read": [("empirical.reading.tokens:read_tokens", ["read", "W.npy"])],
+    "mechanisms": [
+        (
+            "theory.mechanisms.comparison:compare_mechanisms",
+            ["mechanisms", "--no-solve"],
+        )
+    ],
     "plan": [
         ("empirical.scaling_laws.axes.fit:fit_axes", ["plan", "shapes.csv", "--compute", 1e20]),
         (
@@ -240,6 +246,7 @@ LISTS = {
     ("fit", "alpha_test"): (7, ["fit", "curve.csv"], "value"),
     ("fit", "forecast"): (8, ["fit", "curve.csv"], "m"),
     ("fit", "reach"): ("width_for", ["fit", "curve.csv"], "loss"),
+    ("mechanisms", "m"): (0, ["mechanisms", "--no-solve"], "m"),
     ("plan", "compute"): (1, ["plan", "shapes.csv"], "compute"),
     ("plan", "parameters"): (1, ["plan", "shapes.csv", "--tokens", 1e9], "parameters"),
     ("pack", "m"): (1, ["pack", "--n", 9, "--objective", "relu"], "m"),
