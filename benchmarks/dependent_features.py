@@ -1,7 +1,7 @@
 """What dependence costs: the exact loss, a step of training, and reading a sample, as ratios.
 
 Run ``python benchmarks/dependent_features.py`` (some minutes on one core; name parts to run them
-only: loss, training, samples). Results go to benchmarks/dependent_features.json.
+only: loss, gradient, training, samples). Results are stored in benchmarks/dependent_features.json.
 """
 
 import json
@@ -38,48 +38,57 @@ def structures(n):
     }
 
 
-def measure_loss(n=1000, m=40):
-    """Time the exact loss and its gradient for a trained model, beside independent features."""
+def measure_loss(n=1000, m=40, gradient=False):
+    """Time the exact loss of a model of random directions, beside independent features."""
     words, dependent = structures(n)
-    model = ss.train(words, m, steps=2000).model
-    seconds, record = {}, {"n": n, "m": m}
-    small = ss.ToyModel(model.W[:20], model.b[:20])  # compiles
-    for features in (words, *dependent.values()):
+    W = np.random.default_rng(1).standard_normal((n, m))
+    model = ss.ToyModel(W / np.linalg.norm(W, axis=1)[:, None], np.full(n, -0.4))
+    kinds = {"independent": words, **dependent}
+    small = np.arange(20)
+    for features in kinds.values():  # compiles
+        some = ss.Frequencies.power_law(20, 1.0)
         if isinstance(features, ss.Features):
-            forest = features.dependence.take(np.arange(20))
-            some = ss.Frequencies.from_probabilities(forest.marginals)
-            ss.population_loss(small, ss.Features(some, dependence=forest), gradient=True)
-        else:
-            ss.population_loss(small, ss.Frequencies.power_law(20, 1.0), gradient=True)
-    for name, features in {"independent": words, **dependent}.items():
-        for gradient in (False, True):
-            began = time.process_time()
-            ss.population_loss(model, features, gradient=gradient)
-            seconds[name, gradient] = time.process_time() - began
-        record[name] = {
-            "loss, CPU seconds": seconds[name, False],
-            "with gradient, CPU seconds": seconds[name, True],
-            "loss, ratio": seconds[name, False] / seconds["independent", False],
-            "with gradient, ratio": seconds[name, True] / seconds["independent", True],
-        }
+            forest = features.dependence.take(small)
+            marginals = ss.Frequencies.from_probabilities(forest.marginals)
+            some = ss.Features(marginals, dependence=forest)
+        toy = ss.ToyModel(model.W[small], model.b[small])
+        ss.population_loss(toy, some, gradient=gradient)
+    record = {"n": n, "m": m}
+    for name, features in kinds.items():
+        began = time.process_time()
+        ss.population_loss(model, features, gradient=gradient)
+        seconds = time.process_time() - began
+        ratio = seconds / record["independent"]["CPU seconds"] if name != "independent" else 1.0
+        record[name] = {"CPU seconds": seconds, "ratio": ratio}
         print(name, record[name], flush=True)
     return record
 
 
-def measure_training(n=1000, m=40, steps=400):
+def measure_gradient():
+    """Time the exact loss with its gradient."""
+    return measure_loss(n=300, m=20, gradient=True)
+
+
+def measure_training(n=1000, m=40, steps=200):
     """Time compiled steps at batch 256, in turns, beside independent features; least of five."""
     words, dependent = structures(n)
     settings = make_settings(recipe="fast", weight_decay=-1.0, seed=0)
     kinds = {"independent": ss.Features(words), **dependent}
-    start = ss.train(words, m, steps=2000).model
-    W, b = start.W.astype(np.float32), start.b.astype(np.float32)
+    starts = {name: ss.train(f, m, steps=500).model for name, f in kinds.items()}
+    by_rank = {name: f.frequencies.by_rank for name, f in kinds.items()}
     runs = {
-        name: FusedSteps(W, b, f.ranked, np.random.default_rng(1), settings)
+        name: FusedSteps(
+            by_rank[name](starts[name].W).astype(np.float32),
+            by_rank[name](starts[name].b).astype(np.float32),
+            f.ranked,
+            np.random.default_rng(1),
+            settings,
+        )
         for name, f in kinds.items()
     }
     rates = np.full(steps, 1e-3)
     least = dict.fromkeys(kinds, np.inf)
-    for _ in range(6):
+    for _ in range(5):
         for name, stepper in runs.items():
             began = time.process_time()
             stepper.take(rates, rates, 0, 256)
@@ -133,8 +142,14 @@ def fit_place(fit, column):
 
 def main():
     path = Path(__file__).with_suffix(".json")
-    parts = {"samples": measure_samples, "loss": measure_loss, "training": measure_training}
+    parts = {
+        "samples": measure_samples,
+        "loss": measure_loss,
+        "gradient": measure_gradient,
+        "training": measure_training,
+    }
     record = json.loads(path.read_text()) if path.exists() else {}
+    record["command"] = "python benchmarks/dependent_features.py"
     for name in sys.argv[1:] or parts:
         record[name] = parts[name]()
         record["machine"] = {

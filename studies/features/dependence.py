@@ -1,8 +1,8 @@
 """The mean field for exclusive sets and for topics against trained models: twelve cells.
 
-Run ``nice python studies/features/dependence.py`` (some fifteen minutes on one core). The cells
+Run ``python studies/features/dependence.py`` (some fifteen minutes on one core). The cells
 were chosen before any of them was trained. Every error is shown: of the first-order mean field, and
-of the mean field that takes the features as independent. Results go to
+of the mean field that takes the features as independent. Results are stored in
 studies/features/dependence.json.
 """
 
@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from trained import lowest_loss
 
 import superscale as ss
 from numerics.dependent.mean_field import first_order_loss
@@ -45,13 +44,33 @@ def features_of(kind, amount, n, alpha, density):
     return ss.Features.mixture(np.full(TOPICS, 1 / TOPICS), q)
 
 
+def lowest_loss(features, m, seeds=(0,), late_steps=3000):
+    """Return the exact losses of every run and phase, by name, and the model of the lowest.
+
+    The first phase is the fast recipe with weight growth, the second has neither growth nor decay,
+    and larger batches.
+    """
+    found = {}
+    for seed in seeds:
+        first = ss.train(features, m, seed=seed)
+        second = ss.train(
+            features, m, seed=seed, model=first.model, weight_decay=0.0, steps=late_steps,
+            batch=256, late_batch=512, learning_rate=3e-3,
+        )  # fmt: skip
+        for phase, run in (("growth", first), ("free", second)):
+            loss = ss.population_loss(run.model, features, rtol=1e-5).loss
+            found[f"seed {seed}, {phase}"] = (loss, run.model)
+    name = min(found, key=lambda x: found[x][0])
+    return {key: loss for key, (loss, _) in found.items()}, found[name][1]
+
+
 def main():
     path = Path(__file__).with_suffix(".json")
     rows = []
     for kind, amount, n, alpha, density, m in CELLS:
         features, began = features_of(kind, amount, n, alpha, density), time.perf_counter()
         found = first_order_loss(features, m)
-        losses, model = lowest_loss(features, m, seeds=(0,), late_steps=3000)
+        losses, model = lowest_loss(features, m)
         trained = min(losses.values())
         rows.append(
             {
@@ -69,7 +88,10 @@ def main():
             f"{kind} {amount} {n} {alpha} {density} {m}: {last['error']:+.2%} "
             f"(independent {last['error_independent']:+.2%})", flush=True,
         )  # fmt: skip
-        record = {"python": platform.python_version()}
+        record = {
+            "command": "python studies/features/dependence.py",
+            "python": platform.python_version(),
+        }
         for name in ("error", "error_independent"):
             for some in ("sets", "topics", ""):
                 sizes = [abs(row[name]) for row in rows if some in row["dependence"]]
