@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -307,16 +308,20 @@ def _update_maxima(
 def _dictionary(data: Values, count: int, rng: np.random.Generator) -> LearnedDirections:
     try:
         from sklearn.decomposition import MiniBatchDictionaryLearning
+        from sklearn.exceptions import ConvergenceWarning
     except ImportError:
         raise ModuleNotFoundError(
             "dictionary learning needs scikit-learn: pip install 'superscale[sparse]'"
         ) from None
     learner = MiniBatchDictionaryLearning(
-        count, alpha=0.5 * float(data.std()), positive_code=True, fit_algorithm="cd",
-        transform_algorithm="lasso_cd", batch_size=100, max_iter=30,
+        count, alpha=0.3 * float(data.std()), positive_code=True, fit_algorithm="cd",
+        transform_algorithm="lasso_cd", batch_size=100, max_iter=60, max_no_improvement=None,
         random_state=int(rng.integers(2**31)),
     )  # fmt: skip
-    codes = learner.fit_transform(data)
+    with warnings.catch_warnings():
+        # A code that is a little off hardly moves the directions.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        codes = learner.fit_transform(data)
     W = np.asarray(learner.components_, dtype=np.float64)
     noise = float((data - codes @ W).std())
     return LearnedDirections(W, math.nan, noise, np.empty(0), "dictionary")

@@ -46,7 +46,7 @@ def test_equals_brute_force(n, m, normalize):
     assert np.all(found.thresholds > off[: found.active])
 
 
-@pytest.mark.parametrize(("n", "m"), [(7, 3), (6, 3), (28, 7), (16, 6), (36, 15), (276, 23)])
+@pytest.mark.parametrize(("n", "m"), [(10, 5), (6, 3), (28, 7), (16, 6), (36, 15), (276, 23)])
 def test_equiangular_frames(n, m):
     """k < (1 + 1/κ)/2: the row of each vector has overlaps enough of both signs."""
     frame = ss.packings.pack(n, m, seconds=0.2)
