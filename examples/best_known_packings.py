@@ -17,11 +17,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 folder = Path(sys.argv[0]).resolve().parents[1] / "studies" / "packings"
-figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
 
 # %%
 # A cell is a pair n, m. Its excess is the largest overlap found less the best known one; below 1e-7
 # the packing is the same, or a better one.
+figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
 for name, marker, label in (
     ("best_known", "o", "all with m <= 8, n <= 30"),
     ("best_known_sample", "s", "60 drawn from m <= 16, n <= 50"),
