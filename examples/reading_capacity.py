@@ -42,7 +42,7 @@ for color, k in zip(("C0", "C1", "C2", "C3"), (1, 2, 4, 8), strict=True):
         m = ss.reading.required_width(n, k, error)
         axes[0].plot(m, sample(n, m, k, 300), "o", color=color)
 axes[0].set(xscale="log", xlabel="width m", ylabel="P(all k are read)", title=f"n = {n}")
-axes[0].legend()
+axes[0].legend(loc="lower right")
 
 # %%
 # The width that is needed grows faster than k, and only with the logarithm of n.
