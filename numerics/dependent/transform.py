@@ -266,6 +266,9 @@ def _downward(  # type: ignore[no-untyped-def]
                 if inner[a]:
                     products[product[a] + s] = 0.0
                 continue
+            first, last = feature_start[state], feature_start[state + 1]
+            if first == last and not inner[a]:
+                continue  # nothing hangs on it
             # Derivative by what this state contributes.
             outer[:] = 0.0
             for above in range(rows[a]):
@@ -273,7 +276,6 @@ def _downward(  # type: ignore[no-untyped-def]
                 if weight != 0:
                     _add(outer[0], outer[1], weight, messages[base + above, 0],
                          messages[base + above, 1])  # fmt: skip
-            first, last = feature_start[state], feature_start[state + 1]
             for here in range(first, last):
                 j = features[here]
                 inside[:] = outer
