@@ -1,12 +1,17 @@
 """How well a search for packings keeps its budget of time: twenty settings of ``pack(seconds=…)``.
 
 Run ``python benchmarks/budgets.py`` (three minutes; some 15 seconds of them compile). A budget is
-kept if the search takes at most 1.2 times the seconds that it was given, and one more. It prints
-the load of the machine before and after, and stores nothing.
+kept if the search takes at most 1.2 times the seconds that it was given, and one more. Results are
+stored in benchmarks/budgets.json after each setting, with the load of the machine before and after.
+Numbers of settings, from 0, measure only these and store nothing: ``budgets.py 0 19``.
 """
 
+import json
 import os
+import platform
+import sys
 import time
+from pathlib import Path
 
 import superscale as ss
 
@@ -16,32 +21,52 @@ SETTINGS = [
     (100, 60, "coherence", 2), (300, 30, "coherence", 1), (300, 30, "coherence", 5),
     (1000, 50, "coherence", 1), (1000, 50, "coherence", 10), (3000, 20, "coherence", 2),
     (50, 7, "p_frame", 1), (400, 40, "p_frame", 2), (2000, 30, "p_frame", 2),
-    (60, 9, "frame_potential", 1), (400, 40, "p_frame", 2), (1000, 100, "p_frame", 3),
+    (60, 9, "frame_potential", 1), (60, 9, "relu_energy", 1), (1000, 100, "p_frame", 3),
     (2000, 50, "p_frame", 2),
     (20, 5, "coherence", 0.1),
 ]  # fmt: skip
 
 
+def measure(n, m, objective, seconds):
+    """Search once; return what it took."""
+    began = time.perf_counter()
+    found = ss.packings.pack(n, m, objective, seconds=seconds, explicit=False)
+    took = time.perf_counter() - began
+    return {
+        "n": n, "m": m, "objective": objective, "seconds": seconds, "took": took,
+        "ratio": took / seconds, "kept": took <= 1.2 * seconds + 1, "method": found.method,
+        "value": found.value,
+    }  # fmt: skip
+
+
 def main():
-    for objective in ("coherence", "p_frame", "frame_potential"):  # compile
+    chosen = [SETTINGS[int(k)] for k in sys.argv[1:]] or SETTINGS
+    for objective in sorted({setting[2] for setting in chosen}):  # compile
         ss.packings.pack(8, 3, objective, seconds=0.1, explicit=False)
-    before, rows = os.getloadavg(), []
-    for n, m, objective, seconds in SETTINGS:
-        began = time.perf_counter()
-        found = ss.packings.pack(n, m, objective, seconds=seconds, explicit=False)
-        took = time.perf_counter() - began
-        rows.append(
-            {"n": n, "m": m, "objective": objective, "seconds": seconds, "took": took,
-             "ratio": took / seconds, "kept": took <= 1.2 * seconds + 1, "value": found.value}
-        )  # fmt: skip
+    before, rows = os.getloadavg()[0], []
+    for setting in chosen:
+        row = measure(*setting)
+        rows.append(row)
         print(
-            f"n = {n}, m = {m}, {objective}: {took:.2f} s of {seconds:g}"
-            f"{'' if rows[-1]['kept'] else '  (not kept)'}",
+            f"n = {row['n']}, m = {row['m']}, {row['objective']}: {row['took']:.2f} s of "
+            f"{row['seconds']:g}{'' if row['kept'] else '  (not kept)'}",
             flush=True,
         )
-    kept = sum(row["kept"] for row in rows)
-    print(f"{kept} of {len(rows)} budgets kept; load {before[0]:.1f} before, "
-          f"{os.getloadavg()[0]:.1f} after")  # fmt: skip
+        record = {
+            "command": "python benchmarks/budgets.py",
+            "python": platform.python_version(),
+            "cores": os.cpu_count(),
+            "load_before": before,
+            "load_after": os.getloadavg()[0],
+            "kept": sum(one["kept"] for one in rows),
+            "settings": len(SETTINGS),
+            "rows": rows,
+        }
+        if len(chosen) == len(SETTINGS):
+            text = json.dumps(record, indent=1) + "\n"
+            Path(__file__).with_suffix(".json").write_text(text, encoding="utf-8")
+    print(f"{record['kept']} of {len(rows)} budgets kept; load {before:.1f} before, "
+          f"{record['load_after']:.1f} after")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ sizes, right, wrong = (100, 200, 500, 1000, 2000, 5000, 10_000), [], []
 for size in sizes:
     drawn = FeatureSampler(planted).draw(size, np.random.default_rng(1))
     X = csr_array((drawn.value, (drawn.sample, drawn.feature)), shape=(size, n))
-    fit = ss.fit_samples(X, least_gain=12)
+    fit = ss.dependence.fit_samples(X, least_gain=12)
     columns = fit.columns[fit.edges]
     found = {(min(pair), max(pair)) for pair in columns.tolist()}
     right.append(len(found & edges) / len(edges))

@@ -6,8 +6,8 @@ Words are no exact power law. Their counts are the frequencies of toy models her
 predict for them, and what trained models reach.
 
 Run ``python examples/word_frequencies.py`` (a minute on one core). It stores nothing. The counts
-come from the package wordfreq (pip install "superscale[words]"; its data are CC-BY-SA and are not
-part of this project).
+come from the package wordfreq (pip install "superscale[examples]"); its data are CC-BY-SA and are
+not part of this project.
 """
 
 import matplotlib.pyplot as plt

@@ -17,8 +17,8 @@ array([0.81 , 0.409])
 import sys
 from pathlib import Path
 
-from superscale import own_packages
-from superscale.lazy_names import attach
+from superscale.importing import own_packages
+from superscale.importing.lazy_names import attach
 
 __version__ = "0.1.0"
 

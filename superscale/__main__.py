@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from superscale import own_packages
+from superscale.importing import own_packages
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
 """Token counts: read or make them, fit rank-frequency laws, predict exponents."""
 
-from superscale.lazy_names import attach
+from superscale.importing.lazy_names import attach
 
 __getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,5 +1,5 @@
 """Loss in closed form: weak superposition, equiangular rows, one active feature."""
 
-from superscale.lazy_names import attach
+from superscale.importing.lazy_names import attach
 
 __getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,5 +1,7 @@
 """Each example of the gallery runs to its end; one of them in a process of its own."""
 
+import ast
+import configparser
 import re
 import runpy
 import subprocess
@@ -11,6 +13,9 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+# What is imported under another name than it is installed by.
+PACKAGES = {"sklearn": "scikit-learn"}
+OWN = {"superscale", "theory", "numerics", "empirical"}
 
 
 def in_a_process(script, capsys):
@@ -46,7 +51,7 @@ def assert_page_says(shown):
 def test_example(name, tmp_path, monkeypatch, capsys):
     script = EXAMPLES / f"{name}.py"
     if "import wordfreq" in script.read_text(encoding="utf-8"):
-        pytest.importorskip("wordfreq", reason="pip install 'superscale[words]'")
+        pytest.importorskip("wordfreq", reason="pip install 'superscale[examples]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(script)])
     drawn = []
@@ -57,3 +62,60 @@ def test_example(name, tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())  # an example of the gallery writes no files
     if name == "fit_language_models":
         assert_page_says(shown)
+
+
+def imported(text):
+    """Return the packages that a script imports, other than Python's and our own."""
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return {PACKAGES.get(name, name) for name in names - OWN - sys.stdlib_module_names}
+
+
+def named_extras(text):
+    """Return the extras of superscale that a script says it needs."""
+    return set(re.findall(r"superscale\[(\w+)\]", text))
+
+
+def requirements():
+    """Return what is installed by each extra, and "" for what is installed always."""
+    setup = configparser.ConfigParser()
+    setup.read(EXAMPLES.parent / "setup.cfg", encoding="utf-8")
+    lines = {"": setup["options"]["install_requires"], **setup["options.extras_require"]}
+    return {name: set(re.findall(r"^[\w-]+", text, re.M)) for name, text in lines.items()}
+
+
+def test_the_extra_brings_what_the_examples_import():
+    packages = requirements()
+    brought = packages[""] | packages["examples"]
+    for name in NAMES:
+        text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+        assert imported(text) <= brought, name
+        # What a function of ours imports for it; the script says which extra that is.
+        for extra in named_extras(text):
+            assert packages[extra] <= brought, (name, extra)
+    assert packages["examples"] <= packages["docs"]  # the build runs the gallery
+    assert imported("import sklearn.svm, os\nfrom polars import col") == {"scikit-learn", "polars"}
+    assert "polars" not in brought
+
+
+TIME = re.compile(
+    r"Run ``python examples/(\w+)\.py`` "
+    r"\((?:some )?(?:seconds|(?:two|five|ten|twenty|thirty) seconds|a minute|two minutes)"
+    r"(?: on one core)?\)"
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_says_how_long_it_takes(name):
+    text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    said = TIME.findall(ast.get_docstring(ast.parse(text)))
+    assert said == [name]
+
+
+def test_an_example_that_takes_longer_or_says_nothing_is_seen():
+    assert not TIME.search("Run ``python examples/a.py``. It stores nothing.")
+    assert not TIME.search("Run ``python examples/a.py`` (five minutes). It stores nothing.")

@@ -28,7 +28,7 @@ import pytest
 import sympy as sp
 
 import superscale as ss
-from superscale.lazy_names import listing
+from superscale.importing.lazy_names import listing
 from theory.results import same
 
 ROOT = Path(__file__).parents[1]
@@ -141,8 +141,8 @@ def base(folder):
             "gradient": False}),
         "monte_carlo_loss": (ss.monte_carlo_loss, {
             "model": model(), "features": words(), "samples": 64, "seed": 0}),
-        "spectrum": (ss.spectrum, {"W": W, "center": False}),
-        "Spectrum.share": (ss.spectrum(W).share, {"k": 2}),
+        "spectrum": (ss.directions.spectrum, {"W": W, "center": False}),
+        "Spectrum.share": (ss.directions.spectrum(W).share, {"k": 2}),
         "overlaps": (ss.overlaps, {
             "W": W, **matrix, "center": False, "remove": 0, "weights": np.arange(12.0, 0, -1),
             "against": None, "samples": 50, "thresholds": (0.0, 0.5), "bins": 20}),

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 import superscale as ss
 from empirical.comparisons.bracket import BracketRow
-from superscale.lazy_names import listing
+from superscale.importing.lazy_names import listing
 from theory.bounds.loss_bounds import LossBound
 from theory.results import result, same
 
@@ -145,7 +145,7 @@ MADE = {
         (ss.scaling_laws.plan_shape(axes(), compute=1e21, samples=5),)
     ),
     "SampleFit": lambda: ss.fit_samples(np.random.default_rng(0).random((50, 4)) < 0.4),
-    "Spectrum": lambda: ss.spectrum(WIDE),
+    "Spectrum": lambda: ss.directions.spectrum(WIDE),
     "SweepResult": lambda: long(ss.sweep({"m": [4, 8], "n": 40}, workers=1, steps=2, batch=8)),
     "TokenCounts": lambda: ss.counts.TokenCounts(
         np.arange(100), tuple(f"word {k} of a long name" for k in range(100)), np.zeros((0, 3), int)

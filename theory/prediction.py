@@ -21,6 +21,7 @@ from theory.estimate import Estimate, Theory, Values
 from theory.features import Features
 from theory.figures.loss_curve import POINTS, interpolate_loss
 from theory.figures.style import LOSS, WIDTH, finish, open_axes
+from theory.results import WIDTH as TERMINAL
 from theory.results import ReadOnlyMapping, result, short_table
 
 Of = Literal["loss", "exponent"]
@@ -265,13 +266,32 @@ class Prediction:
                 columns["exponent"].append(float(np.atleast_1d(estimate.exponent)[k]))
         return pd.DataFrame(columns)
 
+    def _wide(self) -> pd.DataFrame:
+        """Return one row for each width; theories have no column for what they do not give."""
+        columns: dict[str, Any] = {"m": np.atleast_1d(self.m)}
+        for what in ("loss", "exponent"):
+            for name, values in getattr(self, what).items():
+                array = np.atleast_1d(np.asarray(values, dtype=float))
+                if np.isfinite(array).any():
+                    columns[f"{what} {name}"] = array
+        return pd.DataFrame(columns)
+
     def __str__(self) -> str:
-        table = short_table(self.to_dataframe())
+        wide = self._wide()
+        # Losses beside exponents, or above them where a terminal has no room for both.
+        tables = [wide]
+        if len(wide.to_string(index=False).partition("\n")[0]) > TERMINAL:
+            pair = (wide.filter(regex=f"^(m$|{what} )") for what in ("loss", "exponent"))
+            tables = [one for one in pair if one.shape[1] > 1]
+        rows = 20 if len(tables) == 1 else 8
+        table = "\n\n".join(short_table(one, rows, na_rep="-") for one in tables)
         notes = (f"note: {text}" for text in self.notes)
         return "\n".join([self._heading(), table, *notes])
 
     def _repr_html_(self) -> str:
-        table = self.to_dataframe().to_html(index=False, max_rows=30, float_format="{:.4g}".format)
+        table = self._wide().to_html(
+            index=False, max_rows=30, float_format="{:.4g}".format, na_rep="-"
+        )
         texts = [self._heading(), *(f"note: {text}" for text in self.notes)]
         lines = "".join(f"<p>{escape(text)}</p>" for text in texts)
         return f"{lines}{table}"

@@ -18,7 +18,7 @@ from docutils import nodes
 import superscale
 from superscale.commands.app import COMMANDS as commands
 from superscale.commands.app import build_app
-from superscale.lazy_names import listing
+from superscale.importing.lazy_names import listing
 
 HERE = Path(__file__).parents[1]
 GENERATED = HERE / "reference" / "generated"

@@ -176,7 +176,7 @@ def row(shown: ss.Frequencies, m: int) -> str:
     start = time.perf_counter()
     try:
         loss, live, slopes = solve(shown, m)
-    except ss.ConvergenceError:
+    except ss.errors.ConvergenceError:
         loss, live, slopes = math.nan, 0, [math.nan] * 4
     slopes = [*slopes, math.nan][:4]
     parameter = "" if shown.parameter is None else f"{shown.parameter:.6g}"

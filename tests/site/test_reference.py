@@ -10,7 +10,7 @@ import pytest
 
 import superscale as ss
 from superscale.commands.app import COMMANDS
-from superscale.lazy_names import listing
+from superscale.importing.lazy_names import listing
 
 ROOT = Path(__file__).parents[2]
 FORMULAS = (ROOT / "docs" / "reference" / "formulas.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import superscale as ss
-from superscale.lazy_names import listing
+from superscale.importing.lazy_names import listing
 
 FOLDER = Path(ss.__file__).parent
 NAMESPACES = sorted(path.stem for path in FOLDER.glob("*.pyi") if path.stem != "__init__")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from superscale import own_packages
+from superscale.importing import own_packages
 
 ROOT = own_packages.ROOT
 HIDING = {

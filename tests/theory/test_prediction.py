@@ -363,3 +363,20 @@ def test_a_law_in_cells():
         assert 0 < prediction.loss[name] < uniform.loss[name]  # its v are smaller
     with pytest.raises(ValueError, match="does not apply"):
         predict(Features(WORDS, v), 10, theory="equiangular")
+
+
+def test_text_has_no_column_for_what_a_theory_does_not_give():
+    """strong_even has an exponent and no loss; equiangular no loss at widths of too many rows."""
+    short = str(predict(Frequencies.power_law(1000, 1.0), [20, 50], ["strong_even", "weak"]))
+    head, *rows = short.splitlines()[1:4]
+    assert " ".join(head.split()) == "m loss weak exponent strong_even exponent weak"
+    assert all(len(row.split()) == 4 for row in rows) and "NaN" not in short
+    some = predict(Frequencies.power_law(100, 0.0), [5, 20], ["equiangular", "weak"])
+    assert np.isnan(some.loss["equiangular"]).tolist() == [True, False]
+    assert str(some).splitlines()[2].split()[:2] == ["5", "-"] and "NaN" not in str(some)
+    assert "NaN" not in some._repr_html_()
+    # Too many theories for the width of a terminal: losses, then exponents; not too many lines.
+    names = ["equiangular", "hard_wall", "strong_even", "weak"]
+    many = str(predict(Frequencies.power_law(100, 0.0), range(1, 60), names))
+    assert max(map(len, many.splitlines())) <= 100 and len(many.splitlines()) < 26
+    assert "loss hard_wall" in many.splitlines()[1] and "exponent weak" in many.splitlines()[12]

@@ -34,7 +34,7 @@ def test_the_tree_is_that_of_the_largest_mutual_information():
     rng = np.random.default_rng(0)
     topics = ss.Features.mixture([0.4, 0.6], rng.uniform(0.05, 0.6, (2, 9)))
     X = sample_of(topics, 3000, 1)
-    fit = ss.fit_samples(X)
+    fit = ss.dependence.fit_samples(X)
     information = mutual_information((X.toarray() > 0).astype(int))
     # Another algorithm: the least tree of a graph whose weights fall with the information.
     other = minimum_spanning_tree(2.0 - information)
@@ -50,7 +50,7 @@ def test_the_likelihood_is_that_of_the_forest():
         ss.Frequencies.from_probabilities([0.4, 0.2, 0.1, 0.3]), [None, 0, 1, None]
     )
     X = sample_of(features, 2000, 2)
-    fit = ss.fit_samples(X)
+    fit = ss.dependence.fit_samples(X)
     on = (X.toarray() > 0).astype(int)
     forest, total = fit.dependence, 0.0
     states = np.empty_like(on)
@@ -69,13 +69,15 @@ def test_a_planted_tree_comes_back():
     n = 300
     p = ss.Frequencies.from_probabilities(np.repeat([0.1, 0.05, 0.025], [20, 80, 200]))
     parents = [None] * 20 + [i % 20 for i in range(80)] + [20 + i % 80 for i in range(200)]
-    fit = ss.fit_samples(sample_of(ss.Features.hierarchy(p, parents), 20_000, 3), least_gain=12)
+    fit = ss.dependence.fit_samples(
+        sample_of(ss.Features.hierarchy(p, parents), 20_000, 3), least_gain=12
+    )
     planted = {(min(i, k), max(i, k)) for i, k in enumerate(parents) if k is not None}
     found = {(min(e), max(e)) for e in fit.edges.tolist()}
     assert len(planted & found) >= 0.98 * len(planted)
     assert len(found - planted) <= 0.05 * len(planted)
     # Independent features of the same frequencies show next to none of them.
-    other = ss.fit_samples(sample_of(ss.Features(p), 20_000, 3), least_gain=12)
+    other = ss.dependence.fit_samples(sample_of(ss.Features(p), 20_000, 3), least_gain=12)
     assert len(planted & {(min(e), max(e)) for e in other.edges.tolist()}) <= 0.02 * n
 
 
@@ -83,7 +85,7 @@ def test_what_is_read_of_a_sample():
     rng = np.random.default_rng(4)
     X = np.where(rng.random((4000, 5)) < [0.5, 0.2, 0.0, 0.1, 0.3], rng.random((4000, 5)), 0.0)
     X[:, 4] *= 3
-    fit = ss.fit_samples(X, cells=10)
+    fit = ss.dependence.fit_samples(X, cells=10)
     np.testing.assert_array_equal(fit.columns, [0, 1, 3, 4])
     on = X[:, fit.columns] > 0
     np.testing.assert_allclose(fit.frequencies.p_as_given, on.mean(axis=0))
@@ -94,7 +96,7 @@ def test_what_is_read_of_a_sample():
     pooled = X[X > 0]
     assert float(fit.activation.moment(1)) == pytest.approx(pooled.mean(), rel=0.01)
     assert float(fit.activation.moment(2)) == pytest.approx((pooled**2).mean(), rel=0.02)
-    apart = ss.fit_samples(X, scale="feature")
+    apart = ss.dependence.fit_samples(X, scale="feature")
     np.testing.assert_allclose(apart.mean, 1, rtol=1e-12)
     assert apart.unit[3] == pytest.approx(1.5, rel=0.05)
     features = ss.Features.from_samples(csc_matrix(X), tree=False)

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from superscale import own_packages
+from superscale.importing import own_packages
 
 
 def listing(stub: Path) -> dict[str, str]:
@@ -24,7 +24,7 @@ def listing(stub: Path) -> dict[str, str]:
 
     Examples
     --------
-    >>> listing(Path(__file__).with_name("packings.pyi"))["pack"]
+    >>> listing(Path(__file__).parents[1].joinpath("packings.pyi"))["pack"]
     'numerics.packings.search'
     """
     tree = ast.parse(stub.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("theory", "numerics", "empirical")
 # Each of the three packages carries this line; a package that lacks it is someone else's.
 _MARK = '__part_of__ = "superscale"'

@@ -1,0 +1,1 @@
+"""How ``import superscale`` stays quick, and sees whose packages it imports."""
