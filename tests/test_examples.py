@@ -117,5 +117,6 @@ def test_an_example_says_how_long_it_takes(name):
 
 
 def test_an_example_that_takes_longer_or_says_nothing_is_seen():
-    assert not TIME.search("Run ``python examples/a.py``. It stores nothing.")
-    assert not TIME.search("Run ``python examples/a.py`` (five minutes). It stores nothing.")
+    said = "Run ``python examples/readouts.py``"
+    assert TIME.search(f"{said} (ten seconds).")
+    assert not TIME.search(f"{said}.") and not TIME.search(f"{said} (five minutes).")

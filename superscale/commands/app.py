@@ -28,7 +28,6 @@ from superscale.commands import (
     explorer,
     ground_states,
     matrices,
-    mechanisms,
     packings,
     predictions,
     training,
@@ -36,6 +35,7 @@ from superscale.commands import (
 from superscale.commands.language_models import (
     axes,
     counts,
+    mechanisms,
     reading,
     scaling_laws,
     unembeddings,
