@@ -106,7 +106,7 @@ MADE = {
     "ErrorRates": lambda: ss.reading.error_rates(WIDE, 3),
     "ExponentTest": lambda: fit().test_alpha(1.0),
     "Features": lambda: ss.Features(words(), importance=np.linspace(1, 2, 100)),
-    "FirstOrderLoss": lambda: ss.first_order_loss(
+    "FirstOrderLoss": lambda: ss.dependence.first_order_loss(
         ss.Features.exclusive(ss.Frequencies.power_law(20, 0.0), [range(10)]), 4, draws=2
     ),
     "FittedExponent": lambda: ss.scaling_laws.fit_exponent([4, 8, 16], [4.0, 2.1, 1.0]),
@@ -144,7 +144,7 @@ MADE = {
     "Shapes": lambda: ss.scaling_laws.Shapes(
         (ss.scaling_laws.plan_shape(axes(), compute=1e21, samples=5),)
     ),
-    "SampleFit": lambda: ss.fit_samples(np.random.default_rng(0).random((50, 4)) < 0.4),
+    "SampleFit": lambda: ss.dependence.fit_samples(np.random.default_rng(0).random((50, 4)) < 0.4),
     "Spectrum": lambda: ss.directions.spectrum(WIDE),
     "SweepResult": lambda: long(ss.sweep({"m": [4, 8], "n": 40}, workers=1, steps=2, batch=8)),
     "TokenCounts": lambda: ss.counts.TokenCounts(
