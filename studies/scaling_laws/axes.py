@@ -114,6 +114,7 @@ def main(path):
     )
     validation = fit.validate(kept["FLOP"].to_numpy(), 0.7)
     record = {
+        "command": "python studies/scaling_laws/axes.py",
         "points": len(fit.rows),
         "seconds": seconds,
         "parameters": fit.to_dataframe().to_dict("records"),

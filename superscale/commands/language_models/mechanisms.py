@@ -61,7 +61,7 @@ def mechanisms(
     write_outputs(outputs, found, record)
     if show_for_machines(json, csv, record, found):
         return
-    rows = record["rows"]
+    rows = found.to_dataframe().to_dict("records")
     show_table(
         f"What each mechanism predicts; {frequencies}",
         ["mechanism", "axis", "from", "to", "exponent", "n → ∞"],

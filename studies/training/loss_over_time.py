@@ -1,7 +1,7 @@
 """How the loss of the toy model falls with training steps, the rate fixed or decayed.
 
-Run ``python studies/training/time.py`` (2 minutes on one core). Results are stored in
-studies/training/time.json.
+Run ``python studies/training/loss_over_time.py`` (2 minutes on one core). Results are stored in
+studies/training/loss_over_time.json.
 
 For three frequency laws (n = 300, m = 20, E = 1, b = 0 at the start): at a fixed rate the mean
 training loss over bins of steps in equal ratios; with the rate decayed to 5 %, one run for each
@@ -76,6 +76,7 @@ def slopes(rows, least):
 
 def main():
     record = {
+        "command": "python studies/training/loss_over_time.py",
         "n": N,
         "m": M,
         "batch": BATCH,
