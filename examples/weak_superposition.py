@@ -5,7 +5,7 @@ Which features are lost decides the weak loss
 With weight decay a model keeps some features and loses the rest; its loss is that of the lost ones.
 Which ones? Three answers, each beside the loss of sixteen trained models.
 
-Run ``python examples/weak_superposition.py`` (seconds). It stores nothing: it draws
+Run ``python examples/weak_superposition.py`` (1 s). It stores nothing: it draws
 studies/training/weak_superposition.json, which ``python studies/training/weak_superposition.py``
 made (models of the published recipe, n = 200, weight decay 0.5556).
 """
@@ -16,6 +16,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+
+from theory.figures.style import BLACK, curve, finish, open_axes
 
 studies = Path(sys.argv[0]).resolve().parents[1] / "studies"
 stored = studies / "training" / "weak_superposition.json"
@@ -29,14 +31,15 @@ runs = json.loads(stored.read_text(encoding="utf-8"))["rows"]
 #
 # The biases start at N(0, 1), and a feature whose bias starts too low dies early, however frequent
 # it is. A sum over ranks does not know which; the sum over rows does.
-figure, axes = plt.subplots(figsize=(5.5, 5), layout="constrained")
+axes = open_axes(size=(5.5, 5))
 measured = np.array([run["loss"] for run in runs])
-for form, marker in (("rows", "o"), ("top_m", "^"), ("ranks", "s")):
+for k, form in enumerate(("rows", "top_m", "ranks")):
     predicted = np.array([run[form] for run in runs])
     off = np.abs(measured / predicted - 1)
     print(f"{form:6s} off by {np.median(off):.3f} (median), {off.max():.3f} (worst)")
-    axes.plot(predicted, measured, marker, label=form.replace("_", " "), alpha=0.8)
-axes.axline((0.01, 0.01), slope=1, color="black", lw=0.8)
-axes.set(xscale="log", yscale="log", xlabel="predicted loss", ylabel="trained loss")
-axes.legend(title="features taken as lost")
+    style = curve(k) | {"linestyle": ""}
+    axes.plot(predicted, measured, label=form.replace("_", " "), alpha=0.8, **style)
+ends = [0.9 * measured.min(), 1.1 * measured.max()]
+axes.plot(ends, ends, color=BLACK, lw=0.8)
+finish(axes, "predicted loss", "trained loss", log="xy", legend_title="features taken as lost")
 plt.show()
