@@ -5,8 +5,8 @@ What better training changes in the published figures
 The published recipe loses features early in training. A recipe that loses none changes losses and
 exponents of the published figures; which, and what does it confirm?
 
-Run ``python examples/better_training.py`` (2 s). It reads the measurements that come with the
-package (models of the published recipe and of the fast one) and the published points of
+Run ``python examples/better_training.py`` (about 2 seconds). It reads the measurements that come
+with the package (models of the published recipe and of the fast one) and the published points of
 arXiv 2505.10465. It trains nothing, prints tables, draws the first, and stores nothing.
 """
 

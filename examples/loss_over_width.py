@@ -5,8 +5,9 @@ Loss against width for five frequency laws
 The steeper the frequencies, the lower the loss of a width; trained models lie on the curves that
 the mean field predicts.
 
-Run ``python examples/loss_over_width.py`` (1 s). It draws studies/mean_field/exponent_map.json,
-which ``python studies/mean_field/exponent_map.py`` made, and stores nothing.
+Run ``python examples/loss_over_width.py`` (about 1 second). It draws
+studies/mean_field/exponent_map.json, which ``python studies/mean_field/exponent_map.py`` made, and
+stores nothing.
 """
 
 import json
