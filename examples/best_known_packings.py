@@ -5,9 +5,9 @@ Packings of lines against the best known ones
 How small can the largest overlap of n lines in R^m be? For many n and m nobody knows; tables hold
 the best that was found. Here the search of this package, without any construction, beside them.
 
-Run ``python examples/best_known_packings.py`` (about 1 second). It stores nothing: it draws
-studies/packings/best_known.json and studies/packings/best_known_sample.json, which
-``python studies/packings/best_known.py`` made, with and without the word sample.
+Run ``python examples/best_known_packings.py`` (two seconds). It stores nothing: it draws
+studies/packings/best_known.json and studies/packings/best_known_sample.json, which ``python
+studies/packings/best_known.py`` made, with and without the word sample.
 """
 
 import json

@@ -5,9 +5,9 @@ What better training changes in the published figures
 The published recipe loses features early in training. A recipe that loses none changes losses and
 exponents of the published figures; which, and what does it confirm?
 
-Run ``python examples/better_training.py`` (about 2 seconds). It reads the measurements that come
-with the package (models of the published recipe and of the fast one) and the published points of
-arXiv 2505.10465. It trains nothing, prints tables, draws the first, and stores nothing.
+Run ``python examples/better_training.py`` (two seconds). It reads the measurements that come with
+the package (models of the published recipe and of the fast one) and the published points of arXiv
+2505.10465. It trains nothing, prints tables, draws the first, and stores nothing.
 """
 
 import matplotlib.pyplot as plt

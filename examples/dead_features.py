@@ -5,7 +5,7 @@ Which features die at the start of training
 The published recipe draws biases from N(0, 1). A feature whose bias starts too low never answers;
 rare features die more often.
 
-Run ``python examples/dead_features.py`` (about 1 second). It draws
+Run ``python examples/dead_features.py`` (two seconds). It draws
 studies/mean_field/dead_features.csv and studies/mean_field/dead_features.json, which ``python
 studies/mean_field/dead_features.py`` made, and stores nothing.
 """

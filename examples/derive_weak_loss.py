@@ -5,8 +5,7 @@ The weak loss, derived by computer algebra
 From the model to the loss, by symbols: weak superposition for frequencies p_i ∝ i^-alpha, exact,
 for infinitely many features, and its leading power of m.
 
-Run ``python examples/derive_weak_loss.py`` (about 2 seconds). It prints its results and stores
-nothing.
+Run ``python examples/derive_weak_loss.py`` (two seconds). It prints its results and stores nothing.
 """
 
 import matplotlib.pyplot as plt

@@ -5,7 +5,7 @@ A polynomial that proves a bound on interference
 No 16 directions in R^5 interfere less than a bound. The proof is a polynomial below the energy of
 a pair, which the overlaps of a good arrangement touch.
 
-Run ``python examples/energy_certificate.py`` (about 5 seconds). It stores nothing.
+Run ``python examples/energy_certificate.py`` (five seconds). It stores nothing.
 """
 
 from fractions import Fraction

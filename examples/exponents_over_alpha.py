@@ -5,7 +5,7 @@ The exponent of the loss over frequency law and crowding
 How fast does the loss fall with width? It hangs on the law of the frequencies and on how many
 features share a dimension; no single exponent holds.
 
-Run ``python examples/exponents_over_alpha.py`` (about 1 second). It draws
+Run ``python examples/exponents_over_alpha.py`` (two seconds). It draws
 studies/mean_field/exponent_map.json, which ``python studies/mean_field/exponent_map.py`` made, and
 stores nothing.
 """

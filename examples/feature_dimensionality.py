@@ -5,7 +5,7 @@ How much of a dimension each feature gets
 Two hundred features share twenty dimensions. Weight decay decides whether all of them get a little
 or a few get much, and frequent features get more than rare ones.
 
-Run ``python examples/feature_dimensionality.py`` (about 3 seconds). It stores nothing.
+Run ``python examples/feature_dimensionality.py`` (five seconds). It stores nothing.
 """
 
 import matplotlib.pyplot as plt

@@ -5,9 +5,9 @@ The loss of language models against their width
 How the loss of language models falls with their width, how certain the exponent is, and which
 models it hangs on.
 
-Run ``python examples/fit_language_models.py`` (about 2 seconds). The losses are those of 27 models
-on 4 data sets (arXiv 2505.10465, Figure 8, digitised); they share C and alpha, and each family has
-a floor on each data set. It prints its results and stores nothing.
+Run ``python examples/fit_language_models.py`` (two seconds). The losses are those of 27 models on 4
+data sets (arXiv 2505.10465, Figure 8, digitised); they share C and alpha, and each family has a
+floor on each data set. It prints its results and stores nothing.
 """
 
 import matplotlib.pyplot as plt

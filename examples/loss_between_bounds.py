@@ -5,8 +5,8 @@ How much of the loss no directions can avoid
 A proved lower bound, the best directions that a search finds, trained models and random directions:
 what would better directions than the trained ones save?
 
-Run ``python examples/loss_between_bounds.py`` (about 15 seconds). It stores nothing; for larger n
-see ``python studies/packings/loss_between_bounds.py``.
+Run ``python examples/loss_between_bounds.py`` (twenty seconds). It stores nothing; for larger n see
+``python studies/packings/loss_between_bounds.py``.
 """
 
 import matplotlib.pyplot as plt

@@ -5,7 +5,7 @@ Loss against width for five frequency laws
 The steeper the frequencies, the lower the loss of a width; trained models lie on the curves that
 the mean field predicts.
 
-Run ``python examples/loss_over_width.py`` (about 1 second). It draws
+Run ``python examples/loss_over_width.py`` (two seconds). It draws
 studies/mean_field/exponent_map.json, which ``python studies/mean_field/exponent_map.py`` made, and
 stores nothing.
 """

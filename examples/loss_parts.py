@@ -5,7 +5,7 @@ What the loss is made of while a model trains
 The exact loss of a model splits into lost features, the error of kept ones, and interference while
 a feature is silent or active. Which part does training remove?
 
-Run ``python examples/loss_parts.py`` (about 5 seconds). It stores nothing.
+Run ``python examples/loss_parts.py`` (five seconds). It stores nothing.
 """
 
 import matplotlib.pyplot as plt

@@ -5,7 +5,7 @@ The law of overlaps in a trained model
 The mean field predicts more than the loss: the whole distribution of overlaps between features,
 which differs from that of random directions.
 
-Run ``python examples/overlap_law.py`` (about 10 seconds). It stores nothing.
+Run ``python examples/overlap_law.py`` (ten seconds). It stores nothing.
 """
 
 import matplotlib.pyplot as plt

@@ -5,7 +5,7 @@ A search for packings against what is proved
 How small can the largest overlap of n lines in R^4 be? A search finds arrangements, bounds say what
 none can beat; where they meet the answer is known.
 
-Run ``python examples/packing_bounds.py`` (about 5 seconds). It stores nothing.
+Run ``python examples/packing_bounds.py`` (five seconds). It stores nothing.
 """
 
 import matplotlib.pyplot as plt

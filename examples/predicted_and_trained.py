@@ -5,7 +5,7 @@ Predicted and trained losses over five decades
 How far is the mean field from trained models? Forty-two settings were chosen before any result;
 nothing is fitted.
 
-Run ``python examples/predicted_and_trained.py`` (about 1 second). It draws
+Run ``python examples/predicted_and_trained.py`` (two seconds). It draws
 studies/mean_field/against_training.json, which ``python studies/mean_field/against_training.py``
 made, and stores nothing.
 """

@@ -5,8 +5,8 @@ The published losses beside the weak theory
 Figure 1b of arXiv 2505.10465 shows models of weak superposition for three laws of frequency. Do
 they lose the least frequent features, as the theory has it?
 
-Run ``python examples/published_losses.py`` (about 2 seconds). It prints tables, shows a figure,
-and stores nothing.
+Run ``python examples/published_losses.py`` (two seconds). It prints tables, shows a figure, and
+stores nothing.
 
 The theory gives the loss of a model that keeps the m most frequent features. Where the published
 loss is higher, frequent features died (their biases start at N(0, 1)); where it is lower, the model

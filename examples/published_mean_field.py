@@ -5,7 +5,7 @@ The mean field beside published losses
 The published models of strong superposition lost features early in training. How much of their loss
 is that, and how close does the theory come with these features counted as lost?
 
-Run ``python examples/published_mean_field.py`` (about 1 second). It draws
+Run ``python examples/published_mean_field.py`` (two seconds). It draws
 studies/mean_field/published_losses.json, which ``python studies/mean_field/published_losses.py``
 made, and stores nothing. The points are digitised from Figures 1d and 7b of arXiv 2505.10465.
 """

@@ -5,7 +5,7 @@ Where weak superposition ends: weight decay against frequency law
 A grid of trained models over the exponent of the frequencies and weight decay: how many features a
 model represents, and how fast its loss falls with width.
 
-Run ``python examples/sweep_phases.py`` (about 2 seconds). It trains nothing and stores nothing: it
+Run ``python examples/sweep_phases.py`` (two seconds). It trains nothing and stores nothing: it
 reads the grid of models that comes with the package, which ``superscale reproduce grid`` trains.
 """
 

@@ -5,9 +5,9 @@ Overlaps of an unembedding beside random directions
 Rows of an unembedding matrix are directions of tokens. Their overlaps, beside those of random
 directions and the Welch bound, before and after common directions are removed.
 
-Run ``python examples/unembedding_overlaps.py`` (about 2 seconds). It stores nothing. The matrix is
-a small one, drawn at random, that ``superscale example large.safetensors`` writes; give a
-checkpoint of your own to ``ss.open_matrix``.
+Run ``python examples/unembedding_overlaps.py`` (two seconds). It stores nothing. The matrix is a
+small one, drawn at random, that ``superscale example large.safetensors`` writes; give a checkpoint
+of your own to ``ss.open_matrix``.
 """
 
 import tempfile

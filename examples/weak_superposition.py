@@ -5,7 +5,7 @@ Which features are lost decides the weak loss
 With weight decay a model keeps some features and loses the rest; its loss is that of the lost ones.
 Which ones? Three answers, each beside the loss of sixteen trained models.
 
-Run ``python examples/weak_superposition.py`` (about 1 second). It stores nothing: it draws
+Run ``python examples/weak_superposition.py`` (two seconds). It stores nothing: it draws
 studies/training/weak_superposition.json, which ``python studies/training/weak_superposition.py``
 made (models of the published recipe, n = 200, weight decay 0.5556).
 """

@@ -5,8 +5,8 @@ Loss over width, depth and tokens, and the best shape
 A sum of power laws, one for each axis, fitted to losses of models of many shapes; and the shape of
 least loss for a budget of compute.
 
-Run ``python examples/width_depth_tokens.py`` (about 2 seconds). It stores nothing. The table is the
-one that ``superscale example shapes.csv`` writes: made from a known law with noise of 0.5 %.
+Run ``python examples/width_depth_tokens.py`` (two seconds). It stores nothing. The table is the one
+that ``superscale example shapes.csv`` writes: made from a known law with noise of 0.5 %.
 """
 
 import io

@@ -5,7 +5,7 @@ Real frequencies: the 300 most frequent English words
 Words are no exact power law. Their counts are the frequencies of toy models here: what the theories
 predict for them, and what trained models reach.
 
-Run ``python examples/word_frequencies.py`` (about 15 seconds). It stores nothing. The counts come
+Run ``python examples/word_frequencies.py`` (twenty seconds). It stores nothing. The counts come
 from the package wordfreq (pip install "superscale[examples]"); its data are CC-BY-SA and are not
 part of this project.
 """

@@ -5,7 +5,7 @@ The exponent of word counts, and how certain it is
 Counts of words follow no single power law: the exponent that a fit finds hangs on the ranks that it
 is given, by far more than its statistical error.
 
-Run ``python examples/zipf_intervals.py`` (about 2 seconds). It stores nothing. The counts are those
+Run ``python examples/zipf_intervals.py`` (two seconds). It stores nothing. The counts are those
 that ``superscale example counts.csv`` writes: 80 000 words drawn from p_i ∝ 1/(i + 2.7)^1.1.
 """
 
