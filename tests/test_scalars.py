@@ -55,6 +55,10 @@ FUNCTIONS = {
     "PowerLawFit.predict": lambda x: fitted().predict(x),
     "ChinchillaFit.predict, N": lambda x: surface().predict(np.multiply(x, 1e7), 1e10),
     "ChinchillaFit.predict, D": lambda x: surface().predict(1e9, np.multiply(x, 1e9)),
+    "mechanisms.peaked_loss": lambda x: ss.mechanisms.peaked_loss(np.multiply(x, 0.1), 16, 2.0),
+    "mechanisms.peaked_gradient": lambda x: ss.mechanisms.peaked_gradient(
+        np.multiply(x, 0.1), 16, 2.0
+    ),
     "predict, weak": lambda x: ss.predict(WORDS, x).loss["weak"],
     "predict, equiangular": lambda x: ss.predict(WORDS, x, "equiangular").exponent["equiangular"],
 }
@@ -84,9 +88,17 @@ def test_every_function_of_a_width_is_tried():
     one_size |= {"required_width", "asymptotic_width", "most_active"}
     one_size |= {"frontier_mass", "search_success", "search_width"}
     one_size |= {"breadth_first", "search_strengths"}
+    one_width |= {"ground_state", "first_order_loss", "narrow_flow_loss", "simulate_peaked"}
+    one_size |= {"flow_of_peaked_loss", "free_energy"}
     tables = {
         *("bracket_loss", "compare", "fit_chinchilla", "fit_exponent", "fit_power_law", "sweep"),
-        *("predict_width_exponents", "random_overlaps", "width_exponent"),
+        *(
+            "compare_mechanisms",
+            "read_runs",
+            "predict_width_exponents",
+            "random_overlaps",
+            "width_exponent",
+        ),
     }
     tried = {name.split(",")[0].split(" ")[0].split(".")[-1] for name in FUNCTIONS}
     for owner in (ss, *(getattr(ss, space) for space in ss.__all__ if space.islower())):

@@ -62,7 +62,8 @@ def test_text_and_picture(family):
     assert "± 4.3 standard errors" in text  # Student's t, two degrees of freedom
     assert f"the 25 published models (raw): {known}" in text
     ax = family.plot(Figure().add_subplot())
-    assert sum(len(line.get_xdata()) for line in ax.lines if line.get_color() == "0.7") == 25
+    published_lines = [line for line in ax.lines if "published (raw)" in line.get_label()]
+    assert sum(len(line.get_xdata()) for line in published_lines) == 25
     drawn = {line.get_label(): line for line in ax.lines}
     assert drawn["raw"].get_xdata() == pytest.approx(1 / np.array(WIDTHS))
     assert drawn["centred"].get_ydata() == pytest.approx(

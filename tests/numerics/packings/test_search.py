@@ -342,7 +342,7 @@ def test_bad_input(arguments, message):
 def test_bad_kinds_of_input():
     for arguments, message in (
         ({"objective": "relu_energy", "features": [0.1] * 9}, "neither a Features"),
-        ({"progress": 3}, "progress = 3 is not callable"),
+        ({"progress": 3}, "progress = 3 is not allowed: give a function or None"),
     ):
         with pytest.raises(TypeError, match=message):
             pack(9, 4, **arguments)

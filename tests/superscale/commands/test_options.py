@@ -21,6 +21,13 @@ POWER_LAW = "empirical.scaling_laws.power_law_fit:PowerLawFit."
 BEHIND = {
     "predict": [("theory.registry:predict", ["predict"])],
     "theories": [],
+    "explore": [],
+    "required-width": [
+        (
+            "theory.required_width:required_width",
+            ["required-width", "--loss", 0.1],
+        )
+    ],
     "train": [("empirical.training.train:train", ["train", "--m", 5])],
     "compare": [("empirical.comparisons.trained:compare", ["compare", "-o", "x.csv"])],
     "analyze": [("empirical.unembeddings.family:analyze_many", ["analyze", "W.npy"])],
@@ -51,7 +58,7 @@ BEHIND = {
     "mechanisms": [
         (
             "theory.mechanisms.comparison:compare_mechanisms",
-            ["mechanisms", "--no-solve"],
+            ["mechanisms"],
         )
     ],
     "plan": [
@@ -106,7 +113,8 @@ OTHERS = {
     "law": {"sweep"},
     "recipe": {"sweep"},
     "counts": {"analyze", "zipf", "read"},
-    "output": {"train"},
+    "output": {"train", "explore"},
+    "theory": {"required-width"},
     "store": {"reproduce"},
     "tensor": {"analyze", "read"},
     "transpose": {"analyze", "read"},
@@ -246,7 +254,7 @@ LISTS = {
     ("fit", "alpha_test"): (7, ["fit", "curve.csv"], "value"),
     ("fit", "forecast"): (8, ["fit", "curve.csv"], "m"),
     ("fit", "reach"): ("width_for", ["fit", "curve.csv"], "loss"),
-    ("mechanisms", "m"): (0, ["mechanisms", "--no-solve"], "m"),
+    ("mechanisms", "m"): (0, ["mechanisms"], "m"),
     ("plan", "compute"): (1, ["plan", "shapes.csv"], "compute"),
     ("plan", "parameters"): (1, ["plan", "shapes.csv", "--tokens", 1e9], "parameters"),
     ("pack", "m"): (1, ["pack", "--n", 9, "--objective", "relu"], "m"),

@@ -127,7 +127,7 @@ def test_without_arguments_there_is_a_line_for_each_command(call):
     assert code == 0 and err == ""
     lines = out.splitlines()
     for command in COMMANDS:
-        assert sum(line.split()[:1] == [command.__name__] for line in lines) == 1
+        assert sum(line.split()[:1] == [command.__name__.replace("_", "-")] for line in lines) == 1
     assert "..." not in out.partition("Commands:")[2]  # no line is cut
 
 
