@@ -80,7 +80,6 @@ def main():
         "n": N,
         "m": M,
         "batch": BATCH,
-        "command": "python studies/training/loss_over_time.py",
         "machine": platform.machine(),
         "laws": [measure(alpha) for alpha in ALPHAS],
     }
