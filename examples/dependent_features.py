@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import superscale as ss
+from theory.figures.style import BLUE, ORANGE, finish, open_axes
 
 n, m = 60, 8
 words = ss.Frequencies.power_law(n, alpha=0.5, density=2.5)
@@ -33,7 +34,7 @@ features = {
 # independent, so that a theory or an estimate that forgets the dependence is off by that much.
 rows = {}
 for name, shown in features.items():
-    model = ss.train(shown, m, steps=4000).model
+    model = ss.train(shown, m, steps=1500).model
     rows[name] = [ss.population_loss(model, x).loss for x in (shown, words)]
     print(f"{name:18s} loss {rows[name][0]:.4f}, the same W if independent {rows[name][1]:.4f}")
 
@@ -42,12 +43,13 @@ for name, shown in features.items():
 # exclusive features lets them overlap, as they are never on together; children may overlap with
 # their parents, and features of a topic with those of other topics. Shown to independent features
 # the same W would lose more.
-figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axes = open_axes()
 place = np.arange(len(rows))
-for k, label in enumerate(("as trained", "the same W, features independent")):
-    axes.bar(place + 0.4 * (k - 0.5), [row[k] for row in rows.values()], 0.4, label=label)
+labels = ("as trained", "the same W, features independent")
+for k, (label, color) in enumerate(zip(labels, (BLUE, ORANGE), strict=True)):
+    heights = [row[k] for row in rows.values()]
+    axes.bar(place + 0.4 * (k - 0.5), heights, 0.4, color=color, label=label)
 axes.set_xticks(place, list(rows))
-axes.set_ylabel("loss")
-axes.margins(y=0.3)
-axes.legend()
+axes.margins(y=0.25)
+finish(axes, "dependence of the features", "loss L, summed over features")
 plt.show()

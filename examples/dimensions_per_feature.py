@@ -15,6 +15,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
+from theory.figures.style import BLUE, GREY, SKY, finish, open_axes
+
 studies = Path(sys.argv[0]).resolve().parents[1] / "studies"
 path = studies / "ground_state" / "plateaus.json"
 stored = json.loads(path.read_text(encoding="utf-8"))
@@ -33,24 +35,24 @@ POLYTOPES = {
 # above 1/2. Ground states of 400 features are out of reach: these models were trained, for 3000
 # steps. The ratio stays near 1 for dense features, in a subspace that all share; at 1/2 the curve
 # crosses without a clear plateau.
-figure, ax = plt.subplots(figsize=(7.6, 4.8), layout="constrained")
+ax = open_axes()
 for name, share in POLYTOPES.items():
-    ax.axhline(share, color="0.75", lw=0.8, zorder=0)
-    ax.text(34, share, name, size=7, va="bottom", ha="right", color="0.35")
+    ax.axhline(share, color=GREY, lw=0.8, zorder=0)
+    # The last two lie close to each other.
+    below = name.startswith("square")
+    ax.text(36, share, name, size=7, va="top" if below else "bottom", ha="right", color="0.35")
 for row in rows:
     most = sorted(row["dimensionalities"], reverse=True)[: row["represented"]]
     x = row["inverse_density"]
-    ax.plot([x] * len(most), most, "_", color="#56b4e9", ms=9, alpha=0.4)
+    ax.plot([x] * len(most), most, "_", color=SKY, ms=9, alpha=0.4)
     print(
         f"1/p = {x:4.1f}: m/|W|² = {row['dimensions_per_feature']:.3f}, {row['represented']} "
         f"features represented, shares sum to {row['sum']:.2f} of {stored['m']}"
     )
 inverse = [row["inverse_density"] for row in rows]
-ax.plot(inverse, [row["dimensions_per_feature"] for row in rows], "o-", color="#0072b2")
-ax.plot([], [], "o-", color="#0072b2", label=r"$m/|W|^2$ of a trained model")
-ax.plot([], [], "_", color="#56b4e9", ms=9, label="largest $D_i$ of its features")
-ax.legend(fontsize="small", loc="upper right", bbox_to_anchor=(1, 0.93))
-ax.set(xscale="log", xlabel="1/p", ylabel="dimensions of a feature", ylim=(0, 1.08))
-ax.set_xticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
-ax.minorticks_off()
+ax.plot(inverse, [row["dimensions_per_feature"] for row in rows], "o-", color=BLUE)
+ax.plot([], [], "o-", color=BLUE, label=r"$m/|W|^2$ of a trained model")
+ax.plot([], [], "_", color=SKY, ms=9, label="largest $D_i$ of its features")
+ax.set_ylim(0, 1.3)
+finish(ax, "inverse density 1/p", "dimensions of a feature", log="x", place="upper right")
 plt.show()

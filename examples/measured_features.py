@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 import superscale as ss
 from numerics.sampling import FeatureSampler
+from theory.figures.style import curve, finish, open_axes
 
 n = 200
 p = np.repeat([0.1, 0.04, 0.012], [20, 60, 120])
@@ -43,9 +44,8 @@ for size in sizes:
 features = ss.Features.from_samples(X, least_gain=12)
 print(features)
 
-figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
-axes.semilogx(sizes, right, "o-", label="planted edges that are found")
-axes.semilogx(sizes, wrong, "s--", label="other edges")
-axes.set(xlabel="samples", ylabel="share of the planted edges")
-axes.legend()
+axes = open_axes()
+axes.plot(sizes, right, label="planted edges that are found", **curve(0))
+axes.plot(sizes, wrong, label="other edges", **curve(1))
+finish(axes, "samples", "share of the planted edges", log="x", place="center right")
 plt.show()

@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import superscale as ss
+from theory.figures.style import BLUE, GREY, VERMILION, finish, open_axes
 
 studies = Path(sys.argv[0]).resolve().parents[1] / "studies"
 stored = json.loads((studies / "ground_state" / "sparsity.json").read_text(encoding="utf-8"))
@@ -46,10 +47,11 @@ for column, (p, features) in enumerate(zip(DENSITIES, shown, strict=True)):
     mine = runs[3 * column : 3 * column + 3]
     losses = [ss.population_loss(run.model, features).loss for run in mine]
     best = mine[int(np.argmin(losses))]
-    ax = figure.add_subplot(grid[1, column])
+    ax = open_axes(figure.add_subplot(grid[1, column]))
     for row in best.model.W:
-        ax.plot([0, row[0]], [0, row[1]], "o-", color="#d55e00", markevery=[1])
+        ax.plot([0, row[0]], [0, row[1]], "o-", color=VERMILION, markevery=[1])
     ax.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
+    ax.set(xlabel="hidden dimension 1", ylabel="hidden dimension 2")
     ax.set_title(f"trained {min(losses):.5f}", size=9)
     print(f"p = {p:g}: ground state {state.loss:.6f}, best trained model {min(losses):.6f}")
 
@@ -57,14 +59,13 @@ for column, (p, features) in enumerate(zip(DENSITIES, shown, strict=True)):
 # The shares of a dimension at each density, of the ground states: 1/2 in a pair, 2/5 in a pentagon.
 # When all are always on, nothing but the ReLU tells directions apart: the features share the plane
 # unevenly, at a loss that is a little below that of principal components.
-ax = figure.add_subplot(grid[2, :])
+ax = open_axes(figure.add_subplot(grid[2, :]))
 for row in stored["five"]:
     shares = row["dimensionalities"]
-    ax.plot([1 / row["p"]] * 5, shares, "o", color="#0072b2", alpha=0.5)
+    ax.plot([1 / row["p"]] * 5, shares, "o", color=BLUE, alpha=0.5)
 for share, text in ((1 / 2, "1/2, pair"), (2 / 5, "2/5, pentagon")):
-    ax.axhline(share, color="0.6", lw=0.8)
-    ax.text(50, share + 0.02, text, ha="right", size=8)
-ax.set(xscale="log", xlabel="1/p", ylabel="share of a dimension $D_i$", ylim=(-0.05, 0.9))
-ax.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
-ax.minorticks_off()
+    ax.axhline(share, color=GREY, lw=0.8)
+    ax.text(65, share + 0.02, text, ha="right", size=8)
+ax.set(xlim=(0.9, 68), ylim=(-0.05, 0.9))
+finish(ax, "inverse density 1/p", "share of a dimension $D_i$", log="x")
 plt.show()

@@ -19,6 +19,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 import superscale as ss
+from theory.figures.style import finish, open_row
 
 studies = Path(sys.argv[0]).resolve().parents[1] / "studies"
 stored = json.loads((studies / "ground_state" / "phases.json").read_text(encoding="utf-8"))
@@ -35,18 +36,17 @@ def phase(norm, share):
 # %%
 # Each cell is the lowest of the minima that several descents of the exact loss end at. Its color is
 # the phase of the last feature, the one whose importance changes; the others have importance 1.
-figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.4), layout="constrained", sharey=True)
+axes = open_row(2)
 for ax, (name, cells) in zip(axes, stored["diagrams"].items(), strict=True):
     importance = np.unique([cell["importance"] for cell in cells])
     density = np.unique([cell["p"] for cell in cells])
     phases = [phase(cell["norms"][-1], cell["dimensionalities"][-1]) for cell in cells]
     grid = np.reshape(phases, (density.size, importance.size))
     ax.pcolormesh(importance, density, grid, cmap=colors, vmin=-0.5, vmax=2.5)
-    ax.set(xscale="log", yscale="log", xlabel="relative importance of the last feature")
-    ax.set_title(name, fontsize="medium")
+    ax.grid(visible=False)
+    finish(ax, "relative importance of the last feature", "density p", log="xy", title=name)
     for k, text in enumerate(PHASES):
         print(f"{name}: {text} in {np.mean(grid == k):.0%} of the cells")
-axes[0].set(ylabel="density p")
 
 # %%
 # The circles are models that Adam trained, the better of two each.

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import superscale as ss
+from theory.figures.style import WIDTH, curve, finish, open_row
 
 rng = np.random.default_rng(0)
 n = 1000
@@ -33,25 +34,24 @@ def sample(n, m, k, draws):
 # %%
 # Lines are the law, dots 300 drawn states each. Vertical marks are the widths of the leading order,
 # k (√(2 ln k) + √(2 ln(n - k)))².
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-for color, k in zip(("C0", "C1", "C2", "C3"), (1, 2, 4, 8), strict=True):
+left, right = open_row(2)
+for index, k in enumerate((1, 2, 4, 8)):
+    color, marker = curve(index)["color"], curve(index)["marker"]
     law = [ss.reading.recall(n, int(m), k).probability for m in widths]
-    axes[0].plot(widths, law, color=color, label=f"k = {k}")
-    axes[0].axvline(ss.reading.asymptotic_width(n, k), color=color, ls=":", lw=1)
+    left.plot(widths, law, color=color, label=f"k = {k}")
+    left.axvline(ss.reading.asymptotic_width(n, k), color=color, ls=":", lw=1)
     for error in (0.8, 0.4, 0.1):
         m = ss.reading.required_width(n, k, error)
-        axes[0].plot(m, sample(n, m, k, 300), "o", color=color)
-axes[0].set(xscale="log", xlabel="width m", ylabel="P(all k are read)", title=f"n = {n}")
-axes[0].legend(loc="lower right")
+        left.plot(m, sample(n, m, k, 300), marker, color=color)
+finish(left, WIDTH, "probability that all k are read", log="x", title=f"n = {n}")
 
 # %%
 # The width that is needed grows faster than k, and only with the logarithm of n.
 active = np.array([1, 2, 4, 8, 16, 32, 64])
-for color, n in zip(("C0", "C1", "C2"), (100, 10_000, 1_000_000), strict=True):
+for index, n in enumerate((100, 10_000, 1_000_000)):
     needed = [ss.reading.required_width(n, int(k), 0.01) for k in active]
-    axes[1].plot(active, needed, "o-", color=color, label=f"n = {n:,}")
+    right.plot(active, needed, label=f"n = {n}", **curve(index))
     for k, m in zip(active[::2], needed[::2], strict=True):
         print(f"n = {n}, k = {k}: m = {m} for an error of 1 %")
-axes[1].set(xscale="log", yscale="log", xlabel="items on, k", ylabel="m for an error of 1 %")
-axes[1].legend()
+finish(right, "number of items k", "width m for an error of 1 %", log="xy")
 plt.show()

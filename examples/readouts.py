@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import superscale as ss
+from theory.figures.style import curve, finish, open_axes
 
 W = np.random.default_rng(3).standard_normal((16, 9)) / 3
 
@@ -25,11 +26,11 @@ print(ss.reading.compare_readouts(W, active=2, noise=0.1, samples=1000))
 # do; matching pursuit and lasso also explain the state by what they read.
 noises = np.linspace(0.02, 0.4, 8)
 found = [ss.reading.compare_readouts(W, 2, noise=float(x), samples=400) for x in noises]
-figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+axes = open_axes()
 for index, name in enumerate(found[0].readouts):
     right = [one.right[index] for one in found]
     stderr = [one.stderr[index] for one in found]
-    axes.errorbar(noises, right, stderr, fmt="o-", ms=3, label=name.replace("_", " "))
-axes.set(xlabel="noise on each number", ylabel="share of states read without error")
-axes.legend()
+    axes.errorbar(noises, right, stderr, ms=4, label=name.replace("_", " "), **curve(index))
+axes.set_ylim(-0.03, 1.25)
+finish(axes, "noise on each number, standard deviation", "share of states read without error")
 plt.show()
