@@ -1,5 +1,7 @@
 """The loss of features in antipodal pairs, two on each axis, in closed form: ``antipodal_loss``.
 
+``orthogonal_loss`` is the same without pairs.
+
 A model of width m can always represent the most important features, at most 2m, on m orthogonal
 axes, with norm 1 and bias 0; two features on one axis have opposite directions. While one of a pair
 is active the ReLU silences the other's output; while both are, one output is their difference and
@@ -86,6 +88,23 @@ def antipodal_loss(
     lost = ranked.lost_loss(live)
     unit = ranked.loss_unit
     return Antipodal(unit * (float(both[kept].sum()) + lost), unit * lost, live)
+
+
+def orthogonal_loss(features: Features | Frequencies, m: int) -> Antipodal:
+    """Return the loss of the m most important features alone: an axis each, none interferes.
+
+    It is that of weak superposition, and at least ``antipodal_loss``.
+
+    Examples
+    --------
+    >>> equal = Frequencies.power_law(n=30, alpha=0.0)
+    >>> round(orthogonal_loss(equal, m=15).loss / (4 / 3 / 30 - 1 / 900), 9)     # 15 are lost
+    15.0
+    """
+    ranked = rank_features(features)
+    live = min(check_integer("m", m, 1, as_features(features).n), ranked.n)
+    lost = ranked.loss_unit * ranked.lost_loss(live)
+    return Antipodal(lost, lost, live)
 
 
 def _smaller_squared(activation: Activation) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from theory.checks import Sampling, read_only
 from theory.features import Features
-from theory.mean_field.antipodal import Antipodal, antipodal_loss
+from theory.mean_field.antipodal import Antipodal, antipodal_loss, orthogonal_loss
 from theory.mean_field.groups import RankedFeatures, group_features, rank_features, split_groups
 from theory.mean_field.interference.overlap_laws import DEGREES
 from theory.mean_field.prolongation import prolong
@@ -122,21 +122,25 @@ def report_minimum(features: RankedFeatures, problem: Problem, found: Minimum) -
     )
 
 
-def report_pairs(
+def report_axes(
     found: Antipodal, features: Features, m: int, groups: int | None, sampling: Sampling
 ) -> MeanField:
-    """Return what is known of features in antipodal pairs."""
+    """Return what is known of features on axes: in antipodal pairs, or alone where m are live."""
     kept, unit = (
         group_features(features, groups, found.live),
         rank_features(features).importance_unit,
     )
     kept = replace(kept, importance=unit * kept.importance)
-    share = (found.live - m) / (found.live * (found.live - 1) / 2)
+    pairs = max(found.live - m, 0)
+    share = pairs / max(found.live * (found.live - 1) / 2, 1)
     z, weights = np.array([-np.sqrt(m), 0.0]), np.array([share, 1 - share])
     slope = float("nan")
     if m < features.n and found.loss > 0:
         # Upwards: the loss has a step below the least width that holds all features in pairs.
-        slope = m * (1 - antipodal_loss(features, m + 1, sampling).loss / found.loss)
+        wider = (
+            antipodal_loss(features, m + 1, sampling) if pairs else orthogonal_loss(features, m + 1)
+        )
+        slope = m * (1 - wider.loss / found.loss)
     none = np.zeros(kept.count)
     return MeanField(
         m=m,

@@ -68,7 +68,7 @@ def search_live(
         trials.append(_try_live(features, live, groups, like, below))
         return trials[-1]
 
-    n = _non_negligible(features)
+    n = non_negligible(features)
     low, high = min(max(m, 2), n), min(_FIRST_BRACKET * m, n)
     gain_low, below = -1.0, None
     while True:
@@ -150,7 +150,7 @@ def _between(low: int, high: int, gain_low: float, gain_high: float) -> int:
     return min(max(middle, low + 1), high - 1)
 
 
-def _non_negligible(features: RankedFeatures) -> int:
+def non_negligible(features: RankedFeatures) -> int:
     """Return how many features there are without those that are all but never active."""
     activity = features.activity
     tails = np.concatenate([np.cumsum(activity[::-1])[::-1][1:], [0.0]])

@@ -81,8 +81,8 @@ class MeanField:
     violation : float
         Largest violation of a constraint (share of a budget; eigenvalue of a positivity matrix).
     residual : float
-        What one more Newton step would gain, relative to the loss; or the change of the loss in
-        the last rounds, if that is more and the solver stalled.
+        What one more Newton step would gain, relative to the loss; or, if the solver stalled, twice
+        the change of the loss in the last rounds.
     rounds : int
         Rounds of the solver.
     """

@@ -9,7 +9,9 @@ geometry of R^m allows (theory/mean_field/interference/overlap_laws.py):
 No constant is fitted. Features whose loss would be larger live than lost are lost
 (I_i (⟨v²⟩ p_i - ⟨v⟩² p_i²) each); their number is found first, on merged groups
 (theory/mean_field/live_features.py). If antipodal pairs (theory/mean_field/antipodal.py) lose less,
-which happens at n < 3m, they are the result: no smooth overlap law describes them. With
+which happens at n < 3m, they are the result: no smooth overlap law describes them. A minimum is
+compared with points that are known to keep the constraints (theory/mean_field/upper_bounds.py): one
+above them is not returned. With
 ``optimised=False`` overlaps are Gaussian with the Welch variance, as in an isotropic frame.
 """
 
@@ -25,8 +27,8 @@ from theory.computing.one_thread import one_thread
 from theory.estimate import choose_sampling
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
-from theory.mean_field.antipodal import antipodal_loss
-from theory.mean_field.evaluation import report_minimum, report_pairs
+from theory.mean_field.antipodal import antipodal_loss, orthogonal_loss
+from theory.mean_field.evaluation import report_axes, report_minimum
 from theory.mean_field.groups import group_features, merge_groups, rank_features
 from theory.mean_field.live_features import EQUAL_LOSSES, search_live
 from theory.mean_field.prolongation import prolong
@@ -35,8 +37,11 @@ from theory.mean_field.solver.method_of_multipliers import minimise
 from theory.mean_field.solver.options import DEFAULTS, SolverOptions
 from theory.mean_field.solver.problem import Problem
 from theory.mean_field.solver.state import ConvergenceError
+from theory.mean_field.upper_bounds import check_below, frame_bounds, minimise_below
 
 __all__ = ["ConvergenceError", "solve_mean_field"]
+# Share of the loss above which its numerical uncertainty is an error.
+_LARGEST_UNCERTAINTY = 0.5
 
 
 @check_kinds
@@ -120,14 +125,22 @@ def solve_mean_field(
         problem = replace(like, groups=group_features(ranked, groups, live))
         parent = merge_groups(problem.groups)[1]
         point, multipliers = prolong(coarse, start, problem, parent)
-        found = minimise(problem, start._replace(point=point, multipliers=multipliers))
+        near = start._replace(point=point, multipliers=multipliers)
+        if not optimised:
+            return report_minimum(ranked, problem, minimise(problem, near))
+        bounds = frame_bounds(ranked, problem, groups)
+        problem, found = minimise_below(ranked, problem, near, bounds)
         smooth = report_minimum(ranked, problem, found)
-        if not (optimised and antipodal):
-            return smooth
-        pairs = antipodal_loss(features, m, sampling)
+        check_below(problem, smooth.loss / ranked.loss_unit, bounds[0].total, "an isotropic frame")
+        axes = antipodal_loss(features, m, sampling) if antipodal else orthogonal_loss(features, m)
         floor = ranked.loss_unit * problem.loss_floor
-        if pairs.loss < (1 - EQUAL_LOSSES) * smooth.loss - floor:
-            return report_pairs(pairs, features, m, groups, sampling)
+        if axes.loss < (1 - EQUAL_LOSSES) * smooth.loss - floor:
+            return report_axes(axes, features, m, groups, sampling)
+        if smooth.uncertainty > _LARGEST_UNCERTAINTY * smooth.loss + floor:
+            raise ConvergenceError(
+                f"the loss at m = {m} with {problem.groups.count} groups is only known to "
+                f"{smooth.loss:.3g} ± {smooth.uncertainty:.1g}: try another number of groups"
+            )
         return smooth
 
 

@@ -31,6 +31,7 @@ from theory.mean_field.groups import FeatureGroups
 from theory.mean_field.interference.kernels import integrate, see_one
 from theory.mean_field.interference.quadrature import (
     ABSCISSA,
+    LARGEST_BIAS,
     LARGEST_OVERFLOW,
     QuadratureRule,
     avoid_zero,
@@ -267,13 +268,14 @@ def _integrals(
     """Return the integrals and their derivatives, as ``kernels.integrate`` gives them.
 
     Where M(±c) of a group is so large at this point that digits would cancel, its scale is doubled,
-    which at least halves ln M: only a line search that steps too far meets such points.
+    which at least halves ln M: only a line search that steps too far meets such points. So it is
+    for biases far above the scale: e^{±cb} would magnify the error of the sum.
     """
     pair, (ends, jumps), nodes = model.pair_index, model.density_steps, nodes_of(rule.level)
     K, Z = len(b), y.shape[1]
     parts, slope = np.empty((K, 5)), np.empty((K, K, Z))
     workspace = np.empty((len(ends), K, Z, 2, len(nodes.omega)))
-    each, scale = avoid_zero(y[pair]), rule.scale
+    each, scale = avoid_zero(y[pair]), np.maximum(rule.scale, np.abs(b) / LARGEST_BIAS)
     for _ in range(_LARGEST_DOUBLINGS):
         integrate(
             each, model.weights, ends, jumps, model.moments,

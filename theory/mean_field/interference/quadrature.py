@@ -34,10 +34,14 @@ _LEVELS = ((8, 6), (16, 7), (32, 8), (48, 9), (72, 10))
 _CHOSEN_OVERFLOW, _KEPT_OVERFLOW, LARGEST_OVERFLOW = 3.0, 4.0, 6.0
 # A scale that is larger than |b| by this factor is chosen again.
 _TOO_COARSE = 2.0
+# |b| over the scale: between minimisations the scale is kept up to the first; within one, up to the
+# second a point is evaluated with the scale of the rule.
+_KEPT_BIAS, LARGEST_BIAS = 1.5, 2.0
 # Values of c among which a scale is chosen: half octaves over any interference there is.
 _ABSCISSAS = 2.0 ** np.arange(-4, 12, 0.5)
 # Groups whose interference has c |y| v below this in ln M are treated as silent in the closed form.
-_UNCOUPLED = 0.03
+# Coupled groups remain so down to the second: the closed form would change from round to round.
+_UNCOUPLED, _STILL_COUPLED = 0.03, 0.015
 # |y| is kept above this where it divides.
 _SMALLEST = 1e-9
 
@@ -98,7 +102,7 @@ def choose_rule(
         return QuadratureRule(level, read_only(np.ones(K)), read_only(np.ones((K, K), dtype=bool)))
     y = model.scaled_interference(r, t)
     scale = safe_scale(model, b, y)
-    return QuadratureRule(level, read_only(scale), _coupled(model, y, scale))
+    return QuadratureRule(level, read_only(scale), read_only(_coupled(model, y, scale)))
 
 
 def update_rule(
@@ -106,7 +110,8 @@ def update_rule(
 ) -> QuadratureRule:
     """Return the rule to go on with at a point.
 
-    The scale is kept if it is neither too small there nor much too large. The loss changes by the
+    The scale is kept if it is neither too small there, for the interference or the bias, nor much
+    too large. The loss changes by the
     error of integration, so this is done between minimisations only.
     """
     if model.one_hot:
@@ -115,9 +120,12 @@ def update_rule(
     coarse = np.abs(b) < rule.scale / _TOO_COARSE
     c = ABSCISSA / rule.scale
     small = _log_transform(model, c, y) > _KEPT_OVERFLOW
+    small |= np.abs(b) > _KEPT_BIAS * rule.scale
     if np.any(small | (coarse & (_log_transform(model, _TOO_COARSE * c, y) < _CHOSEN_OVERFLOW))):
         return choose_rule(model, rule.level, r, b, t)
-    return QuadratureRule(rule.level, rule.scale, _coupled(model, y, rule.scale))
+    coupled = _coupled(model, y, rule.scale)
+    coupled |= rule.coupled & _coupled(model, y, rule.scale, _STILL_COUPLED)
+    return QuadratureRule(rule.level, rule.scale, read_only(coupled))
 
 
 def safe_scale(model: InterferenceModel, b: Array, y: Array) -> Array:
@@ -136,9 +144,11 @@ def avoid_zero(y: Array) -> Array:
     return np.where(np.abs(y) < _SMALLEST, _SMALLEST, y)
 
 
-def _coupled(model: InterferenceModel, y: Array, scale: Array) -> NDArray[np.bool_]:
+def _coupled(
+    model: InterferenceModel, y: Array, scale: Array, limit: float = _UNCOUPLED
+) -> NDArray[np.bool_]:
     largest = model.density_steps[0][-1] * np.abs(y).max(1)[model.pair_index]
-    return read_only(largest * ABSCISSA / scale[:, None] > _UNCOUPLED)
+    return np.asarray(largest * ABSCISSA / scale[:, None] > limit)
 
 
 def _log_transform(model: InterferenceModel, c: Array, y: Array) -> Array:

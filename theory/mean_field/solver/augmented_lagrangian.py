@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import LbfgsInvHessProduct
 
 from theory.mean_field.interference.expected_loss import Cost, expected_loss
 from theory.mean_field.interference.quadrature import QuadratureRule, choose_rule, update_rule
@@ -142,11 +143,19 @@ def complementarity(problem: Problem, point: Point, multipliers: Multipliers) ->
 
 
 def newton_decrement(
-    problem: Problem, cost: Cost, point: Point, multipliers: Multipliers, scale: Array
+    problem: Problem,
+    cost: Cost,
+    point: Point,
+    multipliers: Multipliers,
+    scale: Array,
+    inverse: LbfgsInvHessProduct,
 ) -> float:
-    """Return what one Newton step would gain of the Lagrangian, in the preconditioner's metric.
+    """Return what one Newton step would gain of the Lagrangian.
 
-    ``cost`` is that of the point. Variables at a bound that the gradient pushes outwards stay.
+    It is the smaller of two estimates: in the preconditioner's metric, and by the inverse second
+    derivatives of L-BFGS. The first overrates a slope across a penalty or beside b = 0, where the
+    second derivative is larger by orders than the preconditioner. ``cost`` is that of the point.
+    Variables at a bound that the gradient pushes outwards stay.
     """
     slope = [cost.r, cost.b]
     if problem.optimised:
@@ -157,7 +166,7 @@ def newton_decrement(
     x = pack(problem, point, scale)
     low, high = (end * scale for end in problem.bounds)
     g[((x <= low) & (g > 0)) | ((x >= high) & (g < 0))] = 0.0
-    return float(g @ g) / 2
+    return min(float(g @ g), max(float(g @ inverse.matvec(g)), 0.0)) / 2
 
 
 def positive_part(matrices: Array) -> Array:

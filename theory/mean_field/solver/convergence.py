@@ -13,13 +13,15 @@ from theory.mean_field.solver.problem import Problem
 from theory.mean_field.solver.state import ConvergenceError, Minimum, SolverState
 
 Decision = Callable[[Minimum], bool]
+# What a stalled search may still gain, over the change of the loss in its last rounds.
+_STALLED_MARGIN = 2.0
 
 
-def last_change(problem: Problem, state: SolverState) -> float:
-    """Return the relative change of the Lagrangian in the last round."""
-    if len(state.history) < 2:
+def last_change(problem: Problem, state: SolverState, rounds: int = 1) -> float:
+    """Return the relative change of the Lagrangian over the last round, or rounds."""
+    if len(state.history) <= rounds:
         return np.inf
-    return abs(state.history[-1] - state.history[-2]) / _size(problem, state)
+    return abs(state.history[-1] - state.history[-1 - rounds]) / _size(problem, state)
 
 
 def drift(problem: Problem, state: SolverState) -> float:
@@ -44,7 +46,8 @@ def converged(
         return found
     stalled = found.violation < options.violation and drift(problem, state) < options.stalled
     if stalled and is_complementary(problem, state):
-        return found._replace(residual=max(found.residual, drift(problem, state)))
+        # Whole minimisations have gained no more, whatever one Newton step seemed to promise.
+        return found._replace(residual=_STALLED_MARGIN * drift(problem, state))
     return None
 
 
@@ -74,8 +77,9 @@ def is_acceptable(problem: Problem, state: SolverState) -> bool:
     assert found is not None
     if options.accept_after is None or state.round < options.accept_after:
         return False
-    worst = max(found.violation, last_change(problem, state), found.residual)
-    return worst < options.accept
+    # Rounds of two quadrature rules may alternate: then the change over two rounds counts.
+    change = min(last_change(problem, state), last_change(problem, state, rounds=2))
+    return max(found.violation, change, found.residual) < options.accept
 
 
 def accept_or_raise(problem: Problem, state: SolverState) -> Minimum:

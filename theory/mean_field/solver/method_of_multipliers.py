@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, minimize
+from scipy.optimize import Bounds, LbfgsInvHessProduct, minimize
 
 from theory.mean_field.interference.overlap_laws import DEGREES
 from theory.mean_field.interference.quadrature import QuadratureRule
@@ -44,7 +44,13 @@ from theory.mean_field.solver.preconditioner import (
     scaling,
 )
 from theory.mean_field.solver.problem import Problem
-from theory.mean_field.solver.state import Minimum, Multipliers, Point, SolverState
+from theory.mean_field.solver.state import (
+    ConvergenceError,
+    Minimum,
+    Multipliers,
+    Point,
+    SolverState,
+)
 
 Array = NDArray[np.float64]
 
@@ -71,7 +77,13 @@ def minimise(
     >>> 0.05 < minimise(Problem(even, 20.0, UNIFORM)).loss < 0.2
     True
     """
-    found = descend(problem, near, decided)
+    try:
+        found = descend(problem, near, decided)
+    except (np.linalg.LinAlgError, FloatingPointError) as error:
+        raise ConvergenceError(
+            f"the mean field at m = {problem.m:g} with {problem.groups.count} groups left the "
+            f"range of numbers ({error}): try another number of groups"
+        ) from error
     restart = near is not None and not problem.options.accept_unsettled
     if restart and has_dead_group(problem, found):
         # The step from elsewhere was too long, and rare features do not return from the dead.
@@ -141,7 +153,7 @@ def random_directions(
 def step(problem: Problem, state: SolverState) -> SolverState:
     """Return the state after one more round."""
     preconditioner, scale = precondition(problem, state)
-    point = minimise_inner(problem, state, scale)
+    point, inverse = minimise_inner(problem, state, scale)
     rule = refine_quadrature(problem, updated_rule(problem, state.rule, point), point)
     cost = loss_at(problem, rule, point)
     loss = max(cost.loss, problem.loss_floor)
@@ -151,7 +163,7 @@ def step(problem: Problem, state: SolverState) -> SolverState:
         multipliers = updated_multipliers(problem, point, multipliers, penalty)
         moved = relative_change(multipliers, state.multipliers)
     value = add_constraints(problem, cost.loss, point, multipliers)
-    decrement = newton_decrement(problem, cost, point, multipliers, scale)
+    decrement = newton_decrement(problem, cost, point, multipliers, scale, inverse)
     found = Minimum(
         point=point,
         multipliers=multipliers,
@@ -195,8 +207,10 @@ def precondition(problem: Problem, state: SolverState) -> tuple[Preconditioner, 
     return preconditioner, scaling(preconditioner, problem.laws, budget, state.loss)
 
 
-def minimise_inner(problem: Problem, state: SolverState, scale: Array) -> Point:
-    """Return the minimum of the augmented Lagrangian, by L-BFGS.
+def minimise_inner(
+    problem: Problem, state: SolverState, scale: Array
+) -> tuple[Point, LbfgsInvHessProduct]:
+    """Return the minimum of the augmented Lagrangian by L-BFGS, and its inverse second derivatives.
 
     Value and variables are in units in which the loss is about 1.
     """
@@ -230,7 +244,7 @@ def minimise_inner(problem: Problem, state: SolverState, scale: Array) -> Point:
             "gtol": 1e-12,  # never reached: the relative decrease ends a round
         },
     )
-    return unpack(problem, found.x * root, scale)
+    return unpack(problem, found.x * root, scale), found.hess_inv
 
 
 def refine_quadrature(problem: Problem, rule: QuadratureRule, point: Point) -> QuadratureRule:

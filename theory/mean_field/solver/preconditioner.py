@@ -3,7 +3,8 @@
 The second derivative of the loss by overlaps varies by orders of magnitude between pairs of groups
 where frequencies are steep: rare features with large thresholds are insensitive to small
 interference. ``initial_preconditioner`` estimates it from frequencies alone, ``probe`` from
-differences of gradients; ``scaling`` gives the factors of the optimizer's variables.
+differences of gradients, ``probe_biases`` that by biases; ``scaling`` gives the factors of the
+optimizer's variables.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _BY_NORM, _BY_OVERLAP, _BY_BUDGET = 4.0, 0.3, 0.1
 # Probes of a round: the mean of 4 random signs is within a factor of 2. Least step of D, largest
 # step over that, and largest correction by one probe.
 _PROBES, _STEP, _LARGEST_STEP, _LARGEST_CORRECTION = 4, 1e-3, 20.0, 30.0
+# Step of biases, over the scale of interference, and the least part of the first estimate.
+_BIAS_STEP, _LEAST_BY_BIAS = 1e-3, 0.5
 # Factor on the second derivatives by overlaps: the penalties add to them.
 _PENALTY_MARGIN = 4.0
 
@@ -34,13 +37,14 @@ class Preconditioner:
 
     Attributes
     ----------
-    by_norm : ndarray, shape (K,)
+    by_norm, by_bias : ndarray, shape (K,)
         By each norm and each bias.
     by_overlap, initial : ndarray, shape (pairs,)
         By the overlaps of each pair of groups, now and before any probe.
     """
 
     by_norm: Array
+    by_bias: Array
     by_overlap: Array
     initial: Array
 
@@ -49,7 +53,8 @@ def initial_preconditioner(groups: FeatureGroups, laws: OverlapLaws, m: float) -
     """Return the estimate from sizes, frequencies and importances."""
     p, importance, g, h = groups.p, groups.importance, laws.first, laws.second
     initial = _BY_OVERLAP * laws.pairs * (importance[h] * p[g] + importance[g] * p[h]) / m
-    return Preconditioner(_BY_NORM * importance * groups.sizes * p, initial, initial)
+    by_norm = _BY_NORM * importance * groups.sizes * p
+    return Preconditioner(by_norm, by_norm, initial, initial)
 
 
 def probe(
@@ -76,6 +81,22 @@ def probe(
     return replace(preconditioner, by_overlap=found)
 
 
+def probe_biases(
+    preconditioner: Preconditioner, gradient: Callable[[Array], Array], b: Array, size: Array
+) -> Preconditioner:
+    """Return the estimate with derivatives by biases: a bias changes its own group's output only.
+
+    ``gradient`` gives the derivatives of the loss by biases (K,); ``size`` is that of the
+    interference of each group (K,). Silent features outnumber active ones: where b is near 0, the
+    derivative is larger by 1/p than the first estimate.
+    """
+    step = _BIAS_STEP * size
+    seen = (gradient(b + step) - gradient(b - step)) / (2 * step)
+    return replace(
+        preconditioner, by_bias=np.maximum(seen, _LEAST_BY_BIAS * preconditioner.by_norm)
+    )
+
+
 def scaling(preconditioner: Preconditioner, laws: OverlapLaws, budget: Array, loss: float) -> Array:
     """Return the square roots of the second derivatives by r, b and D, one flat array.
 
@@ -84,6 +105,6 @@ def scaling(preconditioner: Preconditioner, laws: OverlapLaws, budget: Array, lo
     least = _BY_BUDGET * loss * np.maximum(laws.charge[-1], 1e-9)
     by_budget = 2 * np.maximum(budget @ laws.charge, least)
     by_D = (by_budget + _PENALTY_MARGIN * preconditioner.by_overlap)[:, None] * laws.weights
-    by_norm = preconditioner.by_norm
-    roots: Array = np.sqrt(np.concatenate([by_norm, by_norm, by_D.ravel()]))
+    by_norm, by_bias = preconditioner.by_norm, preconditioner.by_bias
+    roots: Array = np.sqrt(np.concatenate([by_norm, by_bias, by_D.ravel()]))
     return roots

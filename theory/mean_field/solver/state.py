@@ -65,7 +65,7 @@ class Minimum(NamedTuple):
         Largest violation of a constraint.
     residual : float
         What one more Newton step would gain, relative to the loss; where the solver ended because
-        the loss stalled, at least what the last rounds changed it by.
+        the loss stalled, twice what the last rounds changed it by.
     complementarity : float
         Σ |multiplier × constraint|, 0 at an exact minimum.
     rounds : int

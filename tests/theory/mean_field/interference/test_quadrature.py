@@ -44,6 +44,37 @@ def test_a_scale_that_is_too_small_is_doubled_until_it_fits():
         assert found.t == pytest.approx(best.t, abs=1e-2 * np.abs(best.t).max())
 
 
+def test_biases_far_above_the_scale_do_not_magnify_errors():
+    """A line search may try biases a hundred times as low: e^{cb} would be e^400."""
+    small = FeatureGroups(np.array([3, 100, 5000]), np.array([0.1, 1e-3, 1e-5]))
+    model = InterferenceModel(small, 5000.0, WEIGHTS, UNIFORM)
+    b = np.full(3, -0.005)
+    rule = choose_rule(model, 1, R, b, T)
+    for factor in (3, 10, 100):
+        found = expected_loss(model, rule, R, factor * b, T)
+        best = expected_loss(model, choose_rule(model, 4, R, factor * b, T), R, factor * b, T)
+        assert found.loss == pytest.approx(best.loss, rel=2e-2)
+        assert found.b == pytest.approx(best.b, abs=2e-2 * np.abs(best.b).max())
+    assert np.all(update_rule(model, rule, R, 30 * b, T).scale > rule.scale)
+
+
+def test_coupling_does_not_change_to_and_fro():
+    """Groups are coupled at a larger overlap than that at which coupled ones part."""
+
+    def at(share):
+        t = T.copy()
+        t[1] *= share  # groups 0 and 1
+        return t
+
+    apart, together = (choose_rule(MODEL, 0, R, B, at(share)) for share in (1e-6, 1.0))
+    assert not apart.coupled[0, 1] and together.coupled[0, 1]
+    shares = np.geomspace(1e-3, 1, 40)
+    up = [update_rule(MODEL, apart, R, B, at(s)).coupled[0, 1] for s in shares]
+    down = [update_rule(MODEL, together, R, B, at(s)).coupled[0, 1] for s in shares]
+    assert up == sorted(up) and down == sorted(down)
+    assert 0 < sum(up) < sum(down) < len(shares)
+
+
 def test_nodes_integrate_what_decays():
     """∫ dω/π of 1/(1 + ω²)² is 1/4; finer levels leave a smaller tail."""
     errors = []
