@@ -109,7 +109,7 @@ class SolverOptions:
     multiplier_change: float = 0.02
     complementarity: float = 2e-2
     stalled_rounds: int = 4
-    stalled: float = 4e-3
+    stalled: float = 3e-3
     looseness: float = 1.0
     accept_after: int | None = None
     accept: float = 1e-2
