@@ -18,9 +18,9 @@ n, m = 200, 20
 words = ss.Frequencies.power_law(n, alpha=1.0)
 
 # %%
-# The dimensionality of feature i is |W_i|² / Σ_j (Ŵ_i·W_j)² (Elhage et al. 2022): 1 for a feature
-# on its own, 1/2 for one of an antipodal pair, 0 for one that is lost. Weight decay above 0 shrinks
-# rows, and the rarest features are lost; below 0 it grows rows that are shorter than 1.
+# The dimensionality of feature i is ``|W_i|² / Σ_j (Ŵ_i·W_j)²`` (Elhage et al. 2022): 1 for a
+# feature on its own, 1/2 for one of an antipodal pair, 0 for one that is lost. Weight decay above 0
+# shrinks rows, and the rarest features are lost; below 0 it grows rows that are shorter than 1.
 ax = open_axes()
 for k, decay in enumerate((1.0, 0.0, -1.0)):
     run = ss.train(words, m, weight_decay=decay, steps=3000, seed=0)

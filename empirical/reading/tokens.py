@@ -21,6 +21,7 @@ from numerics.overlaps.unit_rows import UnitRows
 from numerics.sampling import as_generator
 from numerics.tensors.row_matrix import as_rows
 from theory.checks import check_integer, check_real
+from theory.figures.style import BLACK, GREY, curve, finish, open_axes
 from theory.reading.recall import max_active, recall, required_width
 from theory.results import result
 
@@ -106,22 +107,18 @@ class TokenReading:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the share of states read correctly against the tokens superposed."""
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots()
-        for one in self.treatments:
-            ax.errorbar(one.active, one.right, one.stderr, fmt="o-", label=one.treatment)
+        ax = open_axes(ax)
+        for index, one in enumerate(self.treatments):
+            ax.errorbar(one.active, one.right, one.stderr, label=one.treatment, **curve(index))
         most = max(int(one.active.max()) for one in self.treatments)
         k = np.unique(np.geomspace(1, max(most, 2 * self.random_capacity, 2), 40).astype(int))
         k = k[k < self.n]
         law = [recall(self.n, self.m, int(x), codes="unit").probability for x in k]
-        ax.plot(k, law, "k--", label="random directions")
-        ax.axhline(1 - self.error, color="grey", lw=0.5)
-        ax.set(xscale="log", xlabel="tokens superposed", ylabel="share of states read correctly")
-        ax.set_title(f"{self.name}: n = {self.n}, m = {self.m}")
-        ax.legend()
-        return ax
+        ax.plot(k, law, color=BLACK, ls="--", label="random directions")
+        ax.axhline(1 - self.error, color=GREY, lw=0.8)
+        title = f"{self.name}: n = {self.n}, m = {self.m}"
+        return finish(ax, "tokens superposed", "share of states read correctly", log="x",
+                      title=title)  # fmt: skip
 
     def __str__(self) -> str:
         drawn = "by count" if self.weighted else "uniformly"

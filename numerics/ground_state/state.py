@@ -127,11 +127,13 @@ class GroundState:
         return self.plot_gram(ax)
 
     def plot_gram(self, ax: Any = None) -> Any:
-        """Draw W Wᵀ in colors from -1 to 1; return the axes."""
+        """Draw W Wᵀ in colors, white where it is 0; return the axes."""
         ax = open_axes(ax)
         ax.grid(visible=False)
         ends = 0.5, self.model.n + 0.5
-        image = ax.imshow(self.gram, cmap="RdBu_r", vmin=-1, vmax=1, extent=(*ends, *ends[::-1]))
+        most = max(1.0, float(np.abs(self.gram).max()))
+        extent = (*ends, *ends[::-1])
+        image = ax.imshow(self.gram, cmap="RdBu_r", vmin=-most, vmax=most, extent=extent)
         ax.locator_params(integer=True)
         add_color_bar(ax, image, r"$W_i \cdot W_j$")
         return finish(ax, "feature j", "feature i", title=self._title)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from theory.figures.style import COLOR_MAP, WIDTH, curve, finish, open_axes
+from theory.figures.style import BLUE, WIDTH, curve, finish, gradient, open_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +28,8 @@ def plot_shape(shape: Shape, ax: Axes | None = None) -> Axes:
     width = shape.width * np.exp(np.linspace(-_RANGE, _RANGE, 81))
     if shape.kind == "parameters":
         loss = [problem.loss(m, problem.depth_of(m), shape.tokens) for m in width]
-        ax.plot(width, loss)
-        ax.plot(shape.width, shape.loss, "k*", ms=11)
+        ax.plot(width, loss, color=BLUE, label="at this number of parameters")
+        ax.plot(shape.width, shape.loss, "k*", ms=11, label="least loss")
         finish(ax, WIDTH, "loss of the fit", log="x")
         return ax
     depth = shape.depth * np.exp(np.linspace(-_RANGE, _RANGE, 81))
@@ -37,7 +37,8 @@ def plot_shape(shape: Shape, ax: Axes | None = None) -> Axes:
         [[problem.loss(m, k, problem.complete(m, k)) / shape.loss - 1 for m in width]
          for k in depth]
     )  # fmt: skip
-    lines = ax.contour(width, depth, excess, levels=_LEVELS, cmap=f"{COLOR_MAP}_r")
+    lines = ax.contour(width, depth, excess, levels=_LEVELS,
+                       colors=gradient(len(_LEVELS))[::-1])  # fmt: skip
     ax.clabel(lines, fmt=lambda value: f"{100 * value:g} %", fontsize=8)
     ax.plot(shape.samples["width"], shape.samples["depth"], ".", color="0.6", ms=3,
             label="refits to resampled points")  # fmt: skip
@@ -54,8 +55,12 @@ def plot_budgets(shapes: Shapes, ax: Axes | None = None) -> Axes:
     table = shapes.to_dataframe()
     for k, name in enumerate(("width", "depth")):
         part = table[table["quantity"] == name].sort_values("budget")
-        error = [part["value"] - part["low"], part["high"] - part["value"]]
-        ax.errorbar(part["budget"], part["value"], error, label=name, **curve(k))
+        look = curve(k)
+        ax.plot(part["budget"], part["value"], label=name, **look)
+        # An interval of few resamples need not hold the value itself.
+        ax.vlines(part["budget"], part["low"], part["high"], color=look["color"])
     unit = "compute (FLOP)" if shapes.shapes[0].kind == "compute" else "parameters"
     finish(ax, unit, "width m, depth (layers)", log="xy")
+    # From a power of ten: the axis starts with a label, over whichever widths and depths.
+    ax.set_ylim(bottom=10 ** math.floor(math.log10(ax.get_ylim()[0])))
     return ax
