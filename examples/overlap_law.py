@@ -34,7 +34,6 @@ edges = np.linspace(-4, 4, 65)
 ax = open_axes()
 ax.hist(t, edges, density=True, color=ORANGE, alpha=0.6, label="trained model")
 
-# %%
 # The solution is a map from overlaps of random directions, at some nodes, to the optimal ones. Take
 # many random overlaps through it.
 assert solution.t.shape[:2] == (1, 1)  # one group: all features are equal

@@ -55,7 +55,6 @@ for column, (p, features) in enumerate(zip(DENSITIES, shown, strict=True)):
     ax.set_title(f"trained {min(losses):.5f}", size=9)
     print(f"p = {p:g}: ground state {state.loss:.6f}, best trained model {min(losses):.6f}")
 
-# %%
 # The shares of a dimension at each density, of the ground states: 1/2 in a pair, 2/5 in a pentagon.
 # When all are always on, nothing but the ReLU tells directions apart: the features share the plane
 # unevenly, at a loss that is a little below that of principal components.

@@ -48,7 +48,6 @@ for ax, (name, cells) in zip(axes, stored["diagrams"].items(), strict=True):
     for k, text in enumerate(PHASES):
         print(f"{name}: {text} in {np.mean(grid == k):.0%} of the cells")
 
-# %%
 # The circles are models that Adam trained, the better of two each.
 importance, density = (x.ravel() for x in np.meshgrid([0.15, 0.5, 2.0, 6.0], [0.02, 0.1, 0.7]))
 shown = [

@@ -45,7 +45,6 @@ for index, k in enumerate((1, 2, 4, 8)):
         left.plot(m, sample(n, m, k, 300), marker, color=color)
 finish(left, WIDTH, "probability that all k are read", log="x", title=f"n = {n}")
 
-# %%
 # The width that is needed grows faster than k, and only with the logarithm of n.
 active = np.array([1, 2, 4, 8, 16, 32, 64])
 for index, n in enumerate((100, 10_000, 1_000_000)):

@@ -25,15 +25,15 @@ print(frequencies)
 print(ss.counts.fit_zipf(counts))
 
 # %%
+# From a loss to a width: how wide a model has to be if its features are not to overlap.
+for loss in (0.3, 0.1):
+    width = ss.required_width(frequencies, loss=loss, theory="weak")
+    print(f"loss {loss}: m = {width} if features are not to overlap")
+
+# %%
 # Three models, trained for fewer steps than the recipe takes: a little above what is possible.
 comparison = ss.compare(frequencies, m=[5, 10, 20], seeds=1, steps=6000, workers=1)
 print(comparison)
 axes = comparison.plot()
 axes.set_title("the 300 most frequent English words", fontsize="medium")
-
-# %%
-# The other way round: how wide a model has to be for a loss.
-for loss in (0.3, 0.1):
-    width = ss.required_width(frequencies, loss=loss, theory="weak")
-    print(f"loss {loss}: m = {width} if features are not to overlap")
 plt.show()

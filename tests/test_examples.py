@@ -59,6 +59,7 @@ def test_example(name, tmp_path, monkeypatch, capsys):
     run = in_a_process if name == "derive_weak_loss" else in_this_process
     shown = run(str(script), capsys)
     assert shown.strip() or drawn
+    assert run is in_a_process or len(drawn) == 1  # the gallery shows one figure
     assert not list(tmp_path.iterdir())  # an example of the gallery writes no files
     if name == "fit_language_models":
         assert_page_says(shown)
@@ -107,6 +108,21 @@ TIME = re.compile(
     r"\((?:some )?(?:seconds|(?:two|five|ten|twenty|thirty) seconds|a minute|two minutes)"
     r"(?: on one core)?\)"
 )
+
+
+def is_split(text):
+    """Whether a block of text follows the code that opens a figure: its page shows a part of it."""
+    return re.search(r"(?:open_axes|open_row|plt\.figure|plt\.subplots)\([^\0]*\n# %%", text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_is_drawn_in_one_block(name):
+    assert not is_split((EXAMPLES / f"{name}.py").read_text(encoding="utf-8"))
+
+
+def test_a_figure_in_two_blocks_is_seen():
+    assert is_split("# %%\n# Text.\nax = open_axes()\n\n# %%\n# More.\nax.plot(x, y)\n")
+    assert not is_split("# %%\n# Text.\nx = 1\n\n# %%\n# More.\nax = open_axes()\n")
 
 
 @pytest.mark.parametrize("name", NAMES)
