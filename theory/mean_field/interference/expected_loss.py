@@ -35,6 +35,7 @@ from theory.mean_field.interference.quadrature import (
     LARGEST_OVERFLOW,
     QuadratureRule,
     avoid_zero,
+    bias_scale,
     nodes_of,
 )
 
@@ -275,7 +276,7 @@ def _integrals(
     K, Z = len(b), y.shape[1]
     parts, slope = np.empty((K, 5)), np.empty((K, K, Z))
     workspace = np.empty((len(ends), K, Z, 2, len(nodes.omega)))
-    each, scale = avoid_zero(y[pair]), np.maximum(rule.scale, np.abs(b) / LARGEST_BIAS)
+    each, scale = avoid_zero(y[pair]), np.maximum(rule.scale, bias_scale(model, b) / LARGEST_BIAS)
     for _ in range(_LARGEST_DOUBLINGS):
         integrate(
             each, model.weights, ends, jumps, model.moments,

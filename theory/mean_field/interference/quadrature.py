@@ -32,11 +32,13 @@ _LEVELS = ((8, 6), (16, 7), (32, 8), (48, 9), (72, 10))
 # minimisations the scale is kept up to the second; within one, up to the third a point is evaluated
 # with the scale of the rule.
 _CHOSEN_OVERFLOW, _KEPT_OVERFLOW, LARGEST_OVERFLOW = 3.0, 4.0, 6.0
-# A scale that is larger than |b| by this factor is chosen again.
+# Largest c|b|: ω then turns e^{-iω|b|/scale} by 2 in each unit.
+_LONGEST_REACH = 8.0
+# A scale that is larger than suits the bias by this factor is chosen again.
 _TOO_COARSE = 2.0
-# |b| over the scale: between minimisations the scale is kept up to the first; within one, up to the
-# second a point is evaluated with the scale of the rule.
-_KEPT_BIAS, LARGEST_BIAS = 1.5, 2.0
+# What suits the bias over the scale: between minimisations the scale is kept up to the first;
+# within one, up to the second a point is evaluated with the scale of the rule.
+_KEPT_BIAS, LARGEST_BIAS = 1.1, 1.25
 # Values of c among which a scale is chosen: half octaves over any interference there is.
 _ABSCISSAS = 2.0 ** np.arange(-4, 12, 0.5)
 # Groups whose interference has c |y| v below this in ln M are treated as silent in the closed form.
@@ -117,10 +119,11 @@ def update_rule(
     if model.one_hot:
         return rule
     y = model.scaled_interference(r, t)
-    coarse = np.abs(b) < rule.scale / _TOO_COARSE
+    fitting = bias_scale(model, b)
+    coarse = fitting < rule.scale / _TOO_COARSE
     c = ABSCISSA / rule.scale
     small = _log_transform(model, c, y) > _KEPT_OVERFLOW
-    small |= np.abs(b) > _KEPT_BIAS * rule.scale
+    small |= fitting > _KEPT_BIAS * rule.scale
     if np.any(small | (coarse & (_log_transform(model, _TOO_COARSE * c, y) < _CHOSEN_OVERFLOW))):
         return choose_rule(model, rule.level, r, b, t)
     coupled = _coupled(model, y, rule.scale)
@@ -129,13 +132,26 @@ def update_rule(
 
 
 def safe_scale(model: InterferenceModel, b: Array, y: Array) -> Array:
-    """Return the scale of each group (K,): |b|, or more where M(±c) would be too large."""
+    """Return the scale of each group (K,): what suits the bias, or more where M(±c) is too big."""
     found = np.zeros(len(b))
     within = np.ones(len(b), dtype=bool)
     for c in _ABSCISSAS:
         within &= _log_transform(model, np.full(len(b), c), y) < _CHOSEN_OVERFLOW
         found[within | (found == 0)] = c
-    scale: Array = ABSCISSA / np.minimum(found, ABSCISSA / np.maximum(np.abs(b), 1e-9))
+    scale: Array = np.maximum(ABSCISSA / found, np.maximum(bias_scale(model, b), 1e-9))
+    return scale
+
+
+def bias_scale(model: InterferenceModel, b: Array) -> Array:
+    """Return the scale that suits the bias of each group (K,): |b| over its reach.
+
+    Errors of the integrals are magnified by e^{-c|b|} while a feature is silent and by e^{c|b|}
+    while it is active, which it is with frequency p: both cost the same at c|b| = ln(1/p)/2.
+    A positive bias has no such balance.
+    """
+    reach = np.clip(-np.log(model.p) / 2, ABSCISSA, _LONGEST_REACH)
+    reach = np.where(b > 0, ABSCISSA, reach)
+    scale: Array = np.abs(b) * ABSCISSA / reach
     return scale
 
 

@@ -36,6 +36,7 @@ from theory.mean_field.solver.convergence import (
     accept_or_raise,
     converged,
     is_complementary,
+    last_change,
 )
 from theory.mean_field.solver.preconditioner import (
     Preconditioner,
@@ -53,6 +54,8 @@ from theory.mean_field.solver.state import (
 )
 
 Array = NDArray[np.float64]
+# Change over two rounds, over that of the last, below which rounds alternate.
+_ALTERNATING = 0.2
 
 
 def minimise(
@@ -154,7 +157,8 @@ def step(problem: Problem, state: SolverState) -> SolverState:
     """Return the state after one more round."""
     preconditioner, scale = precondition(problem, state)
     point, inverse = minimise_inner(problem, state, scale)
-    rule = refine_quadrature(problem, updated_rule(problem, state.rule, point), point)
+    rule = updated_rule(problem, state.rule, point)
+    rule = refine_quadrature(problem, rule, point, alternates(problem, state))
     cost = loss_at(problem, rule, point)
     loss = max(cost.loss, problem.loss_floor)
     penalty = loss if state.round == 0 else state.penalty
@@ -247,15 +251,27 @@ def minimise_inner(
     return unpack(problem, found.x * root, scale), found.hess_inv
 
 
-def refine_quadrature(problem: Problem, rule: QuadratureRule, point: Point) -> QuadratureRule:
-    """Return the rule, or that of the next level if it changes the loss by much."""
+def refine_quadrature(
+    problem: Problem, rule: QuadratureRule, point: Point, needed: bool = False
+) -> QuadratureRule:
+    """Return the rule, or that of the next level if it changes the loss by much or is needed."""
     options = problem.options
     if rule.level == options.finest_level:
         return rule
     finer = rule_at(problem, point, rule.level + 1)
     plain, better = (loss_at(problem, each, point).loss for each in (rule, finer))
     floor = max(better, problem.loss_floor)
-    return rule if abs(better - plain) <= options.quadrature_change * floor else finer
+    if needed or abs(better - plain) > options.quadrature_change * floor:
+        return finer
+    return rule
+
+
+def alternates(problem: Problem, state: SolverState) -> bool:
+    """Return whether the last rounds go to and fro between two quadrature rules of one level."""
+    if len(state.history) < 3:
+        return False
+    once, twice = last_change(problem, state), last_change(problem, state, rounds=2)
+    return once > problem.options.change and twice < _ALTERNATING * once
 
 
 def relative_change(after: Multipliers, before: Multipliers) -> float:

@@ -58,6 +58,21 @@ def test_biases_far_above_the_scale_do_not_magnify_errors():
     assert np.all(update_rule(model, rule, R, 30 * b, T).scale > rule.scale)
 
 
+def test_a_million_rare_features_do_not_magnify_errors():
+    """Silent features outnumber active ones by 1/p: the line of integration moves with ln(1/p)."""
+    z, weights = random_nodes(1000.0, 11)
+    rare = FeatureGroups(np.array([3, 1000, 1_000_000]), np.array([0.1, 1e-4, 1e-9]))
+    model = InterferenceModel(rare, 1000.0, weights, UNIFORM)
+    t, b = np.tile(0.9 * z, (6, 1)), np.array([-0.02, -0.2, -0.4])
+    best = expected_loss(model, choose_rule(model, 4, R, b, t), R, b, t)
+    # With c|b| = 4 for all, as for the frequent group, the coarsest level is 24 % too high.
+    for level, within in ((0, 2e-2), (1, 5e-3), (2, 1e-3)):
+        found = expected_loss(model, choose_rule(model, level, R, b, t), R, b, t)
+        assert best.loss > 0 and found.loss == pytest.approx(best.loss, rel=within)
+    reach = 4 * np.abs(b) / choose_rule(model, 2, R, b, t).scale
+    assert reach[2] > reach[0] and np.all(reach <= 8 * (1 + 1e-12))
+
+
 def test_coupling_does_not_change_to_and_fro():
     """Groups are coupled at a larger overlap than that at which coupled ones part."""
 
