@@ -17,7 +17,7 @@ import superscale as ss
 # Features are equally frequent, one active at a time. Each of the four has its own best norm and
 # bias. The bound holds for any directions; where it is close to the optimised ones, those are
 # nearly optimal.
-bracket = ss.packings.bracket_loss(40, [4, 6, 9, 13], steps=1000)
+bracket = ss.packings.bracket_loss(40, [4, 6, 9], steps=1000)
 print(bracket)
 bracket.plot()
 plt.show()
