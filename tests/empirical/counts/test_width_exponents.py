@@ -123,7 +123,7 @@ def test_table_plot_and_notes(bursts):
     from matplotlib.figure import Figure
 
     ax = Figure().add_subplot()
-    assert found.plot(ax) is ax and len(ax.get_legend_handles_labels()[1]) == 4
+    assert found.plot(ax) is ax and len(ax.get_legend_handles_labels()[1]) == 5
     drawn = ax.containers[1].lines[2][0].get_segments()[0][:, 1]  # the error bar of Zipf's law
     assert drawn == pytest.approx([row["low"], row["high"]])
     assert row["asymptotic_stderr"] == bursts.errors("zipf")["alpha"]
