@@ -232,7 +232,7 @@ def test_bad_text(tmp_path, monkeypatch):
     Path("cat").write_text("dog")
     assert count_tokens("cat", words()).counts.tolist() == [0, 0, 1, 0, 0, 0]
     for texts in (b"the", 3, [3], [b"the"], None):
-        with pytest.raises(TypeError, match="give a string"):
+        with pytest.raises(TypeError, match="give (a string|str)"):
             count_tokens(texts, words())
 
 
