@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.toy_model import ToyModel
+from theory.computing.argument_kinds import check_kinds
 
 Array = NDArray[np.float64]
 
@@ -24,6 +25,7 @@ _WEIGHTS = ("W", "weight")
 _BIASES = ("b", "b_final", "bias", "b_dec", "decoder.bias")
 
 
+@check_kinds
 def from_state_dict(
     state: Mapping[str, Any], *, features_axis: Literal[0, 1] | None = None
 ) -> ToyModel:
@@ -91,6 +93,7 @@ def from_state_dict(
     return ToyModel(W if axes[0] == 0 else W.T, bias)
 
 
+@check_kinds
 def to_state_dict(
     model: ToyModel, layout: Literal["superscale", "occhio"] = "occhio"
 ) -> dict[str, NDArray[np.float32]]:

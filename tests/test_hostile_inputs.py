@@ -48,6 +48,15 @@ COUNTS = np.round(1e4 / np.arange(1.0, 61))
 TINY = {"steps": 4, "batch": 8, "evaluation_samples": 64}
 
 
+SAMPLE = np.random.default_rng(1).random((40, 6))
+
+
+@cache
+def exclusive():
+    p = ss.Frequencies.from_probabilities([0.2, 0.2, 0.1, 0.1])
+    return ss.Features.exclusive(p, [[0, 1], [2, 3]])
+
+
 @cache
 def words():
     return ss.Frequencies.power_law(12, alpha=1.0)
@@ -141,8 +150,8 @@ def base(folder):
             "gradient": False}),
         "monte_carlo_loss": (ss.monte_carlo_loss, {
             "model": model(), "features": words(), "samples": 64, "seed": 0}),
-        "spectrum": (ss.directions.spectrum, {"W": W, "center": False}),
-        "Spectrum.share": (ss.directions.spectrum(W).share, {"k": 2}),
+        "directions.spectrum": (ss.directions.spectrum, {"W": W, "center": False}),
+        "directions.Spectrum.share": (ss.directions.spectrum(W).share, {"k": 2}),
         "overlaps": (ss.overlaps, {
             "W": W, **matrix, "center": False, "remove": 0, "weights": np.arange(12.0, 0, -1),
             "against": None, "samples": 50, "thresholds": (0.0, 0.5), "bins": 20}),
@@ -185,6 +194,26 @@ def base(folder):
                "latex": {"theory": "weak", "of": "loss", "limit": "exact"}}.items()},
         "RowAdamW": (row_adam, {
             "lr": 0.01, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}),
+        "required_width": (ss.required_width, {
+            "features": words(), "loss": 0.5, "kept": None, "theory": "weak",
+            "sampling": "bernoulli"}),
+        "theories": (ss.theories, {"features": words()}),
+        "from_state_dict": (ss.from_state_dict, {
+            "state": {"W": W, "b": np.zeros(12)}, "features_axis": 0}),
+        "Features.exclusive": (ss.Features.exclusive, {
+            "frequencies": words(), "sets": ((0, 1), (2, 3))}),
+        "Features.hierarchy": (ss.Features.hierarchy, {
+            "frequencies": words(), "parents": [None, *[0] * 11]}),
+        "directions.feature_dimensionalities": (ss.directions.feature_dimensionalities, {"W": W}),
+        "dependence.fit_samples": (ss.dependence.fit_samples, {
+            "X": np.where(SAMPLE > 0.7, SAMPLE, 0.0), "tree": True, "cells": 3, "least_gain": 0.0,
+            "scale": "pooled"}),
+        "dependence.first_order_loss": (ss.dependence.first_order_loss, {
+            "features": exclusive(), "m": 3, "draws": 2, "seed": 0}),
+        "scaling_laws.read_runs": (ss.scaling_laws.read_runs, {
+            "path": a_file(folder, "runs.csv", "N,D,loss\n1e8,1e9,3.0\n2e8,1e9,2.9\n1e8,2e9,2.8\n"),
+            "N": "N", "D": "D", "y": "loss", "m": None, "label": None, "separator": ",",
+            "decimal": None, "thousands": None}),
         "counts.read_counts": (ss.counts.read_counts, {
             "path": counts, "column": "count", "separator": ",", "decimal": None,
             "thousands": None}),
@@ -518,7 +547,7 @@ def attempt(function, arguments, argument):
 
 # Arguments that a message may call by another word.
 WORDS = {
-    "W": ("matrix", "row"), "array": ("matrix", "rows"), "features": ("Frequencies", "p"),
+    "W": ("matrix", "row"), "state": ("W",), "array": ("matrix", "rows"), "features": ("Frequencies", "p"),
     "texts": ("text",), "model": ("ToyModel",), "path": ("file", "No such", "column", ".npz"),
     "source": ("format", "exist"), "shares": ("share",), "ranks": ("rank",), "curves": ("curve",),
     "tokens": ("token",), "rows": ("row",), "counts": ("count", "rank", "top"), "loss": ("points",),
@@ -601,6 +630,7 @@ def show(value):
 
 # Seconds each, since they train, search or solve: tried with ``-m slow``.
 LONG = {
+    *("required_width", "dependence.first_order_loss", "dependence.fit_samples"),
     *("compare", "sweep", "train", "train_many", "measure", "population_loss", "monte_carlo_loss"),
     *(
         "solve_mean_field",
@@ -630,19 +660,20 @@ MADE_BY_US = {
     *("Bounds", "Reproduction", "ChinchillaFit", "WidthExponent", "FittedExponent", "Forecast"),
     *("WidthForecast", "LawComparison", "PowerLawFit", "Interval", "Bootstrap", "ExponentTest"),
     *("Influence", "UnembeddingFamily", "UnembeddingReport", "RowNorms", "Unembedding"),
-    *("CrossEntropy", "Treatments"),
+    *("CrossEntropy", "Treatments", "FirstOrderLoss", "SampleFit", "GroundState", "Validation"),
 }
 # Drawing takes an axes of matplotlib; certificates and potentials call these of each other.
 NOT_TRIED = re.compile(r"\.(plot\w*|conditions|step|to_dataframe)$")
 # Newer than this test: take a name out of here and write its entry.
 NO_ENTRY_YET = {
-    *("Features.common_cause", "Features.exclusive", "Features.hierarchy", "Features.mixture"),
-    *("Features.from_samples", "Forest", "Forest.conditional", "Forest.from_arrays", "Forest.take"),
-    *("GroundState", "Measurement.represented", "SampleFit", "fit_samples", "ground_state"),
-    *("directions.feature_dimensionalities", "required_width", "theories"),
-    *("scaling_laws.drop_points", "scaling_laws.read_runs"),
+    *("Features.common_cause", "Features.mixture", "scaling_laws.drop_points"),
+    *("Measurement.represented", "ground_state", "to_state_dict"),
+    *("scaling_laws.fit_axes", "scaling_laws.plan_shape", "scaling_laws.read_columns"),
+    *("dependence.Forest", "dependence.Forest.conditional", "dependence.Forest.from_arrays"),
+    *("dependence.Forest.take", "Features.from_samples"),
 }
-NEW_NAMESPACES = ("reading.",)
+# Results of these, and whole namespaces.
+NEW_NAMESPACES = ("reading.", "mechanisms.", "scaling_laws.Axes", "scaling_laws.Shape")
 
 
 def public():
@@ -665,7 +696,6 @@ def public():
                         yield f"{space}{name}.{method}"
 
 
-OVERFLOW = {"unembeddings.estimate_cross_entropy"}
 NAMES = sorted(
     name
     for name in set(public()) - NO_ENTRY_YET
@@ -692,8 +722,6 @@ def test_every_public_function_has_an_entry(entries):
 )
 def test_hostile_inputs(name, entries, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    if name in OVERFLOW:
-        pytest.xfail("rows of 1e300 overflow with a warning of numpy")
     if name not in entries:
         pytest.skip("no entry: see test_every_public_function_has_an_entry")
     function, arguments = entries[name]

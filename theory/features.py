@@ -110,6 +110,7 @@ class Features:
     # ---- features that depend on each other -------------------------------------------------
 
     @classmethod
+    @check_kinds
     def exclusive(
         cls,
         frequencies: Frequencies,
@@ -132,6 +133,7 @@ class Features:
         return cls(frequencies, activation, importance, forest)
 
     @classmethod
+    @check_kinds
     def hierarchy(
         cls,
         frequencies: Frequencies,
@@ -154,6 +156,7 @@ class Features:
         )
 
     @classmethod
+    @check_kinds
     def mixture(
         cls,
         weights: ArrayLike,
@@ -176,6 +179,7 @@ class Features:
         return cls(frequencies, activation, importance, forest)
 
     @classmethod
+    @check_kinds
     def common_cause(
         cls,
         frequencies: Frequencies,
@@ -201,6 +205,7 @@ class Features:
         return cls(frequencies, activation, importance, forest)
 
     @classmethod
+    @check_kinds
     def from_samples(
         cls, X: Any, *, importance: ArrayLike | None = None, **options: Unpack[FitOptions]
     ) -> Features:

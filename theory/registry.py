@@ -312,6 +312,7 @@ def default_theories(
     )
 
 
+@check_kinds
 def theories(features: Features | Frequencies | None = None) -> pd.DataFrame:
     """Return a table of the theories: what each assumes, where it was checked, its error and cost.
 

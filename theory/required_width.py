@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from theory.checks import Sampling, check_integer, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.registry import THEORIES, predict
@@ -19,6 +20,7 @@ from theory.registry import THEORIES, predict
 _BEST = ("mean_field", "weak")
 
 
+@check_kinds
 def required_width(
     features: Features | Frequencies,
     *,

@@ -87,6 +87,7 @@ def read_losses(
     return columns
 
 
+@check_kinds
 def read_runs(
     path: str | Path,
     N: str = "N",
@@ -141,6 +142,7 @@ def read_runs(
     return columns
 
 
+@check_kinds
 def read_columns(
     path: str | Path,
     numbers: Iterable[str],
@@ -190,6 +192,7 @@ def read_columns(
     return columns
 
 
+@check_kinds
 def drop_points(
     columns: Mapping[str, Any], highest: int = 0, names: Iterable[str] = ()
 ) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -20,6 +20,7 @@ from numerics.loss.exact import population_loss
 from numerics.sampling import as_generator
 from numerics.toy_model import GramModel
 from theory.checks import check_integer
+from theory.computing.argument_kinds import check_kinds
 from theory.features import Features
 from theory.mean_field.groups import rank_features
 from theory.mean_field.solution import MeanField
@@ -56,6 +57,7 @@ class FirstOrderLoss:
     change: float
 
 
+@check_kinds
 def first_order_loss(
     features: Features, m: int, *, draws: int = 4, seed: np.random.Generator | int = 0
 ) -> FirstOrderLoss:

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from theory.checks import check_numbers
+from theory.computing.argument_kinds import check_kinds
+
 Array = NDArray[np.float64]
 
 # Arrangements of features that toy models are known to choose (arXiv 2209.10652): points and
@@ -29,6 +32,7 @@ _ZERO = 1e-6
 _EVEN = 0.2
 
 
+@check_kinds
 def feature_dimensionalities(W: ArrayLike) -> Array:
     r"""Return D_i = |W_i|² / Σ_j (Ŵ_i·W_j)², the share of a dimension that feature i has.
 
@@ -48,16 +52,18 @@ def feature_dimensionalities(W: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If W is no matrix.
+        If W is no matrix of finite numbers.
 
     Examples
     --------
     >>> feature_dimensionalities([[1, 0], [-1, 0], [0, 2], [0, 0]])   # a digon, one alone, one lost
     array([0.5, 0.5, 1. , 0. ])
     """
-    rows = np.asarray(W, dtype=np.float64)
+    rows = check_numbers("W", W)
     if rows.ndim != 2 or 0 in rows.shape:
         raise ValueError(f"W has shape {rows.shape}: give a matrix of n rows and m columns")
+    if not np.isfinite(rows).all():
+        raise ValueError("W has an entry that is not finite: give a matrix of finite numbers")
     largest = np.abs(rows).max()
     if largest == 0:
         return np.zeros(len(rows))

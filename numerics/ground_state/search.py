@@ -13,8 +13,10 @@ from numerics.ground_state.starts import draw_start, hop, weak_state
 from numerics.ground_state.state import GroundState
 from numerics.loss.exact import population_loss
 from numerics.loss.report import LossReport
+from numerics.sampling import as_generator
 from numerics.toy_model import ToyModel, check_same_n
 from theory.checks import Sampling, check_integer, check_sampling
+from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 
@@ -34,6 +36,7 @@ _CONTINUED = 3
 _FINAL = (1e-9, 1e-7, 1e-5)
 
 
+@check_kinds
 def ground_state(
     features: Features | Frequencies,
     m: int | None = None,
@@ -94,7 +97,7 @@ def ground_state(
     m = _check_width(features, m, start)
     f = LossFunction(features, m, sampling)
     number = _count_starts(starts, start, features.n)
-    rng = np.random.default_rng(seed)
+    rng = as_generator(seed)
     points = [] if start is None else [f.pack(start.W, start.b)]
     points += [f.pack(*draw_start(features, m, k, rng)) for k in range(number)]
     ends: list[tuple[float, Array]] = []

@@ -39,6 +39,8 @@ from theory.results import result
 
 # Rows of W in memory at once, on either side of a product.
 _BLOCK = 2048
+# Squares of logits stay finite.
+_LARGEST_NORM = 1e100
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,8 @@ def estimate_cross_entropy(
     Raises
     ------
     ValueError
-        For entries that are not finite, weights that do not fit, or fewer than 2 rows drawn; as
-        ``TooFewRowsError`` if fewer than two rows have a direction.
+        For entries that are not finite, norms above 1e100, weights that do not fit, or fewer than
+        2 rows drawn; as ``TooFewRowsError`` if fewer than two rows have a direction.
 
     Examples
     --------
@@ -184,6 +186,12 @@ def estimate_cross_entropy(
         raise ValueError("the weights are all 0: give a token with a direction a positive weight")
     share = share / share.sum()
     norms = unit.norms * unit.scale
+    if norms.max() > _LARGEST_NORM:
+        i = int(norms.argmax())
+        raise ValueError(
+            f"row {unit.ids[i]} of W has norm {norms[i]:.4g}, above {_LARGEST_NORM:g}: "
+            "logits are overlaps times norms; rescale the rows to the logits of the model"
+        )
     floor = np.logaddexp(0.0, math.log(n - 1) - norms)
     first, second = _sums(unit)
     rare = np.exp(-norms)  # e^-r

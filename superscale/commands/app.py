@@ -68,6 +68,8 @@ COMMANDS: tuple[Callable[..., Any], ...] = (
 )
 
 _INTERRUPTED = 130
+# Options that are not named as the argument of Python to which their values go.
+_OPTIONS = {"m": "forecast", "thresholds": "threshold", "value": "alpha_test", "seeds": "seed"}
 
 
 def _show_version(wanted: bool) -> None:
@@ -178,15 +180,20 @@ def _name_option(message: str, arguments: list[str]) -> str:
     '--weight-decay = nan is not allowed'
     >>> _name_option("m = 9 is not allowed", ["zipf"]), _name_option("b = 1 is low", ["zipf"])
     ('--m = 9 is not allowed', 'b = 1 is low')
+    >>> _name_option("m[0] = nan is not allowed", ["fit"])
+    '--forecast[0] = nan is not allowed'
     """
     found = re.match(r"([a-zA-Z_]+)(?=\[\d+\] = | = | contains? )", message)
     parameters: Mapping[str, Any] = {}
     for command in COMMANDS:
         if arguments and command.__name__.replace("_", "-") == arguments[0]:
             parameters = inspect.signature(command).parameters
-    if found is None or found[1] not in parameters:
+    name = found[1] if found else ""
+    if name not in parameters:
+        name = _OPTIONS.get(name, "")
+    if found is None or name not in parameters:
         return message
-    return f"--{found[1].replace('_', '-')}{message[found.end() :]}"
+    return f"--{name.replace('_', '-')}{message[found.end() :]}"
 
 
 def _reword(message: str, arguments: list[str]) -> str:

@@ -63,7 +63,7 @@ def _kind(hint: Any) -> tuple[str, Callable[[object], bool]] | None:
         choices = typing.get_args(hint)
         *most, last = map(repr, choices)
         words = f"{', '.join(most)} or {last}" if most else last
-        return words, lambda value: isinstance(value, str) and value in choices
+        return words, lambda value: any(type(value) is type(c) and value == c for c in choices)
     if hint is Any or not isinstance(origin, type) or origin in UNCHECKED:
         return None
     if origin.__module__.startswith("numpy.") and origin is not np.random.Generator:

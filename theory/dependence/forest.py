@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory.checks import check_integer, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 Array = NDArray[np.float64]
@@ -120,6 +121,7 @@ class Forest:
         known = self.sizes[np.maximum(self.parents, 0)]
         return read_only(np.where(self.parents >= 0, known, 1))
 
+    @check_kinds
     def conditional(self, a: int) -> Array:
         """Return P(s_a | s_parent) of variable a, shape (states of the parent, states)."""
         start, rows, size = self.starts[a], self.rows[a], self.sizes[a]
@@ -141,6 +143,7 @@ class Forest:
         flat = np.concatenate(self.probabilities)
         return read_only(np.minimum(flat[starts[self.variable] + self.state], 1.0))
 
+    @check_kinds
     def take(self, features: Integers) -> Forest:
         """Return the same variables with these features only, in this order.
 
@@ -164,6 +167,7 @@ class Forest:
         return {name: np.array(getattr(self, name)) for name in _NAMES}
 
     @classmethod
+    @check_kinds
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Forest:
         """Rebuild a forest from what ``arrays`` returned.
 

@@ -16,6 +16,7 @@ from scipy.sparse import csr_array, issparse
 
 from theory.activation import Activation
 from theory.checks import check_integer, check_real, read_only
+from theory.computing.argument_kinds import check_kinds
 from theory.dependence.chow_liu import entropy, fit_tree, forest_of
 from theory.dependence.forest import Forest
 from theory.frequencies import Frequencies
@@ -97,6 +98,7 @@ class SampleFit:
         )
 
 
+@check_kinds
 def fit_samples(
     X: Any,
     *,
