@@ -537,7 +537,7 @@ def attempt(function, arguments, argument):
         except Hang:
             return None, f"no answer in {SECONDS} s"
         except Exception as error:
-            if type(error).__name__ in dir(ss) and raised_by_us(error):
+            if type(error).__name__ in dir(ss.errors) and raised_by_us(error):
                 return None, ""
             return None, f"{type(error).__name__}: {error}"
     foreign = [one for one in told if not one.filename.startswith(ROOMS)]
@@ -547,7 +547,8 @@ def attempt(function, arguments, argument):
 
 # Arguments that a message may call by another word.
 WORDS = {
-    "W": ("matrix", "row"), "state": ("W",), "array": ("matrix", "rows"), "features": ("Frequencies", "p"),
+    "W": ("matrix", "row"), "state": ("W",),
+    "array": ("matrix", "rows"), "features": ("Frequencies", "p"),
     "texts": ("text",), "model": ("ToyModel",), "path": ("file", "No such", "column", ".npz"),
     "source": ("format", "exist"), "shares": ("share",), "ranks": ("rank",), "curves": ("curve",),
     "tokens": ("token",), "rows": ("row",), "counts": ("count", "rank", "top"), "loss": ("points",),

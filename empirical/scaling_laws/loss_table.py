@@ -238,7 +238,9 @@ def drop_points(
         )
     for name in names:
         if labels is None:
-            raise ValueError("points have no names to leave some out by: give a column of labels")
+            raise ValueError(
+                f"no point is named {name!r}: points have no names, give a column of labels"
+            )
         if name not in labels:
             raise ValueError(f"no point is named {name!r}: there is {labels[0]!r}, for example")
     keep = np.ones(loss.size, dtype=bool)

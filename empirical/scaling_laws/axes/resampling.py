@@ -21,6 +21,7 @@ from empirical.scaling_laws.axes.parameters import (
 )
 from empirical.scaling_laws.axes.search import descend, find_minima
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
+from numerics.sampling import as_generator
 from theory.checks import check_integer, check_real
 from theory.figures.style import finish, open_axes
 from theory.results import result
@@ -125,7 +126,7 @@ def resample_rows(
 ) -> AxesBootstrap:
     """Refit resampled points or clusters; see ``AxesFit.bootstrap``."""
     samples = check_integer("samples", samples, 2)
-    generator = np.random.default_rng(seed)
+    generator = as_generator(seed)
     origin = mean_logarithms(fit.rows, fit.axes)
     units = _units(fit, by)
     count = int(units.max()) + 1

@@ -65,7 +65,7 @@ def read_fit(table: Path, choice: AxesChoice, extra: str | None = None) -> tuple
         for key, name in (("group", choice.group), ("cluster", choice.cluster))
         if name is not None
     }
-    columns = read_columns(table, numbers, named, **choice.form)
+    columns = read_columns(table, list(numbers), named, **choice.form)
     columns["loss"] = columns[choice.loss]  # drop_points goes by this name
     columns = drop_points(columns, choice.drop_highest)[0]
     if choice.loss != "loss":
