@@ -109,8 +109,8 @@ def fault(code, err, option, value):
         return f"says {found[0]!r}: {err}"
     if code and len(err.splitlines()) != 1:
         return f"{len(err.splitlines())} lines: {err}"
-    named = (option.lstrip("-"), *WORDS, *filter(None, [value]))
-    if code and not any(word in err for word in named):
+    named = re.search(rf"\b{option.lstrip('-')}\b", err)
+    if code and not named and not any(word in err for word in (*WORDS, *filter(None, [value]))):
         return f"does not say which option: {err}"
     return ""
 
