@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import check_finite, read_only
+from theory.checks import check_finite, read_only, shown
 from theory.results import result
 
 Array = NDArray[np.float64]
@@ -91,6 +91,8 @@ class LossPoints:
 def _check_names(name: str, values: Iterable[Any], size: int) -> list[str]:
     if isinstance(values, (str, bytes)):
         raise TypeError(f"{name} = {values!r} is one text: give one for each point")
+    if not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
+        raise TypeError(f"{name} = {shown(values)} is not allowed: give a name for each point")
     given = list(values)
     if len(given) != size:
         raise ValueError(f"{name} has {len(given)} entries for {size} points: give one for each")
