@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from theory.mean_field.groups import FeatureGroups, RankedFeatures, group_features, merge_groups
+from theory.mean_field.prolongation import interpolation_weights, prolong
 from theory.mean_field.solver.augmented_lagrangian import lagrangian_of
 from theory.mean_field.solver.method_of_multipliers import has_dead_group, minimise
 from theory.mean_field.solver.problem import Problem
@@ -116,7 +117,18 @@ def _try_live(
 
     same = below is not None and below.problem.groups.count == problem.groups.count
     found = minimise(problem, below.found if same and below is not None else None, is_clear)
+    if below is not None and not same and has_dead_group(problem, found):
+        # From a cold start a group may die that need not: start from the fewer live features too.
+        other = minimise(problem, _carry_over(below, problem), is_clear)
+        found = min(found, other, key=lambda one: one.lagrangian)
     return Trial(live, problem, found, gain(found), found.lagrangian + features.lost_loss(live))
+
+
+def _carry_over(below: Trial, problem: Problem) -> Minimum:
+    """Return the minimum of fewer live features as a start of a problem with other groups."""
+    near = interpolation_weights(problem.groups, below.problem.groups).argmax(axis=1)
+    point, multipliers = prolong(below.problem, below.found, problem, np.maximum.accumulate(near))
+    return below.found._replace(point=point, multipliers=multipliers)
 
 
 def _marginal_gain(problem: Problem, found: Minimum, p: float, importance: float) -> float:
