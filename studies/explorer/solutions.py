@@ -40,7 +40,7 @@ from theory.mean_field.solver.state import Minimum
 HERE = Path(__file__).parent
 HEADER = "n,parameter,density,m,loss,live,d_m,d_n,d_density,d_parameter,seconds"
 # The order of laws: most settings are power laws, which vary in one dimension more.
-TURNS = ("linear", "power_law", "power_law", "linear", "power_law", "exponential")
+TURNS = (*["power_law"] * 30, "linear", "exponential")
 SEED = 7
 # Relative step of forward differences.
 STEP = 5e-4
@@ -60,8 +60,8 @@ class Box(NamedTuple):
 
 # The ranges of the page and a little more; the first settings of each sequence were drawn from
 # others, up to the places given.
-BOX = Box((780, 1280), (0.48, 2.1), (-0.05, 2.02), (4.7, 6.1), 4.6, 5.5, 0.28)
-WIDER = (
+BOX = Box((240, 3800), (0.19, 4.1), (-0.05, 1.62), (4.7, 6.1), 4.6, 5.5, 0.29)
+EARLIER = (
     (
         {"power_law": 32, "exponential": 12, "linear": 6},
         Box((170, 13_500), (0.18, 4.5), (-0.08, 2.08), (4.5, 29), 3.6, 4.5, 0.18),
@@ -82,12 +82,36 @@ WIDER = (
         {"power_law": 102, "exponential": 34, "linear": 17},
         Box((760, 1310), (0.46, 2.15), (-0.05, 1.55), (4.6, 6.2), 4.6, 5.5, 0.27),
     ),
+    (
+        {"power_law": 115, "exponential": 38, "linear": 33},
+        Box((780, 1280), (0.48, 2.1), (-0.05, 2.02), (4.7, 6.1), 4.6, 5.5, 0.28),
+    ),
+    (
+        {"power_law": 120, "exponential": 38, "linear": 33},
+        Box((180, 11_500), (0.17, 3.6), (-0.08, 2.05), (4.7, 6.1), 4.6, 5.5, 0.28),
+    ),
+    (
+        {"power_law": 129, "exponential": 38, "linear": 33},
+        Box((370, 2700), (0.36, 2.7), (-0.05, 1.53), (4.7, 6.1), 4.6, 5.5, 0.4),
+    ),
+    (
+        {"power_law": 143, "exponential": 39, "linear": 34},
+        Box((240, 5600), (0.24, 3.4), (-0.06, 1.62), (4.7, 6.1), 4.6, 5.5, 0.29),
+    ),
+    (
+        {"power_law": 171, "exponential": 41, "linear": 36},
+        Box((90, 11_500), (0.09, 11), (-0.06, 1.7), (4.7, 6.1), 4.6, 5.5, 0.29),
+    ),
+    (
+        {"power_law": 189, "exponential": 41, "linear": 36},
+        Box((130, 9200), (0.13, 4.8), (-0.05, 1.37), (4.7, 6.1), 4.6, 5.5, 0.29),
+    ),
 )
 
 
 def setting(law: str, place: int, u: NDArray[np.float64]) -> tuple[ss.Frequencies, int]:
     """Return frequencies and a width at a point of the unit cube, a little beyond the page's."""
-    box = next((wider for ends, wider in WIDER if place < ends[law]), BOX)
+    box = next((earlier for ends, earlier in EARLIER if place < ends[law]), BOX)
     n = round(_between(*box.n, u[0]))
     if law == "exponential":
         parameter = float(f"{n / _between(*box.n_over_scale, u[3]):.6g}")

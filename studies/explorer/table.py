@@ -6,9 +6,10 @@ each setting in turn. What the page needs is stored in superscale/explorer/table
 ``python -m superscale.explorer.page`` then builds the page.
 
 For each law, ln L is a quadratic trend plus a Gaussian process with a Matern covariance of order
-5/2 in linearly mapped coordinates; the map and the noise of values and gradients maximise the
-likelihood (Rasmussen and Williams 2006, sections 2.7 and 5.4). Gradients enter as observations
-(section 9.4) with a noise of their own: they are those of grouped features.
+5/2 in linearly mapped coordinates (of power laws, ln of L over a simple loss: ``simple_loss``). The
+map and the noise of values and gradients maximise the likelihood (Rasmussen and Williams 2006,
+sections 2.7 and 5.4). Gradients enter as observations (section 9.4) with a noise of their own: they
+are those of grouped features.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from scipy import linalg, optimize
 
 from empirical.comparisons.published import load_reference
 from empirical.comparisons.shipped import load_measured
+from theory.sums import power_sum
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -40,14 +42,14 @@ COMMON: dict[str, Any] = {
     "m_over_root_n": 0.31,
 }
 BOX: dict[str, dict[str, Any]] = {
-    "power_law": COMMON | {"shape": [0.0, 1.5]},
+    "power_law": COMMON | {"shape": [0.0, 1.5], "n": [400, 2500], "density": [0.4, 2.5]},
     "exponential": COMMON | {"shape": [4.8, 6.0], "m_over_scale": 1.5},
     "linear": COMMON | {"shape": None},
 }
 PUBLISHED = ROOT / "empirical" / "data" / "mean_field_published.csv"
 SOLVED = "mean field, solved at these widths"
-# Where there are more settings, map and noise are found from those inside the ranges.
-FEW = 100
+# Map and noise are found from so many settings inside the ranges, evenly taken.
+FEW = 130
 ROOT5 = np.sqrt(5.0)
 
 
@@ -106,6 +108,29 @@ def read_published(law: str) -> pd.DataFrame:
             "parameter": data[parameter] if parameter else np.nan,
             "d_m": -data["exponent"],
         }
+    )
+
+
+def simple_loss(raw: Array) -> Array:
+    """Return ln of E times the activity of features beyond m, as a share, times 1 - 2m/n (N,).
+
+    The page has it in closed form. Most of what L changes by is in it: weak superposition loses the
+    features beyond m, and n/2 dimensions lose nothing, in antipodal pairs.
+    """
+    alpha, n, m = raw[:, 0], np.exp(raw[:, 1]), np.exp(raw[:, 3])
+    share = power_sum(alpha, m + 1, n) / power_sum(alpha, 1, n)
+    return np.asarray(raw[:, 2] + np.log(share) + np.log1p(-2 * m / n))
+
+
+def relative(data: Solutions) -> Solutions:
+    """Return the solutions of power laws with ln of their losses over the simple loss."""
+    steps = 1e-5 * np.eye(4)
+    slopes = [
+        (simple_loss(data.raw + step) - simple_loss(data.raw - step)) / 2e-5 for step in steps
+    ]
+    return data._replace(
+        value=data.value - simple_loss(data.raw),
+        gradient=data.gradient - np.column_stack(slopes),
     )
 
 
@@ -197,8 +222,10 @@ def find_kernel(data: Solutions, varied: list[int], used: list[int]) -> Kernel:
 
     The map is of the raw coordinates that vary; gradients by those ``used`` are observed.
     """
-    inside = data.inside if len(data.inside) > FEW else np.ones(len(data.inside), dtype=bool)
-    some = Solutions(*(part[inside] for part in data))
+    inside = data.inside if data.inside.sum() > FEW else np.isfinite(data.value)
+    places = np.flatnonzero(inside)
+    places = places[:: -(-len(places) // FEW)]
+    some = Solutions(*(part[places] for part in data))
     d, below = len(varied), [(i, j) for i in range(len(varied)) for j in range(i)]
     count = d + len(below)
 
@@ -249,6 +276,8 @@ def interpolate(law: str) -> tuple[dict[str, Any], Array, Array]:
     The number of live features is given for power laws only: for others the solutions are too few.
     """
     data = read(law)
+    if law == "power_law":
+        data = relative(data)
     # The last features of a linear law have frequencies near 0, which groups blur: derivatives by n
     # are not used there.
     varied, used = ([1, 2, 3], [2, 3]) if law == "linear" else ([0, 1, 2, 3], [0, 1, 2, 3])
@@ -256,6 +285,7 @@ def interpolate(law: str) -> tuple[dict[str, Any], Array, Array]:
     found = fit(data, kernel, data.value, used)
     record = {
         "box": BOX[law],
+        "relative": law == "power_law",
         "map": rounded(kernel.map),
         "center": rounded(kernel.center),
         "settings": rounded(data.raw, 9),

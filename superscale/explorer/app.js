@@ -59,6 +59,11 @@ function predictMeanField(setting, m) {
   const table = TABLE.laws[setting.law];
   const raw = rawCoordinates(setting.law, setting, m);
   const loss = interpolate(table, "loss", raw);
+  if (table.relative) {
+    const simple = simpleLoss(setting, m);
+    loss.value += simple.value;
+    loss.slope += simple.slope;
+  }
   return { loss: Math.exp(loss.value), exponent: -loss.slope, live: liveFeatures(table, raw, setting.n) };
 }
 

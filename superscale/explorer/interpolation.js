@@ -5,6 +5,7 @@
 // kernel, weights of the values and of the gradients, and coefficients of a quadratic trend.
 //   f(x) = trend(x) + sum_i k(r_i) w_i + sum_i g(r_i) (x - x_i) . v_i,   r_i = |x - x_i|
 // with the Matern kernel k of order 5/2, whose derivative by x_i is g(r_i) (x - x_i).
+// f is ln L; of power laws it is ln L over the simple loss (simpleLoss below).
 "use strict";
 
 const ROOT5 = Math.sqrt(5);
@@ -23,6 +24,15 @@ function mapped(table, raw) {
 function prepare(table) {
   if (!table.points) table.points = table.settings.map((raw) => mapped(table, raw));
   return table;
+}
+
+// ln of E times the share of activity beyond m, times 1 - 2m/n; its derivative by ln m.
+function simpleLoss(setting, m) {
+  const rest = tail(setting, 1, m);
+  const share = rest.sum / tail(setting, 1, 0).sum;
+  const left = 1 - (2 * m) / setting.n;
+  return { value: Math.log(setting.density * share * left),
+    slope: (m * rest.slope) / rest.sum - (2 * m) / setting.n / left };
 }
 
 // Value of one interpolated quantity and its derivative by ln m.

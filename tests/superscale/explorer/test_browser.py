@@ -166,7 +166,7 @@ def test_mean_field_at_200_random_settings(explorer, law, count):
 
 def test_no_mean_field_beyond_the_table(explorer):
     inside = {"law": "power_law", "parameter": 1, "n": 1000, "density": 1}
-    outside = [inside | {"n": 5000}, inside | {"parameter": 2.2}, inside | {"density": 4}]
+    outside = [inside | {"n": 5000}, inside | {"parameter": 2.2}, inside | {"density": 6}]
     found = evaluate(explorer(), [(inside, 25), *((one, 40) for one in outside), (inside, 400)])
     assert [number(one["mean_field"]["loss"]) > 0 for one in found] == [True] + [False] * 4
 
