@@ -25,6 +25,8 @@ Law = Literal["power_law", "exponential", "linear", "table"]
 _LARGEST_LIST = 10**8
 # Ranks are exact in float64 up to 2^53.
 _LARGEST_N = 10**15
+# 2^-alpha is 0 in float64 beyond 1074.
+_STEEPEST = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ class Frequencies:
         Raises
         ------
         ValueError
-            If n < 1, alpha < 0, density <= 0, or the density would put p_1 above 1; the message
+            If n < 1, alpha is not from 0 to 1000 (2^-alpha is 0 in floats beyond), density <= 0, or the density would put p_1 above 1; the message
             names the largest density possible.
 
         Examples
@@ -93,7 +95,7 @@ class Frequencies:
         ValueError: density = 8 would put the top frequency p_1 at 1.06874, above 1: \
 the largest density possible here is 7.48547
         """
-        return cls._from_law(n, density, "power_law", check_real("alpha", alpha, 0.0))
+        return cls._from_law(n, density, "power_law", check_real("alpha", alpha, 0.0, _STEEPEST))
 
     @classmethod
     @check_kinds
