@@ -25,3 +25,5 @@ from empirical.scaling_laws.profile_likelihood import Interval as Interval
 from empirical.scaling_laws.resampling import Bootstrap as Bootstrap
 from empirical.scaling_laws.resampling import ExponentTest as ExponentTest
 from empirical.scaling_laws.resampling import Influence as Influence
+from empirical.scaling_laws.solved_model import SolvedModelFit as SolvedModelFit
+from empirical.scaling_laws.solved_model import fit_solved_model as fit_solved_model

@@ -145,6 +145,9 @@ MADE = {
         (ss.scaling_laws.plan_shape(axes(), compute=1e21, samples=5),)
     ),
     "SampleFit": lambda: ss.dependence.fit_samples(np.random.default_rng(0).random((50, 4)) < 0.4),
+    "SolvedModelFit": lambda: ss.scaling_laws.fit_solved_model(
+        [4, 8, 16, 32, 64], [1.0, 0.6, 0.4, 0.3, 0.25], n=200, alpha=[1, 1.5], theory="weak"
+    ),
     "Spectrum": lambda: ss.directions.spectrum(WIDE),
     "SweepResult": lambda: long(ss.sweep({"m": [4, 8], "n": 40}, workers=1, steps=2, batch=8)),
     "TokenCounts": lambda: ss.counts.TokenCounts(

@@ -82,8 +82,8 @@ class Frequencies:
         Raises
         ------
         ValueError
-            If n < 1, alpha is not from 0 to 1000 (2^-alpha is 0 in floats beyond), density <= 0, or the density would put p_1 above 1; the message
-            names the largest density possible.
+            If n < 1, alpha is not from 0 to 1000 (2^-alpha is 0 in floats beyond), density <= 0,
+            or the density would put p_1 above 1; the message names the largest density possible.
 
         Examples
         --------
