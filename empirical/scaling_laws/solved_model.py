@@ -200,7 +200,7 @@ def fit_solved_model(
     q = max(len(varied), 1)
     limit = least * (1 + q * float(f_law.ppf(level, q, dof)) / dof)
     table["compatible"] = table["rss"] <= limit
-    best = table.loc[table["rss"].idxmin()]
+    best = table.iloc[int(np.argmin(table["rss"]))]
     return SolvedModelFit(
         theory,
         {str(name): float(best[name]) for name in [*_NAMES, "scale", "floor"]},
@@ -239,7 +239,7 @@ def _describe(table: pd.DataFrame, varied: list[str], refused: list[str]) -> lis
     for name in varied:
         if kept[name].nunique() == table[name].nunique():
             found.append(f"the losses do not say {name}: every value that was tried agrees")
-    best = table.loc[table["rss"].idxmin()]
+    best = table.iloc[int(np.argmin(table["rss"]))]
     if best["scale"] == 0:
         found.append("no curve falls as the losses do: the scale is 0")
     spread = math.sqrt(float(best["rss"]) / max(len(table.columns), 1))
