@@ -80,9 +80,9 @@ class SolvedModelFit:
         fits = fits + self.table["floor"].to_numpy()[:, None]
         for k in np.flatnonzero(self.table["compatible"]):
             ax.plot(self.m[order], fits[k, order], color=GREY, lw=0.8)
-        k = int(self.table["rss"].argmin())
+        lowest = int(self.table["rss"].argmin())
         label = ", ".join(f"{name} = {self.best[name]:g}" for name in _NAMES)
-        ax.plot(self.m[order], fits[k, order], color=BLUE, label=label)
+        ax.plot(self.m[order], fits[lowest, order], color=BLUE, label=label)
         ax.plot(self.m, self.loss, "o", color=BLACK, ms=4, label="losses")
         finish(ax, WIDTH, "loss", log="xy")
         return ax
