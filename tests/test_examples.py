@@ -13,6 +13,15 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+# Some ten seconds each; the build of the site runs them too.
+LONG = {
+    "dependent_features",
+    "loss_between_bounds",
+    "measured_features",
+    "pairs_to_pentagon",
+    "phase_diagrams",
+    "twenty_features",
+}
 # What is imported under another name than it is installed by.
 PACKAGES = {"sklearn": "scikit-learn"}
 OWN = {"superscale", "theory", "numerics", "empirical"}
@@ -47,7 +56,9 @@ def assert_page_says(shown):
         assert f"{low:.2f} … {high:.2f}" in text
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=pytest.mark.slow) if x in LONG else x for x in NAMES]
+)
 def test_example(name, tmp_path, monkeypatch, capsys):
     script = EXAMPLES / f"{name}.py"
     if "import wordfreq" in script.read_text(encoding="utf-8"):

@@ -59,7 +59,7 @@ FUNCTIONS = {
     "mechanisms.peaked_gradient": lambda x: ss.mechanisms.peaked_gradient(
         np.multiply(x, 0.1), 16, 2.0
     ),
-    "predict, weak": lambda x: ss.predict(WORDS, x).loss["weak"],
+    "predict, weak": lambda x: ss.predict(WORDS, x, "weak").loss["weak"],
     "predict, equiangular": lambda x: ss.predict(WORDS, x, "equiangular").exponent["equiangular"],
 }
 

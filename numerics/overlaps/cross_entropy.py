@@ -39,8 +39,8 @@ from theory.results import result
 
 # Rows of W in memory at once, on either side of a product.
 _BLOCK = 2048
-# Squares of logits stay finite.
-_LARGEST_NORM = 1e100
+# Above it sums of logits overflow.
+_LARGEST_NORM = 1e250
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def estimate_cross_entropy(
     Raises
     ------
     ValueError
-        For entries that are not finite, norms above 1e100, weights that do not fit, or fewer than
+        For entries that are not finite, norms above 1e250, weights that do not fit, or fewer than
         2 rows drawn; as ``TooFewRowsError`` if fewer than two rows have a direction.
 
     Examples

@@ -66,7 +66,13 @@ def simulate_averaging(
 
 
 def derive_averaging() -> Derivation:
-    """Return the derivation of the exponent of depth for independent estimates."""
+    """Return the derivation of the exponent of depth for independent estimates.
+
+    Examples
+    --------
+    >>> derive_averaging()["exponent"]
+    1
+    """
     layers, variance = sp.symbols("l sigma", positive=True)
     k = sp.Symbol("k", integer=True, positive=True)
     total = sp.summation(variance**2 / layers**2, (k, 1, layers))

@@ -139,7 +139,13 @@ def narrow_flow_loss(
 
 
 def derive_flow() -> Derivation:
-    """Return the derivation of the exponent of training time for power laws."""
+    """Return the derivation of the exponent of training time for power laws.
+
+    Examples
+    --------
+    >>> derive_flow()["exponent"]
+    (a + 2*b - 1)/a
+    """
     a, b, i, t, u = sp.symbols("a b i t u", positive=True)
     loss = sp.Integral(i ** -(a + 2 * b) * sp.exp(-2 * t * i**-a), (i, 1, sp.oo))
     power = (a + 2 * b - 1) / a

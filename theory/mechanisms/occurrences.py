@@ -148,7 +148,13 @@ def simulate_memory(
 
 
 def derive_memory() -> Derivation:
-    """Return the derivation of the exponent of data, for theta_i = i^-alpha/zeta(alpha)."""
+    """Return the derivation of the exponent of data, for theta_i = i^-alpha/zeta(alpha).
+
+    Examples
+    --------
+    >>> derive_memory()["exponent"]
+    (alpha - 1)/alpha
+    """
     D, i, u = sp.symbols("D i u", positive=True)
     theta = i**-alpha
     loss = sp.Integral(theta * sp.exp(-D * theta), (i, 1, sp.oo))
@@ -175,7 +181,13 @@ def derive_memory() -> Derivation:
 
 
 def derive_quanta() -> Derivation:
-    """Return the derivation of the exponent of parameters, for theta_i = i^-alpha/zeta(alpha)."""
+    """Return the derivation of the exponent of parameters, for theta_i = i^-alpha/zeta(alpha).
+
+    Examples
+    --------
+    >>> derive_quanta()["exponent"]
+    alpha - 1
+    """
     N, i = sp.symbols("N i", positive=True)
     excess = sp.Symbol("a", positive=True)  # alpha - 1
     tail = sp.integrate(i ** -(excess + 1), (i, N, sp.oo)).subs(excess, alpha - 1)

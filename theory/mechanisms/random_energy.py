@@ -229,7 +229,13 @@ def _softmax(logits: Array) -> tuple[Array, Array]:
 
 
 def derive_peaked() -> Derivation:
-    """Return the derivation of the exponent 1/3 of training time, in the frozen phase."""
+    """Return the derivation of the exponent 1/3 of training time, in the frozen phase.
+
+    Examples
+    --------
+    >>> derive_peaked()["exponent"]
+    1/3
+    """
     beta, t, A = sp.symbols("beta t A", positive=True)
     loss = A / beta
     pull = -sp.diff(loss, beta)

@@ -60,7 +60,7 @@ def test_results_show_themselves_as_their_text():
         (lambda: compare_treatments(W, center=True), TypeError, "center is one of the treatments"),
         (lambda: spectrum(W).share(-1), ValueError, "k = -1"),
         (lambda: spectrum(W).share(13), ValueError, "k = 13"),
-        (lambda: overlaps(W, thresholds="high"), TypeError, "thresholds must be an array"),
+        (lambda: overlaps(W, thresholds="high"), TypeError, "thresholds = 'high' is not allowed"),
         (lambda: overlaps(W, pairs="sample", seed="x"), TypeError, "seed = 'x'"),
         (lambda: random_overlaps(9, 3, seed=-1), ValueError, "seed = -1"),
     ],

@@ -99,7 +99,7 @@ def test_warnings_go_to_stderr(call, tmp_path):
         (["--group", "set"], "no column 'set'"),
         (["--level", "95"], "level = 95"),
         (["--forecast", "wide"], "--forecast 'wide' is not a number"),
-        (["--forecast", "0"], "m = 0"),
+        (["--forecast", "0"], "--forecast = 0"),
         (["--n", "100"], "--n goes with --forecast"),
         (["--only", "all"], "--only goes with --forecast"),
         (["--only", "b", "--forecast", "100"], "no group 'b'"),

@@ -224,7 +224,7 @@ def test_a_fit_as_frequencies(law):
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="law 'lognormal' is not known"):
+    with pytest.raises(ValueError, match="law = 'lognormal' is not allowed"):
         fit_rank_law([5, 4, 3, 2], "lognormal")
     with pytest.raises(ValueError, match="4 ranks with a count above 0 are too few for broken"):
         fit_rank_law([5, 4, 3, 2, 0, 0, 0, 0], "broken_power_law")

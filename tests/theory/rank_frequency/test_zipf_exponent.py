@@ -114,7 +114,7 @@ def test_the_order_of_counts_does_not_matter(counts, random):
         ((1, 99), ValueError, "the last rank = 99"),
         ((4, 5), ValueError, "the last rank = 5"),
         ((1.5, 5), ValueError, "the first rank = 1.5"),
-        (7, TypeError, "give \\(first, last\\)"),
+        (7, TypeError, "ranks = 7 is not allowed"),
         ((1, 2, 3), TypeError, "give \\(first, last\\)"),
         ((1, "9"), TypeError, "the last rank"),
     ],

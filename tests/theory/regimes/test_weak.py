@@ -133,7 +133,7 @@ def test_exponent_where_the_loss_is_tiny_or_nothing(recwarn):
 
 def test_exponent_one_half_exactly():
     f = Frequencies.power_law(1000, 1.5)
-    exponent = predict(f, 10).expression("weak", of="exponent", limit="leading")
+    exponent = predict(f, 10, "weak").expression("weak", of="exponent", limit="leading")
     assert exponent.subs("alpha", sp.Rational(3, 2)) == sp.Rational(1, 2)
     assert exponent.subs("alpha", sp.Rational(5, 4)) != sp.Rational(1, 2)
 
@@ -180,13 +180,13 @@ def test_zipf_law_reaches_its_logarithm_slowly_but_surely():
 @pytest.mark.parametrize("alpha", [1.2, 1.5, 3.0])
 def test_infinite_n(alpha):
     big = Frequencies.power_law(10**9, alpha)
-    limit = predict(big, 10).expression("weak", limit="infinite_n")
+    limit = predict(big, 10, "weak").expression("weak", limit="infinite_n")
     value = float(limit.subs({"m": 10, "alpha": sp.nsimplify(alpha)}).evalf())
     # What is cut off at n, by the integral.
     missing = 1e9 ** (1 - alpha) / (alpha - 1) * 4 / 3 / float(sp.zeta(alpha))
     assert float(weak_loss(big, 10)) == pytest.approx(value, abs=1.2 * missing + 1e-13)
     with pytest.raises(ValueError, match="has no expression"):
-        predict(Frequencies.linear(10), 5).expression("weak", limit="infinite_n")
+        predict(Frequencies.linear(10), 5, "weak").expression("weak", limit="infinite_n")
 
 
 # ---- what to keep, and whether the model does what is said -------------------------------
@@ -267,16 +267,16 @@ def test_features_that_are_nearly_always_on_are_cheap_to_lose():
     kept_second = lost_loss(f, [True, False, True])
     assert kept_second == pytest.approx(weak_loss(f, 1), rel=1e-14)
     assert kept_second < tail_loss(f, 1) - 0.05
-    assert "at m = 1, 2 the most" in " ".join(predict(f, [1, 2, 3])["weak"].assumptions)
+    assert "at m = 1, 2 the most" in " ".join(predict(f, [1, 2, 3], "weak")["weak"].assumptions)
     for fine in (
         Frequencies.power_law(1000, 1.0),
         Frequencies.power_law(10, 0.0, density=9),  # all equal: no other choice is better
         Frequencies.from_probabilities([0.95, 0.94, 0.3]),  # 0.95 + 0.3 < 4/3
     ):
         m = 2 if fine.n == 3 else 1
-        assert "and not kept" not in " ".join(predict(fine, m)["weak"].assumptions)
+        assert "and not kept" not in " ".join(predict(fine, m, "weak")["weak"].assumptions)
     both = Frequencies.from_probabilities([0.95, 0.94, 0.3])
-    assert "at m = 1 the most" in " ".join(predict(both, [1, 2])["weak"].assumptions)
+    assert "at m = 1 the most" in " ".join(predict(both, [1, 2], "weak")["weak"].assumptions)
 
 
 @given(st.lists(st.floats(0.01, 1), min_size=2, max_size=6), st.integers(1, 5))
@@ -286,7 +286,7 @@ def test_the_warning_says_when_an_exchange_would_help(p, m):
     exchanged = np.arange(f.n) > m  # feature 1 is lost instead of feature m + 1
     exchanged[0] = True
     helps = lost_loss(f, exchanged) < tail_loss(f, m) - 1e-12
-    warned = "and not kept" in " ".join(predict(f, m)["weak"].assumptions)
+    warned = "and not kept" in " ".join(predict(f, m, "weak")["weak"].assumptions)
     assert warned >= helps
     if warned:
         assert lost_loss(f, exchanged) <= tail_loss(f, m) + 1e-12
