@@ -91,7 +91,15 @@ def test_every_function_of_a_width_is_tried():
     one_width |= {"ground_state", "first_order_loss", "narrow_flow_loss", "simulate_peaked"}
     one_size |= {"flow_of_peaked_loss", "free_energy"}
     tables = {
-        *("bracket_loss", "compare", "fit_chinchilla", "fit_exponent", "fit_power_law", "sweep"),
+        *(
+            "bracket_loss",
+            "compare",
+            "fit_chinchilla",
+            "fit_exponent",
+            "fit_power_law",
+            "fit_solved_model",
+            "sweep",
+        ),
         *(
             "compare_mechanisms",
             "read_runs",
