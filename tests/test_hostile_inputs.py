@@ -669,7 +669,13 @@ NOT_TRIED = re.compile(r"\.(plot\w*|conditions|step|to_dataframe)$")
 NO_ENTRY_YET = {
     *("Features.common_cause", "Features.mixture", "scaling_laws.drop_points"),
     *("Measurement.represented", "ground_state", "to_state_dict"),
-    *("scaling_laws.fit_axes", "scaling_laws.plan_shape", "scaling_laws.read_columns"),
+    *(
+        "scaling_laws.SolvedModelFit",
+        "scaling_laws.fit_solved_model",
+        "scaling_laws.fit_axes",
+        "scaling_laws.plan_shape",
+        "scaling_laws.read_columns",
+    ),
     *("dependence.Forest", "dependence.Forest.conditional", "dependence.Forest.from_arrays"),
     *("dependence.Forest.take", "Features.from_samples"),
 }
