@@ -19,6 +19,7 @@ from empirical.training.settings import TrainingSettings
 from numerics.dependent.samples import ForestSampler
 from numerics.sampling import FeatureSampler
 from theory.activation import Activation
+from theory.computing.interrupts import interrupts_held
 from theory.computing.one_thread import one_thread
 from theory.features import Features
 
@@ -77,7 +78,7 @@ class FusedSteps:
         """Take a step for each pair of rates; return the batch losses."""
         W, W1, W2, b, b1, b2 = (self._arrays[name] for name in self._order)
         model = W, b, W1.reshape(-1), W2.reshape(-1), b1, b2
-        with one_thread():
+        with one_thread(), interrupts_held():
             if self._forest is not None:
                 return self._take_drawn(self._forest, model, rates, bias_rates, done, batch)
             losses: Rates = take_steps(

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from numerics.dependent.tree import tree_of
 from theory.activation import Activation
 from theory.computing.compiled import compiled
+from theory.computing.interrupts import interrupts_held
 from theory.features import Features
 
 Array = NDArray[np.float64]
@@ -167,9 +168,10 @@ class ForestSampler:
             then feature; the weight of each sample, shape (steps batch,); where the entries of each
             batch begin, shape (steps + 1,).
         """
-        found: tuple[Integers, Integers, Array, Array, Integers] = draw_batches(
-            self._tree, self._tables, self._children, self._law, batch, steps, rng
-        )
+        with interrupts_held():
+            found: tuple[Integers, Integers, Array, Array, Integers] = draw_batches(
+                self._tree, self._tables, self._children, self._law, batch, steps, rng
+            )
         return found
 
 
