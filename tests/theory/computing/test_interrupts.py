@@ -1,4 +1,4 @@
-"""Ctrl-C while a compiled kernel takes a generator: a KeyboardInterrupt, not a segmentation fault."""
+"""Ctrl-C while a compiled kernel takes a generator raises, and is no segmentation fault."""
 
 import os
 import signal
