@@ -1,25 +1,29 @@
 """Which solved models agree with given losses: frequencies, density and size, with scale and floor.
 
 ``fit_solved_model(m, loss, n=…, alpha=…, density=…)`` computes the predicted curve of every
-combination, fits a scale and a floor to each, and says which combinations the losses admit. For a
-power law in m alone take ``fit_power_law``.
+combination, fits a scale and a floor to each, and says which combinations the losses admit. With
+``groups=`` several curves share the scale and have a floor each. For a power law in m alone take
+``fit_power_law``.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import RegularGridInterpolator
+from scipy.optimize import nnls
 from scipy.stats import f as f_law
 
+from empirical.scaling_laws.loss_points import LossPoints, read_points
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from theory.checks import check_finite, check_integer, check_real
+from theory.checks import check_integer, check_real
 from theory.frequencies import Frequencies
 from theory.registry import predict
 from theory.results import result, short_table
@@ -32,6 +36,8 @@ Array = NDArray[np.float64]
 _NAMES = ("n", "alpha", "density")
 # Residuals below this share of the losses are rounding, and every other candidate is excluded.
 _EXACT = 1e-12
+# Parts of a step between two tried values, and the most combinations of interpolated curves.
+_PARTS, _MOST = 24, 200_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,26 +50,35 @@ class SolvedModelFit:
     theory : str
         Theory that the curves come from.
     best : mapping
-        n, alpha, density, scale and floor of the combination with the smallest residuals.
+        n, alpha, density, scale and floor of the combination with the smallest residuals; with
+        several groups ``floor`` is the mean over them.
+    floors : mapping
+        The floor of each group in that combination.
     table : DataFrame
         A row for each combination: n, alpha, density, scale, floor, rss (sum of squared relative
         residuals), compatible.
     intervals : mapping
-        Smallest and largest value of each parameter among the compatible combinations; an end is
-        open where it is the end of what was tried.
+        Profile interval of each parameter of which several values were tried: where the smallest
+        sum of squares over the others crosses the limit. Between tried values the logarithm of
+        the curve is interpolated over alpha and the logarithms of n and density. An end is open
+        where it is the end of what was tried.
     notes : tuple of str
         What the losses cannot say, and what was left out.
     m, loss : ndarray
-        The data.
+        The data, sorted by group.
+    groups : tuple of str
+        The group of each point.
     """
 
     theory: str
     best: Mapping[str, float]
+    floors: Mapping[str, float]
     table: pd.DataFrame
     intervals: Mapping[str, Interval]
     notes: tuple[str, ...]
     m: Array
     loss: Array
+    groups: tuple[str, ...]
     curves: Array = field(repr=False)
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -71,20 +86,20 @@ class SolvedModelFit:
         return self.table.sort_values("rss", kind="stable").reset_index(drop=True)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the losses and the curves of all compatible combinations."""
+        """Draw the losses above their floors, and the curves of all compatible combinations."""
         from theory.figures.style import BLACK, BLUE, GREY, WIDTH, finish, open_axes
 
         ax = open_axes(ax)
         order = np.argsort(self.m)
         fits = self.table["scale"].to_numpy()[:, None] * self.curves
-        fits = fits + self.table["floor"].to_numpy()[:, None]
         for k in np.flatnonzero(self.table["compatible"]):
             ax.plot(self.m[order], fits[k, order], color=GREY, lw=0.8)
         lowest = int(self.table["rss"].argmin())
         label = ", ".join(f"{name} = {self.best[name]:g}" for name in _NAMES)
         ax.plot(self.m[order], fits[lowest, order], color=BLUE, label=label)
-        ax.plot(self.m, self.loss, "o", color=BLACK, ms=4, label="losses")
-        finish(ax, WIDTH, "loss", log="xy")
+        above = self.loss - np.array([self.floors[name] for name in self.groups])
+        ax.plot(self.m[above > 0], above[above > 0], "o", color=BLACK, ms=4, label="losses")
+        finish(ax, WIDTH, "loss above the floor", log="xy")
         return ax
 
     def __str__(self) -> str:
@@ -101,6 +116,7 @@ def fit_solved_model(
     n: ArrayLike,
     alpha: ArrayLike,
     density: ArrayLike = 1.0,
+    groups: Iterable[Any] | None = None,
     theory: str = "mean_field",
     floor: bool = True,
     level: float = 0.95,
@@ -120,6 +136,9 @@ def fit_solved_model(
         Widths and losses, k at least 4.
     n, alpha, density : array_like
         Values to try: number of features, exponent, E.
+    groups : iterable, optional
+        A name for each point: the points of one group share a floor (a data set, a family of
+        models). All groups share the scale, as C in ``fit_power_law``.
     theory : str
         Theory of ``predict``; the mean field takes some seconds a combination and width.
     floor : bool
@@ -149,13 +168,11 @@ def fit_solved_model(
     ([200.0, 1.5], 3.0)
     """
     level = check_level(level)
-    widths, losses = check_finite("m", m), check_finite("loss", loss)
-    if widths.size != losses.size:
-        raise ValueError(f"m has {widths.size} entries and loss has {losses.size}")
-    if losses.min() <= 0:
-        raise ValueError(f"loss contains {losses.min():g}: give losses above 0")
-    if np.unique(widths).size < 4:
-        raise ValueError(f"m takes {np.unique(widths).size} values: give four widths or more")
+    points = read_points(m, loss, groups)
+    if points.loss.min() <= 0:
+        raise ValueError(f"loss contains {points.loss.min():g}: give losses above 0")
+    if np.unique(points.m).size < 4:
+        raise ValueError(f"m takes {np.unique(points.m).size} values: give four widths or more")
     values = {
         "n": [float(check_integer("n", x, 2)) for x in np.atleast_1d(np.asarray(n)).tolist()],
         "alpha": [check_real("alpha", x, 0) for x in np.atleast_1d(np.asarray(alpha)).tolist()],
@@ -166,7 +183,7 @@ def fit_solved_model(
     }
     rows, curves, refused = [], [], []
     combinations = list(itertools.product(*values.values()))
-    distinct = np.unique(widths)
+    distinct = np.unique(points.m)
     for done, (size, exponent, active) in enumerate(combinations, 1):
         try:
             words = Frequencies.power_law(int(size), exponent, active)
@@ -174,75 +191,155 @@ def fit_solved_model(
         except ValueError as error:
             refused.append(f"n = {size:g}, alpha = {exponent:g}, E = {active:g}: {error}")
             continue
-        curve = np.asarray(told.loss[theory], dtype=np.float64)[np.searchsorted(distinct, widths)]
+        curve = np.asarray(told.loss[theory], dtype=np.float64)[np.searchsorted(distinct, points.m)]
         if not (np.isfinite(curve).all() and curve.max() > 0):
             refused.append(f"n = {size:g}, alpha = {exponent:g}, E = {active:g}: no loss")
             continue
-        scale, level_of, rss = _fit_scale(curve, losses, floor)
         rows.append(
-            {"n": size, "alpha": exponent, "density": active, "scale": scale, "floor": level_of,
-             "rss": rss}
-        )  # fmt: skip
+            {"n": size, "alpha": exponent, "density": active, **_fit_scale(curve, points, floor)}
+        )
         curves.append(curve)
         if progress is not None:
             progress(done, len(combinations))
     if not rows:
         raise ValueError(f"no combination can be computed; the first: {refused[0]}")
     table = pd.DataFrame(rows)
+    floors = table.pop("floors")
     varied = [name for name in _NAMES if table[name].nunique() > 1]
-    dof = widths.size - (2 if floor else 1) - len(varied)
+    dof = points.size - 1 - (len(points.groups) if floor else 0) - len(varied)
     if dof < 1:
         raise ValueError(
-            f"{widths.size} losses cannot tell {len(varied)} parameters, a scale and a floor: give "
-            "more widths, or try one value of some"
+            f"{points.size} losses cannot tell {len(varied)} parameters, a scale and "
+            f"{len(points.groups) if floor else 0} floors: give more widths, or try one value of "
+            "some"
         )
-    least = max(float(table["rss"].min()), _EXACT * losses.size)
+    between = _interpolate(table, np.array(curves), points, floor)
+    least = max(float(between["rss"].min()), _EXACT * points.size)
     q = max(len(varied), 1)
     limit = least * (1 + q * float(f_law.ppf(level, q, dof)) / dof)
     table["compatible"] = table["rss"] <= limit
-    best = table.iloc[int(np.argmin(table["rss"]))]
+    lowest = int(np.argmin(table["rss"]))
+    best = table.iloc[lowest]
     return SolvedModelFit(
         theory,
         {str(name): float(best[name]) for name in [*_NAMES, "scale", "floor"]},
+        dict(zip(points.groups, floors.iloc[lowest], strict=True)),
         table,
-        {name: _range_of(table, name, level) for name in varied},
-        tuple(_describe(table, varied, refused)),
-        widths,
-        losses,
+        {name: _profile(between, name, limit, level) for name in varied},
+        tuple(_describe(table, varied, refused, dof)),
+        points.m,
+        points.loss,
+        tuple(points.groups[k] for k in points.index),
         np.array(curves),
     )
 
 
-def _fit_scale(curve: Array, loss: Array, floor: bool) -> tuple[float, float, float]:
-    """Return scale, floor and sum of squares of the relative residuals."""
-    x, one = curve / loss, 1 / loss
+def _fit_scale(curve: Array, points: LossPoints, floor: bool) -> dict[str, Any]:
+    """Return scale, floors and sum of squares of the relative residuals, none below 0."""
+    columns = [curve / points.loss]
     if floor:
-        columns = np.stack([x, one], axis=1)
-        scale, level = np.linalg.lstsq(columns, np.ones_like(loss), rcond=None)[0]
-        if scale > 0 and level >= 0:
-            return float(scale), float(level), float(np.sum((columns @ [scale, level] - 1) ** 2))
-    scale = max(float(x.sum() / (x @ x)), 0.0)
-    return scale, 0.0, float(np.sum((scale * x - 1) ** 2))
+        columns += [(points.index == k) / points.loss for k in range(len(points.groups))]
+    found, residual = nnls(np.stack(columns, axis=1), np.ones(points.size))
+    floors = [float(x) for x in found[1:]] if floor else [0.0] * len(points.groups)
+    return {
+        "scale": float(found[0]),
+        "floor": float(np.mean(floors)),
+        "rss": float(residual**2),
+        "floors": floors,
+    }
 
 
-def _range_of(table: pd.DataFrame, name: str, level: float) -> Interval:
-    inside = table.loc[table["compatible"], name]
+def sum_squares(curves: Array, points: LossPoints, floor: bool) -> Array:
+    """Return the sum of squares of each curve, shape (c, k): the floors are eliminated first.
+
+    Examples
+    --------
+    >>> points = read_points([1, 2, 3, 4], [4.0, 3.0, 2.5, 2.0])
+    >>> sum_squares(np.array([[1, 0.5, 1 / 3, 0.25]]), points, floor=False).round(4)
+    array([0.4161])
+    """
+    x, one = curves / points.loss, np.ones(points.size)
+    freed, target = x.copy(), one.copy()
+    if floor:
+        for k in range(len(points.groups)):
+            column = (points.index == k) / points.loss
+            column /= np.linalg.norm(column)
+            freed -= np.outer(freed @ column, column)
+            target -= (target @ column) * column
+    scale = (freed @ target) / np.sum(freed**2, axis=1)
+    rss: Array = np.sum((scale[:, None] * freed - target) ** 2, axis=1)
+    wrong = ~(scale > 0)
+    if floor:
+        for k in range(len(points.groups)):
+            inside = points.index == k
+            # The best floor given the scale has the sign of this sum.
+            left = (1 - scale[:, None] * x[:, inside]) @ (1 / points.loss[inside])
+            wrong |= left < 0
+    for c in np.flatnonzero(wrong):
+        rss[c] = _fit_scale(curves[c], points, floor)["rss"]
+    return rss
+
+
+def _interpolate(
+    table: pd.DataFrame, curves: Array, points: LossPoints, floor: bool
+) -> pd.DataFrame:
+    """Return parameters and sum of squares of curves between those that were tried."""
+    tried = {name: np.sort(table[name].unique()) for name in _NAMES}
+    shape = tuple(len(x) for x in tried.values())
+    known = np.full((*shape, points.size), np.nan)
+    places = tuple(np.searchsorted(tried[name], table[name]) for name in _NAMES)
+    with np.errstate(divide="ignore"):
+        known[places] = np.log(curves)
+    varied = [k for k, size in enumerate(shape) if size > 1]
+    if not varied:
+        return table[[*_NAMES, "rss"]]
+    axes = [np.asarray(x) if name == "alpha" else np.log(x) for name, x in tried.items()]
+    parts = _PARTS
+    while parts > 1 and math.prod((shape[k] - 1) * parts + 1 for k in varied) > _MOST:
+        parts -= 1
+    fine = [
+        np.interp(np.arange((x.size - 1) * parts + 1) / parts, np.arange(x.size), x) for x in axes
+    ]
+    # A hole (a refused combination) spoils a spline everywhere, a straight line only beside it.
+    smooth = min(shape[k] for k in varied) > 3 and bool(np.isfinite(known).all())
+    inner = known.reshape(*(shape[k] for k in varied), points.size)
+    read = RegularGridInterpolator(
+        [axes[k] for k in varied], inner, method="cubic" if smooth else "linear"
+    )
+    mesh = np.meshgrid(*fine, indexing="ij")
+    flat = np.stack([x.ravel() for x in mesh], axis=1)
+    logs = read(flat[:, varied])
+    whole = np.isfinite(logs).all(axis=1)
+    found = pd.DataFrame(flat[whole], columns=list(_NAMES))
+    for name in ("n", "density"):
+        found[name] = np.exp(found[name])
+    found["rss"] = sum_squares(np.exp(logs[whole]), points, floor)
+    # What was tried itself is known exactly.
+    return pd.concat([found, table[[*_NAMES, "rss"]]], ignore_index=True)
+
+
+def _profile(between: pd.DataFrame, name: str, limit: float, level: float) -> Interval:
+    """Return the range of a parameter over the combinations within the limit."""
+    inside = between.loc[between["rss"] <= limit, name]
     low, high = float(inside.min()), float(inside.max())
+    ends = float(between[name].min()), float(between[name].max())
     return Interval(
-        low, high, level, "combinations tried", low == table[name].min(), high == table[name].max()
+        low, high, level, "profile", bool(np.isclose(low, ends[0])), bool(np.isclose(high, ends[1]))
     )
 
 
-def _describe(table: pd.DataFrame, varied: list[str], refused: list[str]) -> list[str]:
+def _describe(table: pd.DataFrame, varied: list[str], refused: list[str], dof: int) -> list[str]:
     found = []
     kept = table[table["compatible"]]
     for name in varied:
-        if kept[name].nunique() == table[name].nunique():
+        if not kept.empty and kept[name].nunique() == table[name].nunique():
             found.append(f"the losses do not say {name}: every value that was tried agrees")
+    if kept.empty:
+        found.append("the losses tell these parameters apart more finely: try values between")
     best = table.iloc[int(np.argmin(table["rss"]))]
     if best["scale"] == 0:
         found.append("no curve falls as the losses do: the scale is 0")
-    spread = math.sqrt(float(best["rss"]) / max(len(table.columns), 1))
+    spread = math.sqrt(float(best["rss"]) / dof)
     if spread > 0.1:
         found.append("no combination is near the losses: try others, or another theory")
     if refused:

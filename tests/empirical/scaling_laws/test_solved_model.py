@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 import superscale as ss
+from empirical.scaling_laws.loss_points import read_points
+from empirical.scaling_laws.solved_model import sum_squares
 
 M = np.array([4, 6, 10, 16, 25, 40, 63])
 TRIED = {"n": [100, 400], "alpha": [0.5, 1.0, 1.5, 2.0], "density": [0.5, 1.0]}
@@ -57,6 +60,38 @@ def test_scale_does_not_matter():
     assert two.best["scale"] == pytest.approx(7 * one.best["scale"])
 
 
+def test_groups_share_the_scale_and_have_a_floor_each():
+    floors = {"web": 0.4, "books": 1.3}
+    loss = np.concatenate(
+        [losses(floor=x, noise=0.001, seed=k) for k, x in enumerate(floors.values())]
+    )
+    names = np.repeat(list(floors), M.size)
+    mixed = np.random.default_rng(0).permutation(names.size)
+    fit = ss.scaling_laws.fit_solved_model(
+        np.tile(M, 2)[mixed], loss[mixed], groups=names[mixed], theory="weak", **TRIED
+    )
+    assert fit.best["alpha"] == 1.5 and fit.best["n"] == 400
+    assert fit.best["scale"] == pytest.approx(3, rel=0.02)
+    for name, floor in floors.items():
+        assert fit.floors[name] == pytest.approx(floor, rel=0.01)
+    # One floor for both does not do.
+    alone = ss.scaling_laws.fit_solved_model(np.tile(M, 2), loss, theory="weak", **TRIED)
+    assert alone.table["rss"].min() > 1000 * fit.table["rss"].min()
+
+
+def test_the_profile_interval_covers_an_exponent_between_those_tried():
+    alpha, inside, outside = np.linspace(1, 2, 5), 0, 0
+    for seed in range(40):
+        fit = ss.scaling_laws.fit_solved_model(
+            M, losses(1.537, noise=0.01, seed=seed), n=400, alpha=alpha, theory="weak"
+        )
+        inside += fit.intervals["alpha"].low <= 1.537 <= fit.intervals["alpha"].high
+        outside += not fit.intervals["alpha"].low <= 1.9 <= fit.intervals["alpha"].high
+    # Nominal 95 %: 33 of 40 or fewer has a chance of 2e-3.
+    assert 34 <= inside
+    assert outside == 40
+
+
 def test_impossible_combinations_are_left_out_and_said():
     fit = ss.scaling_laws.fit_solved_model(
         M, losses(), n=400, alpha=[1.5, 2.0], density=[1.0, 50.0], theory="weak"
@@ -68,7 +103,7 @@ def test_impossible_combinations_are_left_out_and_said():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"m": [1, 2, 3]}, "m has 3 entries and loss has 7"),
+        ({"m": [1, 2, 3]}, "m has 3 entries for 7 points"),
         ({"loss": -losses()}, "loss contains -"),
         ({"n": 1}, "n = 1"),
         ({"alpha": -1}, "alpha = -1"),
@@ -82,3 +117,23 @@ def test_bad_arguments_are_refused(change, message):
     options = {"m": M, "loss": losses(), "n": 400, "alpha": 1.5, "theory": "weak"} | change
     with pytest.raises(ValueError, match=message):
         ss.scaling_laws.fit_solved_model(options.pop("m"), options.pop("loss"), **options)
+
+
+@pytest.mark.parametrize("floor", [True, False])
+def test_sums_of_squares_of_many_curves(floor):
+    """The floors eliminated by hand, and by least squares with signs."""
+    rng = np.random.default_rng(0)
+    points = read_points(np.tile(M, 2), rng.uniform(1, 3, 14), np.repeat(["a", "b"], 7))
+    curves = rng.uniform(0, 1, (40, 14)) + (M.max() / np.tile(M, 2))[None, :] * rng.uniform(
+        -1, 1, (40, 1)
+    )
+    fast = sum_squares(curves, points, floor)
+    for curve, found in zip(curves, fast, strict=True):
+        bounds = [(0, None)] * (3 if floor else 1)
+
+        def squares(x, curve=curve):
+            floors = x[1:][points.index] if floor else 0
+            return np.sum(((x[0] * curve + floors) / points.loss - 1) ** 2)
+
+        plain = minimize(squares, np.ones(len(bounds)), bounds=bounds, options={"ftol": 1e-14})
+        assert found == pytest.approx(plain.fun, rel=1e-5)
