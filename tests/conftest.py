@@ -9,6 +9,14 @@ settings.register_profile("suite", deadline=None, derandomize=True, max_examples
 settings.load_profile("suite")
 
 
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu"):
+        import torch  # slow to import, and most tests do without
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a GPU that torch can use: torch.cuda.is_available() is False")
+
+
 @pytest.fixture(scope="session")
 def overlapping_labels():
     """Return a function of axes and "x" or "y": labels of ticks that overlap, and how many are."""

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from empirical.progress import Report, report
 from empirical.sweeps.grid import Cell
 from empirical.sweeps.store import Busy, StorageError, Store
+from empirical.sweeps.together import AT_ONCE, train_groups
 from empirical.sweeps.workers import Pool, count_cores, ending_processes, start_processes
 from empirical.training.run import TrainingRun
 from theory.checks import check_integer
@@ -52,6 +53,7 @@ def train_cells(
     store: str | Path | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
+    together: int | None = None,
     progress: bool | Report = False,
 ) -> None:
     """Train every cell that the store lacks.
@@ -63,7 +65,7 @@ def train_cells(
     take : callable
         Called as take(cell, result) in this process, once for each cell as it finishes: with its
         ``TrainingRun``, or with the exception that it ended in.
-    store, executor, workers, progress
+    store, executor, workers, together, progress
         As in ``sweep``.
 
     Raises
@@ -78,6 +80,8 @@ def train_cells(
     if executor is not None and workers is not None:
         raise ValueError(f"workers = {workers} with an executor: it has its own; give one of them")
     count = count_cores() if workers is None else check_integer("workers", workers)
+    if together is not None:
+        check_integer("together", together)
     with (
         TemporaryDirectory() as scratch,
         report(progress, "training models") as advance,
@@ -91,6 +95,8 @@ def train_cells(
                 waiting.append(cell)
             else:
                 work.finish(cell, run, silent=True)
+        if executor is None:
+            waiting = _run_together(work, waiting, together)
         if executor is not None:
             _Pool(work, lambda: executor, len(waiting), own=False).run(waiting)
         elif count == 1 or len(waiting) <= 1:
@@ -116,6 +122,17 @@ class _Work:
         self._done += 1
         if not silent:
             self._advance(self._done, self._total)
+
+
+def _run_together(work: _Work, waiting: list[Cell], together: int | None) -> list[Cell]:
+    """Train cells of one shape together, on devices by default; return those that are left."""
+    if together is None:
+        chosen = [cell for cell in waiting if cell.settings.device.partition(":")[0] != "cpu"]
+    else:
+        chosen = waiting if together > 1 else []
+    left = train_groups(work.place, chosen, together or AT_ONCE, work.finish)
+    done = {id(cell) for cell in chosen} - {id(cell) for cell in left}
+    return [cell for cell in waiting if id(cell) not in done]
 
 
 def _run_here(work: _Work, waiting: list[Cell]) -> None:

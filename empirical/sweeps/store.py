@@ -77,7 +77,10 @@ class Store:
 
     def key(self, cell: Cell) -> str:
         """Return the name of a run: a digest of its features, width and settings."""
-        words = [cell.features.describe(), cell.m, dict(cell.settings)]
+        settings = dict(cell.settings)
+        if settings["draws"] == "numpy":  # as every run was before there was a choice
+            del settings["draws"]
+        words = [cell.features.describe(), cell.m, settings]
         content = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
         if cell.features.frequencies.law == "table":
             content.update(cell.features.p.tobytes())
@@ -130,16 +133,13 @@ class Store:
             As ``train`` does.
         """
         key = self.key(cell)
-        path, lock = self.path(key), self.folder / f"{key}.lock"
+        lock = self.lock(key)
         try:
             with FileLock(lock, timeout=-1 if wait else 0):
                 run = self.load(cell)
                 if run is None:
-                    if path.exists():
-                        self._set_aside(path)
                     run = train_by(cell.features, cell.m, cell.settings)
-                    self._write(lambda: run.save(path))
-                    self.failure(key).unlink(missing_ok=True)
+                    self.write(cell, run)
                 with contextlib.suppress(PermissionError):  # some systems keep open files
                     lock.unlink(missing_ok=True)  # who waits for it finds the run
                 return run
@@ -149,6 +149,25 @@ class Store:
             raise
         except OSError as error:
             raise StorageError(f"the store {self.folder} cannot be used: {error}") from None
+
+    def lock(self, key: str) -> Path:
+        """Return the file that is locked while the run of this key is trained."""
+        return self.folder / f"{key}.lock"
+
+    def write(self, cell: Cell, run: TrainingRun) -> None:
+        """Write a finished run in its place; who calls this holds its lock.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written (a full disk).
+        """
+        key = self.key(cell)
+        path = self.path(key)
+        if path.exists():
+            self._set_aside(path)
+        self._write(lambda: run.save(path))
+        self.failure(key).unlink(missing_ok=True)
 
     def _write(self, write: Callable[[], None]) -> None:
         try:

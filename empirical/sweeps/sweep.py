@@ -47,6 +47,7 @@ def sweep(
     store: str | Path | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
+    together: int | None = None,
     progress: bool | Report = False,
     **changes: Unpack[TrainingChanges],
 ) -> SweepResult:
@@ -65,6 +66,10 @@ def sweep(
     workers : int, optional
         Processes, if no executor is given; all cores by default. They do not run the caller's
         script again: it needs no ``if __name__ == "__main__":``.
+    together : int, optional
+        Models of one shape that are trained at once by ``train_many``, in this process (backend
+        "torch", no executor); results then agree with those of single runs up to rounding. By
+        default 32 where the device is not the CPU, where it is 1.
     progress : bool or callable
         True for a progress bar with the time left; a function is called as progress(done, total).
     **changes
@@ -108,7 +113,10 @@ def sweep(
 
     cells = expand(grid, **changes)
     try:
-        train_cells(cells, take, store=store, executor=executor, workers=workers, progress=progress)
+        train_cells(
+            cells, take, store=store, executor=executor, workers=workers, together=together,
+            progress=progress,
+        )  # fmt: skip
     except KeyboardInterrupt:
         raise InterruptedSweep(collect()) from None
     warn_of_failures(failures, len(cells))

@@ -21,6 +21,7 @@ from theory.checks import check_integer, check_real, shown
 Recipe = Literal["fast", "paper"]
 BiasStart = Literal["normal", "zero"]
 Backend = Literal["auto", "fused", "torch"]
+Draws = Literal["numpy", "device"]
 
 # Larger rates overflow float32; every rate near this diverges.
 _LARGEST_RATE = 1e6
@@ -109,6 +110,10 @@ class TrainingSettings:
         Torch device.
     backend : {"auto", "fused", "torch"}
         Compiled steps on one core of the CPU, or torch; "auto" is "fused" on the CPU.
+    draws : {"numpy", "device"}
+        Where batches are drawn: by numpy, the same ones for every backend and device, or by torch
+        on its device, where the steps then wait for nothing (other batches, another run; it needs
+        the torch backend and independent features).
 
     Raises
     ------
@@ -141,6 +146,7 @@ class TrainingSettings:
     evaluation_samples: int = _whole(2, default=2**16)
     device: str = _setting(_check_device, "cpu")
     backend: Backend = _one_of("auto", "fused", "torch", default="auto")  # noqa: RUF009
+    draws: Draws = _one_of("numpy", "device", default="numpy")  # noqa: RUF009
 
     def __post_init__(self) -> None:
         given = {name: value for name, value in vars(self).items() if value is not None}
@@ -164,6 +170,8 @@ class TrainingSettings:
             )
         if self.backend == "auto":
             object.__setattr__(self, "backend", "fused" if on_cpu else "torch")
+        if self.draws == "device" and self.backend == "fused":
+            raise ValueError("draws = 'device' draws in torch: give backend='torch' with it")
 
     def _derived(self, name: str) -> float:
         """Return the default of a setting that follows from those before it."""
@@ -212,6 +220,7 @@ class TrainingChanges(TypedDict, total=False):
     evaluation_samples: int
     device: str
     backend: Backend
+    draws: Draws
 
 
 def make_settings(**changes: Any) -> TrainingSettings:
@@ -226,7 +235,7 @@ def make_settings(**changes: Any) -> TrainingSettings:
         ...
     TypeError: training has no setting 'bach': it has recipe, weight_decay, seed, bias_start, \
 batch, late_batch, late_fraction, steps, learning_rate, bias_learning_rate, warmup_steps, \
-final_learning_rate, rare_share, loss_scale, evaluation_samples, device, backend
+final_learning_rate, rare_share, loss_scale, evaluation_samples, device, backend, draws
     """
     for name in ("activation", "importance"):
         if name in changes:

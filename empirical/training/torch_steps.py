@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from empirical.training.devices.sampler import DeviceBatch, DeviceSampler, to_device
 from empirical.training.optimizer import RowAdamW
 from empirical.training.recipes import BETAS, EPS
 from empirical.training.settings import TrainingSettings
 from empirical.training.steps import MOMENTS, Array, Rates, make_sampler
-from numerics.sampling import FeatureBatch
 from theory.features import Features
 
 
@@ -26,7 +26,7 @@ class Gradients:
 
 
 def loss_and_gradients(
-    W: torch.Tensor, b: torch.Tensor, batch: FeatureBatch, importance: torch.Tensor | None = None
+    W: torch.Tensor, b: torch.Tensor, batch: DeviceBatch, importance: torch.Tensor | None = None
 ) -> Gradients:
     """Return the batch loss ⟨w Σ_i I_i (y_i - x_i)²⟩ and its gradients, with x kept sparse.
 
@@ -34,8 +34,8 @@ def loss_and_gradients(
     ----------
     W, b : Tensor, shapes (n, m) and (n,)
         The model, on any device.
-    batch : FeatureBatch
-        Active entries, and the weight w of each sample.
+    batch : DeviceBatch
+        Active entries, and the weight w of each sample, of one model; on the same device.
     importance : Tensor, shape (n,), optional
         I_i; 1 each by default.
 
@@ -46,18 +46,14 @@ def loss_and_gradients(
 
     Examples
     --------
-    >>> one = np.array([0]), np.array([1]), np.array([0.5])
-    >>> batch = FeatureBatch(*one, batch=1, n=2, weight=np.ones(1))
     >>> W = torch.tensor([[0.0], [1.0]])
-    >>> float(loss_and_gradients(W, torch.zeros(2), batch).loss)      # kept: reproduced exactly
+    >>> one = torch.tensor([0]), torch.tensor([1]), torch.tensor([0.5]), torch.ones(1, 1)
+    >>> float(loss_and_gradients(W, torch.zeros(2), DeviceBatch(*one)).loss)  # kept: reproduced
     0.0
     """
-    device = W.device
-    sample = torch.from_numpy(batch.sample).to(device)
-    feature = torch.from_numpy(batch.feature).to(device)
-    value = torch.from_numpy(batch.value).to(device, W.dtype)
-    weight = torch.from_numpy(batch.weight).to(device, W.dtype)
-    hidden = W.new_zeros(batch.batch, W.shape[1])
+    sample, feature, value, weights = batch
+    weight = weights[0]
+    hidden = W.new_zeros(weight.numel(), W.shape[1])
     hidden.index_add_(0, sample, W[feature] * value[:, None])
     error = torch.addmm(b, hidden, W.T).relu_()
     output = error[sample, feature]
@@ -70,15 +66,17 @@ def loss_and_gradients(
         active *= importance[feature]
     squares.index_add_(0, sample, active)
     loss = torch.dot(weight, squares)
-    error[sample, feature] = torch.where(output > 0, output - value, 0.0)
+    # Added, not set: entries of value 0 may name one cell several times.
+    at = sample * W.shape[0] + feature
+    error.view(-1).index_add_(0, at, torch.where(output > 0, -value, 0.0))
     error *= weight[:, None]
     if importance is not None:
         error *= importance
     grad_hidden = error @ W
     grad_W = error.T @ hidden
     grad_W.index_add_(0, feature, grad_hidden[sample] * value[:, None])
-    scale = 2 / batch.batch
-    return Gradients(loss / batch.batch, grad_W.mul_(scale), error.sum(0).mul_(scale))
+    scale = 2 / weight.numel()
+    return Gradients(loss / weight.numel(), grad_W.mul_(scale), error.sum(0).mul_(scale))
 
 
 class TorchSteps:
@@ -107,6 +105,10 @@ class TorchSteps:
             eps=EPS,
         )
         self._sampler, self._rng = make_sampler(features, settings), rng
+        self._drawing: DeviceSampler | None = None
+        if settings.draws == "device":
+            self._drawing = DeviceSampler([features], settings.rare_share, self.W.data)
+            self._generator = torch.Generator(device)
         self._scale = settings.loss_scale / len(b)
         self._importance = None
         if features.importance is not None:
@@ -119,12 +121,21 @@ class TorchSteps:
         weights, biases = self.optimizer.param_groups
         for rate, bias_rate in zip(rates, bias_rates, strict=True):
             weights["lr"], biases["lr"] = float(rate), float(bias_rate)
-            drawn = self._sampler.draw(batch, self._rng)
+            drawn = self._draw(batch)
             found = loss_and_gradients(self.W.data, self.b.data, drawn, self._importance)
             self.W.grad, self.b.grad = found.W.mul_(self._scale), found.b.mul_(self._scale)
             self.optimizer.step()
             losses.append(found.loss)
+        if self._drawing is not None and float(self._drawing.excess) > 0:
+            raise RuntimeError("a batch drawn on the device did not fit: give another seed")
         return torch.stack(losses).double().cpu().numpy()
+
+    def _draw(self, batch: int) -> DeviceBatch:
+        if self._drawing is None:
+            return to_device([self._sampler.draw(batch, self._rng)], self.W.data)
+        # Seeded at every step by numpy's generator, whose state is all that a checkpoint keeps.
+        self._generator.manual_seed(int(self._rng.integers(2**63)))
+        return self._drawing.draw(batch, self._generator)
 
     def state(self) -> dict[str, Array]:
         """Return W, b and the moments of both, on the CPU."""

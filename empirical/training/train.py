@@ -6,7 +6,7 @@ batch x n arrays only the output, which is dense, is ever formed.
 On the CPU the steps are compiled (``backend="fused"``), elsewhere they are torch's. Batches come
 from one numpy generator, so that a seed means the same batches everywhere. On the CPU a run is
 reproduced bit for bit (in torch: at the same number of threads), also across a stop and a resume.
-The CUDA path is the same torch code; it has not been run on a GPU.
+The CUDA path is the same torch code; ``benchmarks/gpu.py`` checks it, and has not been run yet.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def train(
     **changes
         Any other field of ``TrainingSettings``, before the recipe's: bias_start, batch, late_batch,
         late_fraction, steps, learning_rate, bias_learning_rate, warmup_steps, final_learning_rate,
-        rare_share, loss_scale, evaluation_samples, device, backend. ``**run.settings`` repeats a
-        run.
+        rare_share, loss_scale, evaluation_samples, device, backend, draws. ``**run.settings``
+        repeats a run.
 
     Returns
     -------

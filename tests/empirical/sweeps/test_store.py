@@ -22,12 +22,13 @@ def test_the_key_names_features_width_and_every_setting(tmp_path):
     store = Store(tmp_path)
     keys = {store.key(CELL)}
     changes = {"recipe": "paper", "bias_start": "normal", "device": "meta", "backend": "torch"}
+    changes |= {"draws": "device"}
     changes |= {"late_fraction": 0.25, "final_learning_rate": 0.5, "rare_share": 0.5}
     for name in SETTINGS.keys():  # noqa: SIM118
         value = changes[name] if name in changes else SETTINGS[name] / 2 + 2
         if isinstance(SETTINGS[name], int):
             value = int(value)
-        backend = {"backend": "torch"} if name == "device" else {}
+        backend = {"backend": "torch"} if name in ("device", "draws") else {}
         keys.add(store.key(replace(CELL, settings=replace(SETTINGS, **backend, **{name: value}))))
     assert len(keys) == len(SETTINGS.keys()) + 1
     shown = [

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from empirical.training.devices.sampler import to_device
 from empirical.training.fused_kernels import gradients
 from empirical.training.torch_steps import loss_and_gradients
 from empirical.training.train import train
@@ -37,7 +38,7 @@ def test_gradients_against_dense_autograd(seed):
     x = dense(batch, torch.float64)
     loss = torch.sum((torch.relu(x @ W @ W.T + b) - x) ** 2) / 200
     loss.backward()
-    ours = loss_and_gradients(W.detach(), b.detach(), batch)
+    ours = loss_and_gradients(W.detach(), b.detach(), to_device([batch], W))
     assert float(ours.loss) == pytest.approx(loss.item(), rel=1e-12)
     assert torch.allclose(ours.W, W.grad, rtol=1e-10, atol=1e-13)
     assert torch.allclose(ours.b, b.grad, rtol=1e-10, atol=1e-13)
@@ -61,7 +62,7 @@ def test_gradients_with_importances_against_dense_autograd(bias):
     squares = importance * (torch.relu(x @ W @ W.T + b) - x) ** 2
     loss = torch.sum(weight[:, None] * squares) / 300
     loss.backward()
-    ours = loss_and_gradients(W.detach(), b.detach(), batch, importance)
+    ours = loss_and_gradients(W.detach(), b.detach(), to_device([batch], W), importance)
     assert float(ours.loss) == pytest.approx(loss.item(), rel=1e-12)
     assert torch.allclose(ours.W, W.grad, rtol=1e-10, atol=1e-13)
     assert torch.allclose(ours.b, b.grad, rtol=1e-10, atol=1e-13)
@@ -77,7 +78,7 @@ def test_gradients_with_importances_against_dense_autograd(bias):
     assert grad_b * 2 / 300 == pytest.approx(b.grad.numpy(), abs=1e-5 * size)
     # Negative control: one importance 5 % off.
     importance[3] *= 1.05
-    wrong = loss_and_gradients(W.detach(), b.detach(), batch, importance)
+    wrong = loss_and_gradients(W.detach(), b.detach(), to_device([batch], W), importance)
     assert wrong.W.numpy() != pytest.approx(W.grad.numpy(), abs=1e-5 * size)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from empirical.training.devices.sampler import to_device
 from empirical.training.fused_kernels import decay_rows, draw_active, gradients, update
 from empirical.training.optimizer import RowAdamW
 from empirical.training.settings import TrainingSettings
@@ -55,7 +56,8 @@ def test_gradients_against_torch(batch, m, bias):
     value = drawn.value.astype(np.float32)
     weight = drawn.weight.astype(np.float32)
     loss = gradients(W, b, drawn.sample, drawn.feature, value, weight, None, grad_W, grad_b)
-    plain = loss_and_gradients(torch.from_numpy(W).double(), torch.from_numpy(b).double(), drawn)
+    W64, b64 = torch.from_numpy(W).double(), torch.from_numpy(b).double()
+    plain = loss_and_gradients(W64, b64, to_device([drawn], W64))
     assert loss / batch == pytest.approx(float(plain.loss), rel=1e-5)
     size = float(plain.W.abs().max())
     assert 2 / batch * grad_W == pytest.approx(plain.W.numpy(), abs=1e-5 * size)

@@ -2,7 +2,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
 from empirical.training.train import DivergenceError, train
 from empirical.training.train_many import train_many
@@ -12,9 +11,7 @@ from theory.frequencies import Frequencies
 
 LAWS = [Frequencies.power_law(60, alpha, density=1.5) for alpha in (0.5, 1.0, 1.5)]
 SETTINGS = {"recipe": "fast", "steps": 100, "evaluation_samples": 500}
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="needs a GPU"
-))]  # fmt: skip
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 
 @pytest.mark.parametrize("device", DEVICES)
