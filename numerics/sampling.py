@@ -25,22 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.dependent.samples import ForestSampler
-from theory.checks import check_integer, check_real
+from theory.checks import check_real
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
-
-
-def as_generator(seed: np.random.Generator | int) -> np.random.Generator:
-    """Return the generator that a seed stands for: itself, or one seeded with the integer.
-
-    Examples
-    --------
-    >>> as_generator(0).integers(100)
-    np.int64(85)
-    """
-    if isinstance(seed, np.random.Generator):
-        return seed
-    return np.random.default_rng(check_integer("seed", seed, 0))
 
 
 @dataclass(frozen=True, eq=False)

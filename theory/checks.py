@@ -108,6 +108,19 @@ def check_integer(name: str, value: object, low: int = 1, high: int | None = Non
     return whole
 
 
+def as_generator(seed: np.random.Generator | int) -> np.random.Generator:
+    """Return the generator that a seed stands for: itself, or one seeded with the integer.
+
+    Examples
+    --------
+    >>> as_generator(0).integers(100)
+    np.int64(85)
+    """
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng(check_integer("seed", seed, 0))
+
+
 def check_real(
     name: str,
     value: object,

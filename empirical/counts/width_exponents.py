@@ -18,8 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from empirical.counts.zipf_comparison import ZipfComparison
-from numerics.sampling import as_generator
-from theory.checks import check_integer, check_widths, read_only
+from theory.checks import as_generator, check_integer, check_widths, read_only
 from theory.computing.argument_kinds import check_kinds
 from theory.computing.one_thread import one_thread
 from theory.figures.style import BLACK, GREY, WIDTH, curve, finish, open_axes

@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from numerics.sampling import as_generator
-from theory.checks import check_integer, check_real
+from theory.checks import as_generator, check_integer, check_real
 from theory.computing.memory import check_memory
 from theory.results import result
 

@@ -18,9 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from empirical.unembeddings.rows import choose
 from empirical.unembeddings.unembedding import open_unembedding
 from numerics.overlaps.unit_rows import UnitRows
-from numerics.sampling import as_generator
 from numerics.tensors.row_matrix import as_rows
-from theory.checks import check_integer, check_real
+from theory.checks import as_generator, check_integer, check_real
 from theory.figures.style import BLACK, GREY, curve, finish, open_axes
 from theory.reading.recall import max_active, recall, required_width
 from theory.results import result

@@ -19,8 +19,7 @@ from scipy.stats import t as t_law
 from empirical.scaling_laws.loss_points import LossPoints
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
-from numerics.sampling import as_generator
-from theory.checks import check_integer, check_real, read_only
+from theory.checks import as_generator, check_integer, check_real, read_only
 from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, BLUE, finish, open_axes, shorten
 from theory.results import result

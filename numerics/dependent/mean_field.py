@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.loss.exact import population_loss
-from numerics.sampling import as_generator
 from numerics.toy_model import GramModel
-from theory.checks import check_integer
+from theory.checks import as_generator, check_integer
 from theory.computing.argument_kinds import check_kinds
 from theory.features import Features
 from theory.mean_field.groups import rank_features

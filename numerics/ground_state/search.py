@@ -13,10 +13,10 @@ from numerics.ground_state.starts import draw_start, hop, weak_state
 from numerics.ground_state.state import GroundState
 from numerics.loss.exact import population_loss
 from numerics.loss.report import LossReport
-from numerics.sampling import as_generator
 from numerics.toy_model import ToyModel, check_same_n
-from theory.checks import Sampling, check_integer, check_sampling
+from theory.checks import Sampling, as_generator, check_integer, check_sampling
 from theory.computing.argument_kinds import check_kinds
+from theory.computing.one_thread import one_thread
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 
@@ -37,6 +37,7 @@ _FINAL = (1e-9, 1e-7, 1e-5)
 
 
 @check_kinds
+@one_thread()  # thousands of products of small matrices, for which threads only wait
 def ground_state(
     features: Features | Frequencies,
     m: int | None = None,

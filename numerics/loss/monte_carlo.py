@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from numerics.sampling import FeatureSampler, as_generator
+from numerics.sampling import FeatureSampler
 from numerics.toy_model import ToyModel, check_same_n
-from theory.checks import check_integer, read_only
+from theory.checks import as_generator, check_integer, read_only
 from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies

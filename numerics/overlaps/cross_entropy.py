@@ -31,9 +31,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from numerics.overlaps.statistics import TooFewRowsError
 from numerics.overlaps.unit_rows import UnitRows, moments
-from numerics.sampling import as_generator
 from numerics.tensors.row_matrix import RowMatrix
-from theory.checks import check_finite, check_integer
+from theory.checks import as_generator, check_finite, check_integer
 from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 

@@ -21,9 +21,8 @@ from numerics.overlaps.pair_kernels import MOMENTS, add_rows
 from numerics.overlaps.result import Overlaps
 from numerics.overlaps.unit_rows import UnitRows, moments
 from numerics.row_threads import in_threads, thread_count
-from numerics.sampling import as_generator
 from numerics.tensors.row_matrix import as_rows
-from theory.checks import check_finite, check_integer, read_only
+from theory.checks import as_generator, check_finite, check_integer, read_only
 from theory.computing.argument_kinds import check_kinds
 from theory.frequencies import Frequencies
 

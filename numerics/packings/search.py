@@ -25,11 +25,10 @@ from numerics.packings.energies import p_frame, relu_energy, soft_maximum
 from numerics.packings.interior_point import largest_overlap
 from numerics.packings.packing import Packing
 from numerics.packings.starts import random_start
-from numerics.sampling import as_generator
 from theory.activation import UNIFORM
 from theory.bounds.certificates import Kind
 from theory.bounds.packing_bounds import bounds
-from theory.checks import check_finite, check_integer, check_numbers, check_real
+from theory.checks import as_generator, check_finite, check_integer, check_numbers, check_real
 from theory.computing.argument_kinds import check_kinds
 from theory.computing.memory import check_memory
 from theory.computing.one_thread import one_thread

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from numerics.sampling import FeatureSampler, as_generator
+from numerics.sampling import FeatureSampler
 from numerics.toy_model import ToyModel, check_same_n
-from theory.checks import check_integer, check_real
+from theory.checks import as_generator, check_integer, check_real
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.results import result

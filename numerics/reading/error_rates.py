@@ -18,9 +18,8 @@ from scipy.special import ndtr
 
 from numerics.reading.extremes import power_sums
 from numerics.reading.unit_vectors import unit_rows
-from numerics.sampling import as_generator
 from numerics.tensors.row_matrix import as_rows
-from theory.checks import check_integer, check_real
+from theory.checks import as_generator, check_integer, check_real
 from theory.results import result
 
 Values = NDArray[np.float64]

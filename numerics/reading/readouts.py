@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from numerics.reading.error_rates import draw_supports
 from numerics.reading.posterior import MOST_ITEMS, SupportPosterior
-from numerics.sampling import as_generator
-from theory.checks import check_integer, check_real
+from theory.checks import as_generator, check_integer, check_real
 from theory.results import result
 
 Readout = Literal["top_k", "threshold", "matching_pursuit", "lasso", "posterior"]

@@ -158,7 +158,7 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         return _fail(named + (error.strerror or str(error)), 2)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         return _fail(_name_option(str(error), arguments), 2)
     except ArithmeticError as error:
         return _fail(_name_option(str(error), arguments), 1)

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from numerics.sampling import FeatureSampler, as_generator
+from numerics.sampling import FeatureSampler
 from theory.activation import UNIFORM, Activation
+from theory.checks import as_generator
 from theory.features import Features
 from theory.frequencies import Frequencies
 

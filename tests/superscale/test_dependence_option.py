@@ -34,6 +34,10 @@ def test_a_run_on_exclusive_features(capsys, tmp_path):
     assert code != 0 or json.loads(out)["loss"] == pytest.approx(alone, rel=1e-9)
     code, out, _ = call(capsys, "predict", "--n", 30, "--m", 4, "--dependence", file, "--json")
     assert code == 0
+    # The mean field is among the theories of independent features only.
+    predicted = ss.predict(ss.Features.exclusive(words, sets), 4).loss
+    assert json.loads(out)["rows"][0]["predicted"] == pytest.approx(predicted)
+    assert "mean_field" not in predicted
 
 
 @pytest.mark.parametrize(
@@ -45,6 +49,11 @@ def test_a_run_on_exclusive_features(capsys, tmp_path):
         ({"weights": [1.0], "tilt": [[1.0]]}, "a row for each"),
         ({"groups": [[0, 1]], "causes": 0.01}, "lies between"),
         ({"sets": []}, "give one of exclusive"),
+        ({"exclusive": 5}, "sets = 5 is not allowed: give a list"),
+        ({"parents": 3}, "parents = 3 is not allowed: give a list"),
+        ({"weights": "a", "tilt": [[1.0]]}, "weights = 'a' has entries that are no real numbers"),
+        ({"weights": [1.0], "tilt": "b"}, "tilt = 'b' has entries that are no real numbers"),
+        ({"groups": [[0]], "causes": [0.1, 0.2]}, "causes has shape (2,)"),
         ([1], "no JSON object"),
     ],
 )

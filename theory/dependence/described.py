@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from theory.checks import check_finite, check_numbers
 from theory.dependence.forest import Forest
 from theory.dependence.structures import (
     common_cause_forest,
@@ -84,7 +85,7 @@ def tilted(p: Array, weights: Any, tilt: Any) -> Array:
     array([[0.2 , 0.15],
            [0.2 , 0.05]])
     """
-    w, slope = np.asarray(weights, dtype=np.float64), np.asarray(tilt, dtype=np.float64)
+    w, slope = check_finite("weights", weights), check_numbers("tilt", tilt)
     if slope.shape != (w.size, p.size) or not np.all(slope >= 0):
         raise ValueError(
             f"tilt has shape {slope.shape}: give a row for each of the {w.size} topics, of "

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import check_finite, check_integer, check_real
+from theory.checks import check_finite, check_integer, check_numbers, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.dependence.forest import Forest
 
 Array = NDArray[np.float64]
@@ -33,6 +34,7 @@ def independent_forest(p: Array) -> Forest:
     return Forest(np.full(n, -1), list(tables), np.arange(n), np.ones(n, dtype=np.int64))
 
 
+@check_kinds
 def exclusive_forest(p: Array, sets: Iterable[Iterable[int]]) -> Forest:
     """Return the forest of sets of features of which at most one is on; others are independent.
 
@@ -69,6 +71,7 @@ def exclusive_forest(p: Array, sets: Iterable[Iterable[int]]) -> Forest:
     return Forest(np.full(len(tables), -1), tables, variable, state)
 
 
+@check_kinds
 def hierarchy_forest(p: Array, parents: Iterable[int | None]) -> Forest:
     """Return the forest of features that occur with their parents only, P(on | parent off) = 0.
 
@@ -110,6 +113,7 @@ def hierarchy_forest(p: Array, parents: Iterable[int | None]) -> Forest:
     return Forest(roots, tables, place, np.ones(n, dtype=np.int64))
 
 
+@check_kinds
 def mixture_forest(weights: ArrayLike, probabilities: ArrayLike) -> Forest:
     """Return the forest of topics: features independent given the one topic that is on.
 
@@ -125,7 +129,7 @@ def mixture_forest(weights: ArrayLike, probabilities: ArrayLike) -> Forest:
     array([0.1, 0.2])
     """
     w = check_finite("weights", weights)
-    q = np.asarray(probabilities, dtype=np.float64)
+    q = check_numbers("probabilities", probabilities)
     if q.ndim != 2 or q.shape[0] != w.size or not q.shape[1]:
         raise ValueError(
             f"probabilities has shape {q.shape}: give a row for each of the {w.size} topics and a "
@@ -145,6 +149,7 @@ def mixture_forest(weights: ArrayLike, probabilities: ArrayLike) -> Forest:
     return Forest(parents, tables, np.arange(1, n + 1), np.ones(n, dtype=np.int64))
 
 
+@check_kinds
 def common_cause_forest(
     p: Array, groups: Iterable[Iterable[int]], causes: ArrayLike, without: ArrayLike
 ) -> Forest:
@@ -166,8 +171,8 @@ def common_cause_forest(
     """
     n = p.size
     members = _index_lists("groups", groups, n)
-    q = np.broadcast_to(np.asarray(causes, dtype=np.float64), (len(members),))
-    alone = np.broadcast_to(np.asarray(without, dtype=np.float64), (n,))
+    q = _one_each("causes", causes, len(members))
+    alone = _one_each("without", without, n)
     parents: list[int] = []
     tables: list[Array] = []
     variable = np.full(n, -1, dtype=np.int64)
@@ -196,6 +201,14 @@ def common_cause_forest(
         parents.append(-1)
         tables.append(np.array([1 - p[i], p[i]]))
     return Forest(parents, tables, variable, np.ones(n, dtype=np.int64))
+
+
+def _one_each(name: str, values: ArrayLike, count: int) -> Array:
+    """Return one number for all, or one for each, as an array."""
+    found = check_numbers(name, values)
+    if found.shape not in ((), (count,)):
+        raise ValueError(f"{name} has shape {found.shape}: give one number, or {count} of them")
+    return np.broadcast_to(found, (count,))
 
 
 def _normalise(weights: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike
 
-from theory.checks import Numbers, check_integer, check_real, read_only, scalar_like
+from theory.checks import Numbers, as_generator, check_integer, check_real, read_only, scalar_like
 from theory.derivation import Derivation, Step
 from theory.mechanisms.occurrences import check_amounts
 
@@ -58,7 +58,7 @@ def simulate_averaging(
     """
     layers, samples = check_integer("layers", layers, 1), check_integer("samples", samples, 2)
     averaging_loss(layers, correlation)  # checks the correlation
-    generator = np.random.default_rng(seed)
+    generator = as_generator(seed)
     shared = generator.standard_normal(samples) * np.sqrt(correlation)
     own = generator.standard_normal((samples, layers)) * np.sqrt(1 - correlation)
     squares = (shared + own.mean(axis=1)) ** 2

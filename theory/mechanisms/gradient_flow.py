@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import Numbers, check_integer, check_real, read_only, scalar_like
+from theory.checks import Numbers, as_generator, check_integer, check_real, read_only, scalar_like
 from theory.derivation import Derivation, Step
 from theory.mechanisms.occurrences import check_amounts
 
@@ -126,7 +126,7 @@ def narrow_flow_loss(
     if target.shape != speed.shape:
         raise ValueError(f"teacher has shape {target.shape} and rates has {speed.size} entries")
     m = check_integer("m", m, 1)
-    P = np.random.default_rng(seed).standard_normal((m, speed.size))
+    P = as_generator(seed).standard_normal((m, speed.size))
     P /= np.linalg.norm(P, axis=0)
     values, vectors = np.linalg.eigh((P * speed) @ P.T)
     # Output i of the best student is c_i lambda_i P_i^T (P Lambda P^T)^-1. On half the loss, as in

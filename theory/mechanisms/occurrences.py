@@ -12,7 +12,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import Numbers, check_integer, read_only, scalar_like
+from theory.checks import Numbers, as_generator, check_integer, read_only, scalar_like
 from theory.derivation import Derivation, Step, alpha
 from theory.frequencies import Frequencies
 
@@ -142,7 +142,7 @@ def simulate_memory(
     """
     theta = shares(frequencies)
     D, samples = check_integer("D", D, 0), check_integer("samples", samples, 2)
-    drawn = np.random.default_rng(seed).multinomial(D, theta, samples)
+    drawn = as_generator(seed).multinomial(D, theta, samples)
     missed = (drawn == 0) @ theta
     return float(missed.mean()), float(missed.std(ddof=1) / np.sqrt(samples))
 

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 from scipy.stats import chi
 
-from theory.checks import Numbers, check_integer, check_real, read_only, scalar_like
+from theory.checks import Numbers, as_generator, check_integer, check_real, read_only, scalar_like
 from theory.derivation import Derivation, Step
 from theory.mechanisms.occurrences import check_amounts
 
@@ -207,7 +207,7 @@ def simulate_peaked(
     True
     """
     values, n, T, _ = _check(beta, n, T, m)
-    generator = np.random.default_rng(seed)
+    generator = as_generator(seed)
     loss, pull = np.zeros(values.size), np.zeros(values.size)
     rounds = max(1, check_integer("samples", samples, 1) // 256)
     for _ in range(rounds):

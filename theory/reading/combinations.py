@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from theory.checks import check_integer
+from theory.checks import as_generator, check_integer
 from theory.results import result
 
 Place = Literal["best", "midpoint"]
@@ -97,7 +97,7 @@ def recall_combinations(
     samples = check_integer("samples", samples, 2)
     if threshold not in ("best", "midpoint"):
         raise ValueError(f"threshold = {threshold!r} is not allowed: give 'best' or 'midpoint'")
-    rng = np.random.default_rng(seed)
+    rng = as_generator(seed)
     hits = 0
     for start in range(0, samples, _CHUNK):
         count = min(_CHUNK, samples - start)

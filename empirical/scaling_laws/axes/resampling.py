@@ -21,8 +21,7 @@ from empirical.scaling_laws.axes.parameters import (
 )
 from empirical.scaling_laws.axes.search import descend, find_minima
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from numerics.sampling import as_generator
-from theory.checks import check_integer, check_real
+from theory.checks import as_generator, check_integer, check_real
 from theory.figures.style import finish, open_axes
 from theory.results import result
 

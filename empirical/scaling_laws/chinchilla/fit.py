@@ -22,9 +22,9 @@ from scipy.stats import f as f_law
 from empirical.scaling_laws.chinchilla.surface import Surface
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
 from empirical.scaling_laws.resampling import MOST_SAMPLES
-from numerics.sampling import as_generator
 from theory.checks import (
     Numbers,
+    as_generator,
     broadcast_numbers,
     check_finite,
     check_integer,

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,6 +105,18 @@ def test_changes_of_the_lowest_minimum_find_a_lower_one():
     # Forty starts alone end at 0.0093308 at best; a trained model was lower.
     state = ground_state(alike(10, 0.05, 0.9 ** np.arange(10)), 4)
     assert state.loss < 0.009320 and state.counts.sum() == 40
+
+
+def test_a_search_holds_blas_to_one_thread():
+    def threads():
+        pools = threadpoolctl.threadpool_info()
+        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+    seen = []
+    with threadpoolctl.threadpool_limits(2):
+        ground_state(alike(3, 0.1), 2, starts=2, progress=lambda *_: seen.append(threads()))
+        assert threads() == {2}
+    assert seen == [{1}, {1}]
 
 
 def test_a_saddle_is_left():

@@ -157,6 +157,17 @@ def test_a_diverged_run_is_one_line_and_code_1(call):
     assert code == 1 and out == "" and "diverged" in err and err.count("\n") == 1
 
 
+@pytest.mark.parametrize("error", [TypeError, ValueError])
+def test_a_value_of_the_wrong_kind_is_one_line_and_code_2(call, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error("m = None is not a number:\ngive a width")
+
+    monkeypatch.setattr("superscale.commands.app.build_app", lambda: refuse)
+    code, out, err = call("predict", "--m", 3)
+    assert (code, out) == (2, "")
+    assert err == "superscale: --m = None is not a number: give a width\n"
+
+
 def test_a_full_disk_is_one_line(call, tmp_path, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
