@@ -96,10 +96,12 @@ def test_damaged_files_are_named_and_made_again(tmp_path, undisturbed, contents)
 
 
 def test_threads_share_the_limit_and_give_it_back(tmp_path):
-    before = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
-    with ThreadPoolExecutor(4) as pool:
-        sweep(GRID, store=tmp_path, executor=pool, **QUICK)
-    assert [pool["num_threads"] for pool in threadpoolctl.threadpool_info()] == before
+    with threadpoolctl.threadpool_limits(2):
+        before = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+        with ThreadPoolExecutor(4) as pool:
+            sweep(GRID, store=tmp_path, executor=pool, **QUICK)
+        assert [pool["num_threads"] for pool in threadpoolctl.threadpool_info()] == before
+        assert 2 in before
 
 
 def test_features_have_their_own_law_of_v_and_importances():
