@@ -110,15 +110,18 @@ def _factor(g, law, series, c, step, start, sr, si, ir, ii, table, fr, fi, nr, n
         lr, li = _expm1(low * c * g, low * step * start * g)
     inverse, by_g = 1 / (width * g), 1 / g
     for first in range(0, count, LANES):
-        if plain:
+        if plain:  # in loops of few arrays each: those are the ones that are vectorised
             for t in range(LANES):
-                q = first + t
-                zr = yr + tr[t] + yr * tr[t] - yi * ti[t]
-                zi = yi + ti[t] + yr * ti[t] + yi * tr[t]
-                mr, mi = inverse * (zr * ir[q] - zi * ii[q]), inverse * (zr * ii[q] + zi * ir[q])
-                fr[q], fi[q] = mr, mi
-                if slopes:
-                    nr[q], ni[q] = (1 + zr - mr) * by_g, (zi - mi) * by_g
+                ar[t] = yr + tr[t] + yr * tr[t] - yi * ti[t]
+                ai[t] = yi + ti[t] + yr * ti[t] + yi * tr[t]
+            for t in range(LANES):
+                fr[first + t] = inverse * (ar[t] * ir[first + t] - ai[t] * ii[first + t])
+            for t in range(LANES):
+                fi[first + t] = inverse * (ar[t] * ii[first + t] + ai[t] * ir[first + t])
+            if slopes:
+                for t in range(LANES):
+                    nr[first + t] = (1 + ar[t] - fr[first + t]) * by_g
+                    ni[first + t] = (ai[t] - fi[first + t]) * by_g
         else:
             for t in range(LANES):
                 q = first + t
@@ -170,6 +173,24 @@ def _add(ar, ai, weight, br, bi):  # type: ignore[no-untyped-def]
 
 
 @compiled(fastmath=True)
+def _join(ar, ai, off, on, fr, fi, fresh):  # type: ignore[no-untyped-def]
+    """Multiply a by off + on f, or write that over it."""
+    if fresh:
+        for q in range(ar.size):
+            ar[q], ai[q] = off + on * fr[q], on * fi[q]
+    elif on != 0:
+        for q in range(ar.size):
+            br, bi = off + on * fr[q], on * fi[q]
+            wr = ar[q] * br - ai[q] * bi
+            ai[q] = ar[q] * bi + ai[q] * br
+            ar[q] = wr
+    elif off != 1:
+        for q in range(ar.size):
+            ar[q] *= off
+            ai[q] *= off
+
+
+@compiled(fastmath=True)
 def _upward(  # type: ignore[no-untyped-def]
     tree, place, keep, g, allow, single, law, series, c, step, start, lanes,
     factors, messages, products, seen, total, once,
@@ -180,12 +201,30 @@ def _upward(  # type: ignore[no-untyped-def]
     and products of all variables stay in their arrays, else each is written over the last.
     """
     (order, parent, size, rows, table_start, table, state_start, feature_start, features, inner,
-     message, _, _) = tree  # fmt: skip
+     leaf, lit, message, _, _) = tree  # fmt: skip
     sr, si, ir, ii, turns, vr, vi = lanes
     seen[:] = False
     total[0, :], total[1, :], once[:, :] = 1.0, 0.0, 0.0
     for a in order:
-        base, entry = message[a] * keep, table_start[a]
+        base, entry, j = message[a] * keep, table_start[a], leaf[a]
+        if j >= 0 and g[j] != 0 and allow[state_start[a]] * allow[state_start[a] + 1] != 0:
+            f = factors[j * keep]
+            _factor(
+                g[j], law, series, c, step, start, sr, si, ir, ii, turns,
+                f[0], f[1], f[2 * keep], f[3 * keep], keep == 1,
+            )  # fmt: skip
+            if single[j] != 0:
+                _add(once[0], once[1], single[j], f[0], f[1])
+            for above in range(rows[a]):
+                on, off = table[entry + 2 * above + lit[a]], table[entry + 2 * above + 1 - lit[a]]
+                if parent[a] < 0:
+                    _join(total[0], total[1], off, on, f[0], f[1], False)
+                else:
+                    kept = products[place[parent[a]] + above]
+                    _join(kept[0], kept[1], off, on, f[0], f[1], not seen[parent[a]])
+            if parent[a] >= 0:
+                seen[parent[a]] = True
+            continue
         messages[base : base + rows[a]] = 0.0
         for s in range(size[a]):
             state = state_start[a] + s
@@ -232,13 +271,37 @@ def _upward(  # type: ignore[no-untyped-def]
 
 
 @compiled(fastmath=True)
-def _divide(ar, ai, br, bi, out):  # type: ignore[no-untyped-def]
-    """a/b, and 0 where b is 0: there a whole subtree has underflowed."""
+def _divide(ar, ai, br, bi):  # type: ignore[no-untyped-def]
+    """Replace b by a/b, and by 0 where b is 0: there a whole subtree has underflowed."""
     for q in range(ar.size):
         norm = br[q] * br[q] + bi[q] * bi[q]
         norm = 1 / norm if norm > 0 else 0.0
-        out[0, q] = (ar[q] * br[q] + ai[q] * bi[q]) * norm
-        out[1, q] = (ai[q] * br[q] - ar[q] * bi[q]) * norm
+        wr = (ar[q] * br[q] + ai[q] * bi[q]) * norm
+        bi[q] = (ai[q] * br[q] - ar[q] * bi[q]) * norm
+        br[q] = wr
+
+
+@compiled(fastmath=True)
+def _leaf_slope(ar, ai, br, bi, off, on, fr, fi, nr, ni):  # type: ignore[no-untyped-def]
+    """Σ_k Re a_k b_k on f'_k/(off + on f_k), f' in (nr, ni)."""
+    total = 0.0
+    for q in range(ar.size):
+        dr, di = off + on * fr[q], on * fi[q]
+        norm = dr * dr + di * di
+        norm = 1 / norm if norm > 0 else 0.0
+        xr, xi = ar[q] * br[q] - ai[q] * bi[q], ar[q] * bi[q] + ai[q] * br[q]
+        yr, yi = nr[q] * dr + ni[q] * di, ni[q] * dr - nr[q] * di
+        total += (xr * yr - xi * yi) * norm
+    return on * total
+
+
+@compiled(fastmath=True)
+def _real_sum(ar, ai, br, bi):  # type: ignore[no-untyped-def]
+    """Σ_k Re a_k b_k."""
+    total = 0.0
+    for q in range(ar.size):
+        total += ar[q] * br[q] - ai[q] * bi[q]
+    return total
 
 
 @compiled(fastmath=True)
@@ -250,16 +313,27 @@ def _downward(  # type: ignore[no-untyped-def]
     Where g_j = 0, that of Σ_k Re a_k M_k only. Messages become the derivatives by themselves.
     """
     (order, parent, size, rows, table_start, table, state_start, feature_start, features, inner,
-     message, product, _) = tree  # fmt: skip
-    outer, inside, rest = work[0], work[1], work[2]
+     leaf, lit, message, product, _) = tree  # fmt: skip
+    outer, inside = work[0], work[1]
     for at in range(order.size - 1, -1, -1):
         a = order[at]
-        base, entry = message[a], table_start[a]
+        base, entry, j = message[a], table_start[a], leaf[a]
+        if j >= 0 and g[j] != 0 and allow[state_start[a]] * allow[state_start[a] + 1] != 0:
+            f = factors[j]
+            if single[j] != 0:
+                slopes[j] -= single[j] * _real_sum(ar, ai, f[2], f[3])
+            for above in range(rows[a]):
+                on, off = table[entry + 2 * above + lit[a]], table[entry + 2 * above + 1 - lit[a]]
+                whole = total if parent[a] < 0 else products[product[parent[a]] + above]
+                if on != 0:
+                    slopes[j] += _leaf_slope(
+                        ar, ai, whole[0], whole[1], off, on, f[0], f[1], f[2], f[3]
+                    )
+            continue
         for above in range(rows[a]):  # the derivative by a message is what multiplies it
             whole = total if parent[a] < 0 else products[product[parent[a]] + above]
             sent = messages[base + above]
-            _divide(whole[0], whole[1], sent[0], sent[1], rest)
-            sent[:] = rest
+            _divide(whole[0], whole[1], sent[0], sent[1])
         for s in range(size[a]):
             state = state_start[a] + s
             if allow[state] == 0:
@@ -445,7 +519,7 @@ def expected_slopes(tree, variable, state, gram, none, single, own, b, reflected
     series, mean = _moments_of(law), _moments_of(law)[1]
     seen = np.zeros(tree.order.size, np.bool_)
     factors, messages = np.empty((n, 4, LANES)), np.empty((tree.message[-1], 2, LANES))
-    products, work = np.empty((tree.product[-1], 2, LANES)), np.empty((3, 2, LANES))
+    products, work = np.empty((tree.product[-1], 2, LANES)), np.empty((2, 2, LANES))
     total, once, a = np.empty((2, LANES)), np.empty((2, LANES)), np.empty((2, LANES))
     lanes = _lanes(LANES)
     for r in range(rows):

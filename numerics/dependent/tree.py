@@ -32,6 +32,9 @@ class Tree(NamedTuple):
         Features that each state turns on.
     inner : ndarray of bool, shape (A,)
         Whether the variable has children.
+    leaf, lit : ndarray, shape (A,)
+        The feature of a variable without children, of two states of which one turns on that feature
+        alone and the other none, and the state that does; -1 for other variables.
     message : ndarray, shape (A + 1,)
         Place of its message among all, a row for each row of its table.
     product : ndarray, shape (A + 1,)
@@ -50,6 +53,8 @@ class Tree(NamedTuple):
     feature_start: Integers
     features: Integers
     inner: NDArray[np.bool_]
+    leaf: Integers
+    lit: Integers
     message: Integers
     product: Integers
     slot: Integers
@@ -79,6 +84,8 @@ def tree_of(forest: Forest) -> Tree:
     state_start = np.cumsum([0, *size])
     state = state_start[forest.variable] + forest.state
     features = np.argsort(state, kind="stable")
+    feature_start = np.searchsorted(state[features], np.arange(state_start[-1] + 1))
+    leaf, lit = _plain_leaves(inner, size, state_start, feature_start, features)
     return Tree(
         order,
         np.array(parent),
@@ -87,13 +94,33 @@ def tree_of(forest: Forest) -> Tree:
         np.array(forest.starts),
         np.array(forest.table),
         state_start,
-        np.searchsorted(state[features], np.arange(state_start[-1] + 1)),
+        feature_start,
         features,
         inner,
+        leaf,
+        lit,
         np.cumsum([0, *rows]),
         np.cumsum([0, *np.where(inner, size, 0)]),
         _share_places(order, parent, size, inner),
     )
+
+
+def _plain_leaves(
+    inner: NDArray[np.bool_],
+    size: Integers,
+    state_start: Integers,
+    feature_start: Integers,
+    features: Integers,
+) -> tuple[Integers, Integers]:
+    """Return ``Tree.leaf`` and ``Tree.lit``."""
+    leaf, lit = np.full(inner.size, -1), np.full(inner.size, -1)
+    counts = np.diff(feature_start)
+    for a in np.flatnonzero(~inner & (size == 2)).tolist():
+        first = int(state_start[a])
+        if counts[first] + counts[first + 1] == 1:
+            lit[a] = 0 if counts[first] else 1
+            leaf[a] = features[feature_start[first]]
+    return leaf, lit
 
 
 def _children_first(parent: Integers, children: list[list[int]], below: Integers) -> Integers:
