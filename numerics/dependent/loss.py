@@ -35,6 +35,9 @@ Array = NDArray[np.float64]
 _BLOCK = 500_000
 # Passes, each with a smaller tolerance than the last.
 _PASSES = 7
+# Number of rows from which on the loss is estimated first, rows that are taken for that, the
+# tolerance relative to a lower bound of the loss, and the share of the estimate that is relied on.
+_MANY, _TAKEN, _ROUGH, _SURE = 200, 25, 0.1, 0.7
 # Losses above this are refused, as they overflow.
 _HUGE = 1e200
 # Rounding of a closed form.
@@ -128,21 +131,15 @@ def _sum_terms(
     target = max(rtol * below, floor)
     if below < 1e-3 * nothing:  # dense: a rough first pass finds the scale
         target = max(target, 1e-3 * nothing)
+    if n >= _MANY:
+        least = max(below, 1e-3 * nothing)
+        rough = _rough_loss(model, weights, setting, few + known, _ROUGH * least / n)
+        target = max(target, _SURE * rtol * rough)
     for _ in range(_PASSES):
         terms, errors = few + known, np.empty((n, 2))
         for some in row_blocks(model, _BLOCK):
-            closed, _ = _close(model, setting, some)
-            plans = _plan(closed, setting, some, weights[some], model.b[some], target / n)
-            means = over_rows(
-                len(plans),
-                lambda s, c=closed, some=some, plans=plans: expected_rows(  # type: ignore[misc]
-                    setting.tree, setting.variable[some][s], setting.state[some][s], c.gram[s],
-                    c.none[s], c.single[s], c.own[s], model.b[some][s], c.turned[s], setting.law,
-                    plans[s],
-                ),
-            )  # fmt: skip
-            terms[some] += means[:, :2]
-            errors[some] = plans[:, :, 3] + means[:, 2:]
+            means, errors[some] = _transform_rows(model, weights, setting, some, target / n)
+            terms[some] += means
         errors += _ROUNDING * (math.sqrt(n) * np.abs(known) + np.abs(terms))
         bound = float(weights @ errors.sum(axis=1))
         loss = float(weights @ terms.sum(axis=1))
@@ -154,6 +151,39 @@ def _sum_terms(
         f"rtol = {rtol:g} is out of reach here: the loss {loss:.6g} is known to {bound:.2g} only; "
         "give a larger rtol"
     )
+
+
+def _transform_rows(
+    model: Model, weights: Array, setting: _Setting, some: slice, tolerance: float
+) -> tuple[Array, Array]:
+    """Return the transform parts of a block of rows and their errors, shapes (rows, 2)."""
+    closed, _ = _close(model, setting, some)
+    plans = _plan(closed, setting, some, weights[some], model.b[some], tolerance)
+    variable, state, b = setting.variable[some], setting.state[some], model.b[some]
+    means = over_rows(
+        len(plans),
+        lambda s: expected_rows(
+            setting.tree, variable[s], state[s], closed.gram[s], closed.none[s], closed.single[s],
+            closed.own[s], b[s], closed.turned[s], setting.law, plans[s],
+        ),
+    )  # fmt: skip
+    return means[:, :2], plans[:, :, 3] + means[:, 2:]
+
+
+def _rough_loss(
+    model: Model, weights: Array, setting: _Setting, terms: Array, tolerance: float
+) -> float:
+    """Estimate the loss from some rows, so that the first pass is not finer than it need be.
+
+    ``terms`` are the closed parts, ``tolerance`` that of a row. No bound hangs on the estimate.
+    """
+    total, n = 0.0, model.n
+    for k in range(_TAKEN):
+        row = (2 * k + 1) * n // (2 * _TAKEN)
+        some = slice(row, row + 1)
+        means, _ = _transform_rows(model, weights, setting, some, tolerance)
+        total += float(weights[row] * (terms[some] + means).sum())
+    return total * n / _TAKEN
 
 
 def _plan(

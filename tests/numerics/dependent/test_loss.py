@@ -150,6 +150,19 @@ def test_three_hundred_features_equal_samples(name):
     assert abs(sampled.loss - independent.loss) > 8 * sampled.stderr
 
 
+def test_the_first_tolerance_follows_an_estimate_of_the_loss():
+    n = 250
+    words = ss.Frequencies.power_law(n, 1.0)
+    features = ss.Features.hierarchy(words, [None if i < 10 else i // 3 for i in range(n)])
+    W = np.random.default_rng(8).standard_normal((n, 10))
+    toy = ss.ToyModel(W / np.linalg.norm(W, axis=1)[:, None], np.full(n, -0.4))
+    found = ss.population_loss(toy, features, rtol=1e-5)
+    fine = ss.population_loss(toy, features, rtol=1e-9)
+    assert abs(found.loss - fine.loss) <= found.error_bound <= 1e-5 * found.loss
+    # From the loss with at most one other active feature it would be 20 times finer.
+    assert found.error_bound > 2e-6 * found.loss
+
+
 def test_errors_name_what_is_wrong():
     toy = ss.ToyModel(np.eye(5, 2), np.zeros(5))
     with pytest.raises(ValueError, match="they must agree"):
