@@ -38,9 +38,7 @@ def count(shown, b_start, dead):
     for key in sorted(set(zip(group.tolist(), cell.tolist(), strict=True))):
         here = (group == key[0]) & (cell == key[1])
         level = f"{np.exp(np.mean(np.log(shown[here]))):.4g}"
-        rows.append(
-            [level, f"{(key[1] + 0.5) * STEP:.2f}", int(here.sum()), int(dead[here].sum())]
-        )
+        rows.append([level, f"{(key[1] + 0.5) * STEP:.2f}", int(here.sum()), int(dead[here].sum())])
     return rows
 
 

@@ -1,0 +1,161 @@
+"""The reduced model of training: exact averages, limits, symmetries, and who dies in training."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from theory.activation import Activation
+from theory.dead_features.background import make_background
+from theory.dead_features.classes import make_classes
+from theory.dead_features.dynamics import State, decay, find_slopes
+from theory.dead_features.prediction import predict_dead_features
+from theory.dead_features.recipe import Recipe
+from theory.features import Features
+from theory.frequencies import Frequencies
+
+WORDS = Frequencies.power_law(200, alpha=1.0)
+SHORT = Recipe(steps=4000, weight_decay=-0.5)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return predict_dead_features(WORDS, 20, SHORT)
+
+
+def test_dead_features_are_those_of_low_biases(found):
+    frame = found.to_dataframe()
+    rare = frame.iloc[40:]
+    below = rare.bias < rare.threshold - 0.1
+    above = rare.bias > rare.threshold + 0.1
+    assert 0.05 < found.share < 0.6
+    assert rare.dead[below].all() and not rare.dead[above].any()
+
+
+def test_a_lower_bias_never_revives_a_feature(found):
+    """Monotone in b(0): one rare feature alone is moved, which changes the others by 1/n."""
+    at = 150
+    dead = []
+    for value in (-3.0, -0.7, 1.0):
+        bias = found.bias.copy()
+        bias[at] = value
+        dead.append(predict_dead_features(WORDS, 20, SHORT, bias=bias).dead[at])
+    assert dead[0] and not dead[-1]
+    assert dead == sorted(dead, reverse=True)
+
+
+def test_equal_features_may_be_permuted():
+    equal = Frequencies.power_law(120, alpha=0.0)
+    rng = np.random.default_rng(1)
+    bias = rng.standard_normal(120)
+    order = rng.permutation(120)
+    one = predict_dead_features(equal, 15, SHORT, bias=bias)
+    other = predict_dead_features(equal, 15, SHORT, bias=bias[order])
+    assert one.dead.sum() == other.dead.sum() > 0
+    # Strata of rank hold other features now: classes move a little.
+    assert np.mean(one.dead[order] != other.dead) < 0.03
+
+
+def test_no_feature_dies_without_random_biases():
+    """The negative control: with b = 0 at the start almost none die."""
+    found = predict_dead_features(WORDS, 20, SHORT, bias=np.zeros(200))
+    assert found.share < 0.02
+
+
+def test_wide_models_lose_little_more_than_what_starts_silent():
+    """The wider, the less interference; in the end b(0) < -2 dies, at norm 1, and little else."""
+    many = Frequencies.power_law(2000, alpha=1.0)
+    shares = [predict_dead_features(many, m, SHORT).share for m in (20, 50, 200)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 4 * shares[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"m": 1}, "m = 1"),
+        ({"bias": np.zeros(3)}, "give one for each of 200"),
+        ({"bias": np.full(200, np.nan)}, "bias"),
+        ({"features": Features(WORDS, Activation(1.0, 1.5))}, "activation"),
+    ],
+)
+def test_what_it_cannot_do(change, message):
+    given = {"features": WORDS, "m": 20} | change
+    with pytest.raises(ValueError, match=message):
+        predict_dead_features(**given)
+
+
+@pytest.mark.parametrize("name", ["batch", "steps", "learning_rate", "warmup_steps"])
+def test_a_recipe_says_what_is_wrong(name):
+    with pytest.raises(ValueError, match=name):
+        Recipe(**{name: -1})
+
+
+def test_the_background_is_the_law_of_samples():
+    rng = np.random.default_rng(0)
+    c, q, often = np.array([0.5, -0.2]), np.array([0.6, 0.9]), np.array([0.8, 1.5])
+    law = make_background(c, q, often, 20)
+    counts = rng.poisson(often, size=(40_000, 2))
+    x = [[rng.uniform(0, 2, k).tolist() for k in row] for row in counts]
+    h = np.array([sum(c[k] * v for k in range(2) for v in row[k]) for row in x])
+    s2 = np.array([sum(q[k] ** 2 * v * v / 20 for k in range(2) for v in row[k]) for row in x])
+    assert law.share.sum() + law.empty == pytest.approx(1, abs=1e-5)
+    for power in (1, 2):
+        mine, error = law.share @ law.h**power, stats.sem(h**power)
+        assert abs(mine - np.mean(h**power)) < 4 * error + 2e-3
+    assert abs(law.share @ law.s2 - s2.mean()) < 4 * stats.sem(s2) + 1e-4
+    assert abs(law.share @ (law.s2 * law.h) - (s2 * h).mean()) < 4 * stats.sem(s2 * h) + 1e-3
+
+
+def test_slopes_are_those_of_random_rows():
+    """Against real rows W = c e + q u with random u, samples drawn: means over rows of a class."""
+    rng = np.random.default_rng(2)
+    n, m, samples = 400, 60, 4000
+    p = np.full(n, 2.0 / n)
+    kinds = np.arange(n) % 4
+    values = State(
+        np.array([0.4, -0.3, 0.1, 0.0])[kinds],
+        np.array([0.6, 0.7, 0.9, 0.8])[kinds],
+        np.array([-0.4, 0.4, -0.2, 0.1])[kinds],
+    )
+    W = rng.standard_normal((n, m))
+    W[:, 0] = 0
+    W *= (values.q / np.linalg.norm(W, axis=1))[:, None]
+    W[:, 0] = values.c
+    x = (rng.random((samples, n)) < p) * rng.uniform(0, 2, (samples, n))
+    hidden = x @ W
+    y = np.maximum(hidden @ W.T + values.b, 0)
+    error = np.where(y > 0, y - x, 0)
+    gradient = (error.T @ hidden + x.T @ (error @ W)) / samples
+    classes = make_classes(p, values.b)
+    means = State(*(np.bincount(classes.label, v) / classes.weight for v in values))
+    slopes = find_slopes(means, classes, m)
+    private = np.einsum("ij,ij->i", gradient[:, 1:], W[:, 1:]) / values.q
+    for mine, theirs in (
+        (slopes.b, error.mean(axis=0)),
+        (slopes.c, gradient[:, 0]),
+        (slopes.q, private),
+    ):
+        for kind in range(4):
+            here = kinds == kind
+            spread = theirs[here].std() / np.sqrt(here.sum())
+            mean = mine[classes.label][here].mean()
+            scale = np.abs(theirs).max()
+            assert abs(mean - theirs[here].mean()) < 4 * spread + 0.03 * scale
+
+
+def test_decay_goes_where_the_recipe_says():
+    state = State(np.array([0.3, 0.0]), np.array([0.4, 2.0]), np.zeros(2))
+    c, q = decay(state, -0.1, 200)
+    assert np.hypot(c, q) == pytest.approx([1.0, 1.0])
+    c, q = decay(state, 0.1, 200)
+    assert np.hypot(c, q).max() < 1e-6
+
+
+def test_classes_keep_features_and_frequency():
+    rng = np.random.default_rng(3)
+    f = Frequencies.power_law(5000, alpha=1.2)
+    bias = rng.standard_normal(5000)
+    classes = make_classes(f.p, bias)
+    assert classes.weight.sum() == 5000 and classes.weight @ classes.p == pytest.approx(1.0)
+    assert classes.weight @ classes.bias == pytest.approx(bias.sum())
+    assert len(classes.p) < 300

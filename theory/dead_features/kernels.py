@@ -1,0 +1,160 @@
+"""Compiled averages over samples, for classes of features.
+
+A feature has a component c along the common direction, a private part of norm q in a direction of
+its own, and a bias b. A sample has h, the component of its hidden state along the common direction,
+and s², the variance that its private part gives to an output of private norm 1. An output that is
+not active is ReLU(b + c h + q s z) with z ~ N(0, 1), because private directions are isotropic; one
+that is active has r² v more, r² = c² + q².
+
+Their plain forms are in tests/theory/dead_features/test_kernels.py.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from theory.computing.compiled import compiled
+
+_ROOT_2, _ROOT_2_PI = math.sqrt(2), math.sqrt(2 * math.pi)
+_FAR = 7.0  # standard deviations at which a normal tail counts as 0
+
+
+@compiled()
+def rectified(a, s):  # type: ignore[no-untyped-def]
+    """Return the means of ReLU(a + s z), of its square, and of whether it is above 0.
+
+    Examples
+    --------
+    >>> rectified(2.0, 0.0)
+    (2.0, 4.0, 1.0)
+    """
+    if s < 1e-9 or abs(a) > _FAR * s:
+        if a > 0:
+            return a, a * a + s * s, 1.0
+        return 0.0, 0.0, 0.0
+    x = a / s
+    density = math.exp(-0.5 * x * x) / _ROOT_2_PI
+    above = 0.5 * math.erfc(-x / _ROOT_2)
+    return a * above + s * density, (a * a + s * s) * above + a * s * density, above
+
+
+@compiled()
+def jump_densities(c, q, often, m, low, width, cells):  # type: ignore[no-untyped-def]
+    """Return, for cells of h, how often a jump c v falls there, and the same times v² q²/m.
+
+    ``often`` is how many features of the class are active in a sample; v ~ U(0, 2).
+    """
+    jumps, squares = np.zeros(cells), np.zeros(cells)
+    for k in range(c.size):
+        start, end = min(2 * c[k], 0.0), max(2 * c[k], 0.0)
+        first = max(math.floor((start - low) / width), 0)
+        last = min(math.floor((end - low) / width), cells - 1)
+        scale = often[k] * q[k] ** 2 / m
+        if first >= last:
+            jumps[last] += often[k]
+            squares[last] += scale * 4 / 3
+            continue
+        for i in range(first, last + 1):
+            left, right = max(start, low + i * width), min(end, low + (i + 1) * width)
+            if right > left:
+                jumps[i] += often[k] * (right - left) / (end - start)
+                squares[i] += scale * abs((right / c[k]) ** 3 - (left / c[k]) ** 3) / 6
+    return jumps, squares
+
+
+@compiled()
+def average_silent(c, q, b, weight, m, empty, h, share, s2):  # type: ignore[no-untyped-def]
+    """Average over samples outputs that are not active, and what all of them send back.
+
+    ``empty`` is the share of samples with h = s² = 0, ``share`` that of nodes ``h``, ``s2``.
+    Returns rows: error, its square, error h, square |h|², on s², on, on h²; and for each node the
+    sums over outputs of error c, of on q², of the variance of error times row.
+    """
+    means, sent = np.zeros((7, c.size)), np.zeros((4, h.size))
+    for k in range(c.size):
+        first, second, on = rectified(b[k], 0.0)
+        means[0, k], means[1, k], means[5, k] = empty * first, empty * second, empty * on
+        for j in range(h.size):
+            first, second, on = rectified(b[k] + c[k] * h[j], q[k] * math.sqrt(s2[j]))
+            if on == 0.0:
+                continue
+            sent[0, j] += weight[k] * c[k] * first
+            sent[1, j] += weight[k] * q[k] ** 2 * on
+            spread = second - first * first
+            sent[2, j] += weight[k] * (q[k] ** 2 * second + c[k] ** 2 * spread)
+            sent[3, j] += weight[k] * q[k] ** 2 * spread
+            means[0, k] += share[j] * first
+            means[1, k] += share[j] * second
+            means[2, k] += share[j] * first * h[j]
+            means[3, k] += share[j] * second * (h[j] ** 2 + m * s2[j])
+            means[4, k] += share[j] * on * s2[j]
+            means[5, k] += share[j] * on
+            means[6, k] += share[j] * on * h[j] ** 2
+    return means, sent
+
+
+@compiled()
+def average_active(c, q, b, m, h, share, s2, v, v_share):  # type: ignore[no-untyped-def]
+    """Average over samples outputs that are active, whose error is y - v where y > 0.
+
+    Returns rows: error, its square, error h, square |h|², on s², on, on h², error v, on v²; h has
+    the feature's own part.
+    """
+    means = np.zeros((9, c.size))
+    for k in range(c.size):
+        own = c[k] ** 2 + q[k] ** 2
+        for j in range(h.size):
+            spread = q[k] * math.sqrt(s2[j])
+            for i in range(v.size):
+                first, second, on = rectified(b[k] + own * v[i] + c[k] * h[j], spread)
+                if on == 0.0:
+                    continue
+                error = first - v[i] * on
+                square = second - 2 * v[i] * first + v[i] ** 2 * on
+                full = h[j] + v[i] * c[k]
+                weight = share[j] * v_share[i]
+                means[0, k] += weight * error
+                means[1, k] += weight * square
+                means[2, k] += weight * error * full
+                means[3, k] += weight * square * (full**2 + m * s2[j] + (v[i] * q[k]) ** 2)
+                means[4, k] += weight * on * s2[j]
+                means[5, k] += weight * on
+                means[6, k] += weight * on * full**2
+                means[7, k] += weight * error * v[i]
+                means[8, k] += weight * on * v[i] ** 2
+    return means
+
+
+@compiled()
+def average_sent(  # type: ignore[no-untyped-def]
+    c, q, m, sent, low, width, h, share, s2, v, v_share
+):
+    """Average over samples with an active feature what the outputs send back to its row.
+
+    ``sent`` is on a grid of h from ``low``. Returns rows: v D, v² D', v² F, and v² |D|², with D the
+    sum over outputs of error c, F that of on q².
+    """
+    means = np.zeros((5, c.size))
+    last = sent.shape[1] - 2
+    for k in range(c.size):
+        for j in range(h.size):
+            for i in range(v.size):
+                at = (h[j] + v[i] * c[k] - low) / width - 0.5
+                cell = min(max(math.floor(at), 0), last)
+                part = min(max(at - cell, 0.0), 1.0)
+                pull = sent[0, cell] * (1 - part) + sent[0, cell + 1] * part
+                slope = (sent[0, cell + 1] - sent[0, cell]) / width
+                private = sent[1, cell] * (1 - part) + sent[1, cell + 1] * part
+                spread = sent[2, cell] * (1 - part) + sent[2, cell + 1] * part
+                hidden = m * s2[j] + (v[i] * q[k]) ** 2
+                turn = sent[3, cell] * (1 - part) + sent[3, cell + 1] * part
+                square = pull**2 + spread + (private / m) ** 2 * hidden
+                weight = share[j] * v_share[i] * v[i]
+                means[0, k] += weight * pull
+                means[1, k] += weight * v[i] * slope
+                means[2, k] += weight * v[i] * private
+                means[3, k] += weight * v[i] * square
+                means[4, k] += weight * v[i] * turn
+    return means
