@@ -26,7 +26,7 @@ from empirical.training.settings import TrainingSettings
 LATEST = 360  # seconds after which no part begins
 PARTS = {
     "equality": "the same 500 batches on the CPU and on the GPU (n = 1000, m = 25): largest "
-    "differences of W and b in float32 and TF32, with and without a CUDA graph, and of another seed",
+    "differences of W and b in float32 and TF32, with and without a CUDA graph, and another seed",
     "loss": "the loss of four models trained on batches drawn on the GPU, beside four of the CPU "
     "(n = 1000, m = 25, 4000 steps)",
     "large_step": "seconds of a step at n = 50 000, m = 4096, batch 2048: plain, CUDA graph, "

@@ -27,6 +27,9 @@ from theory.computing.one_thread import one_thread
 Result = TrainingRun | Exception
 Take = Callable[[Cell, Result], None]
 
+# Cells that an executor of the caller's holds at a time: enough for many workers, and far from the
+# hundred thousand that a grid may have.
+_AT_ONCE = 1000
 # Attempts at a cell during which its process is killed, before it counts as failed.
 _ATTEMPTS = 3
 
@@ -54,6 +57,7 @@ def train_cells(
     executor: Executor | None = None,
     workers: int | None = None,
     together: int | None = None,
+    done: int = 0,
     progress: bool | Report = False,
 ) -> None:
     """Train every cell that the store lacks.
@@ -67,6 +71,8 @@ def train_cells(
         ``TrainingRun``, or with the exception that it ended in.
     store, executor, workers, together, progress
         As in ``sweep``.
+    done : int
+        Cells that were finished before and are not among these: progress counts them.
 
     Raises
     ------
@@ -87,7 +93,7 @@ def train_cells(
         report(progress, "training models") as advance,
     ):
         place = Store(scratch if store is None else store)
-        work = _Work(place, take, advance, len(cells))
+        work = _Work(place, take, advance, done, done + len(cells))
         waiting = []
         for cell in cells:
             run = place.load(cell)
@@ -98,7 +104,7 @@ def train_cells(
         if executor is None:
             waiting = _run_together(work, waiting, together)
         if executor is not None:
-            _Pool(work, lambda: executor, len(waiting), own=False).run(waiting)
+            _Pool(work, lambda: executor, _AT_ONCE, own=False).run(waiting)
         elif count == 1 or len(waiting) <= 1:
             _run_here(work, waiting)
         else:
@@ -109,10 +115,10 @@ def train_cells(
 class _Work:
     """Where results go, and how many there are."""
 
-    def __init__(self, place: Store, take: Take, advance: Report, total: int) -> None:
+    def __init__(self, place: Store, take: Take, advance: Report, done: int, total: int) -> None:
         self.place = place
         self._take, self._advance = take, advance
-        self._done, self._total = 0, total
+        self._done, self._total = done, total
 
     def finish(self, cell: Cell, result: Result, silent: bool = False) -> None:
         """Pass a result on; raise what stops everything."""
@@ -198,12 +204,29 @@ class _Pool:
         self._running[future] = cells.pop(0)
 
     def _collect(self, future: Future[Result]) -> None:
-        result = future.result()
+        try:
+            result = future.result()
+        except (KeyboardInterrupt, BrokenProcessPool):
+            raise
+        except Exception as error:  # of the executor: train_cell returns those of a run
+            if self._own:
+                raise
+            self._try_again(self._running.pop(future), error)
+            return
         cell = self._running.pop(future)
         try:
             self._work.finish(cell, result)
         except Busy:
             self._busy.append(cell)
+
+    def _try_again(self, cell: Cell, error: Exception) -> None:
+        """Submit a cell again that an executor has lost, as a cluster does whose workers died."""
+        self._killed[id(cell)] = self._killed.get(id(cell), 0) + 1
+        if self._killed[id(cell)] < _ATTEMPTS:
+            self._suspects.append(cell)
+        else:
+            self._work.place.record_failure(cell, error)
+            self._work.finish(cell, error)
 
     def _replace_pool(self) -> None:
         for future in [f for f in self._running if f.done() and not f.exception()]:

@@ -83,28 +83,38 @@ def expand(grid: Mapping[str, Any], **changes: Unpack[TrainingChanges]) -> list[
         raise TypeError(f"{reserved[0]!r} belongs to the grid: leave it out")
     axes = {name: _values(name, grid[name]) for name in _AXES if name in grid}
     cells = []
+    # Made once, and shared by the cells that agree in it.
+    known: dict[tuple[Any, ...], tuple[Features, dict[str, Any]]] = {}
+    settled: dict[tuple[Any, ...], TrainingSettings] = {}
     for values in itertools.product(*axes.values()):
         place = {**_DEFAULTS, **dict(zip(axes, values, strict=True))}
-        features = _features(place, grid)
+        shown = tuple(place[name] for name in ("frequencies", "n", "alpha", "density"))
+        if shown not in known:
+            known[shown] = _features_and_place(place, grid)
+        features, where = known[shown]
         m = check_width(place["m"], features.n)
-        settings = make_settings(
-            recipe=place["recipe"],
-            weight_decay=place["weight_decay"],
-            seed=place["seed"],
-            **changes,
-        )
-        exponent = features.frequencies.exponent
-        place |= {
-            "frequencies": _label(place["frequencies"], features),
-            "n": features.n,
-            "alpha": float("nan") if exponent is None else exponent,
-            "density": features.density,
-            "m": m,
-            "weight_decay": settings.weight_decay,
-            "seed": settings.seed,
-        }
+        how = place["recipe"], place["weight_decay"], place["seed"]
+        if how not in settled:
+            settled[how] = make_settings(recipe=how[0], weight_decay=how[1], seed=how[2], **changes)
+        settings = settled[how]
+        place |= where
+        place |= {"m": m, "weight_decay": settings.weight_decay, "seed": settings.seed}
         cells.append(Cell({name: place[name] for name in _AXES}, features, m, settings))
     return widest_first(cells)
+
+
+def _features_and_place(
+    place: Mapping[str, Any], grid: Mapping[str, Any]
+) -> tuple[Features, dict[str, Any]]:
+    """Return features, and what the table says of them."""
+    features = _features(place, grid)
+    exponent = features.frequencies.exponent
+    return features, {
+        "frequencies": _label(place["frequencies"], features),
+        "n": features.n,
+        "alpha": float("nan") if exponent is None else exponent,
+        "density": features.density,
+    }
 
 
 def _values(name: str, given: Any) -> list[Any]:

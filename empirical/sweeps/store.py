@@ -22,8 +22,13 @@ from empirical.sweeps.grid import Cell
 from empirical.training.run import TrainingRun
 from empirical.training.train import train_by
 from numerics.files import write_atomically
+from theory.features import Features
 
 _SUFFIX, _FAILURE, _ASIDE = ".safetensors", ".failed.json", ".aside"
+
+
+# Descriptions of features kept for keys.
+_DESCRIBED = 10_000
 
 
 class Busy(Exception):
@@ -74,17 +79,31 @@ class Store:
         except OSError as error:
             reason = error.strerror or error
             raise ValueError(f"the store {folder} cannot be made: {reason}") from None
+        # By id, with the features themselves: cells of one grid share them.
+        self._described: dict[int, tuple[Features, str]] = {}
 
     def key(self, cell: Cell) -> str:
         """Return the name of a run: a digest of its features, width and settings."""
         settings = dict(cell.settings)
         if settings["draws"] == "numpy":  # as every run was before there was a choice
             del settings["draws"]
-        words = [cell.features.describe(), cell.m, settings]
-        content = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
+        # As one JSON list, in parts.
+        words = (
+            f"[{self._describe(cell.features)}, {cell.m}, {json.dumps(settings, sort_keys=True)}]"
+        )
+        content = hashlib.sha256(words.encode())
         if cell.features.frequencies.law == "table":
             content.update(cell.features.p.tobytes())
         return content.hexdigest()[:24]
+
+    def _describe(self, features: Features) -> str:
+        known = self._described.get(id(features))
+        if known is None:
+            if len(self._described) >= _DESCRIBED:
+                self._described.clear()
+            known = features, json.dumps(features.describe(), sort_keys=True)
+            self._described[id(features)] = known
+        return known[1]
 
     def path(self, key: str) -> Path:
         """Return where the run of this key is, or would be."""

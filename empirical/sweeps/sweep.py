@@ -18,6 +18,7 @@ from empirical.sweeps.engine import Result, train_cells, warn_of_failures
 from empirical.sweeps.grid import Cell, expand
 from empirical.sweeps.result import SweepResult, SweepRow
 from empirical.sweeps.store import Store
+from empirical.sweeps.stored_rows import StoredRows
 from empirical.training.settings import TrainingChanges
 from theory.computing.argument_kinds import check_kinds
 
@@ -104,20 +105,33 @@ def sweep(
         if isinstance(result, Exception):
             where = ", ".join(f"{name} = {value}" for name, value in cell.place.items())
             failures.append(f"{where}: {type(result).__name__}: {result}")
-        else:
+        elif stored is None:
             rows.append(SweepRow.of(cell.place, result))
+        else:
+            rows.append(stored.add(cell, result))
 
     def collect() -> SweepResult:
         aside = () if store is None else tuple(str(path) for path in Store(store).aside)
         return SweepResult(tuple(sorted(rows, key=SweepRow.order)), tuple(failures), aside)
 
     cells = expand(grid, **changes)
+    stored = None if store is None else StoredRows(Store(store))
+    waiting = []
+    for cell in cells:
+        row = None if stored is None else stored.find(cell)
+        if row is None:
+            waiting.append(cell)
+        else:
+            rows.append(row)
     try:
         train_cells(
-            cells, take, store=store, executor=executor, workers=workers, together=together,
-            progress=progress,
+            waiting, take, store=store, executor=executor, workers=workers, together=together,
+            done=len(rows), progress=progress,
         )  # fmt: skip
     except KeyboardInterrupt:
         raise InterruptedSweep(collect()) from None
+    finally:
+        if stored is not None:
+            stored.write()
     warn_of_failures(failures, len(cells))
     return collect()

@@ -183,10 +183,10 @@ class TrainingSettings:
 
     def keys(self) -> tuple[str, ...]:
         """Return the names of the settings."""
-        return tuple(one.name for one in fields(self))
+        return tuple(self.__dataclass_fields__)
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self.keys():
+        if name not in self.__dataclass_fields__:
             raise KeyError(name)
         return getattr(self, name)
 

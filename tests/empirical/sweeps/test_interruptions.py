@@ -210,6 +210,73 @@ def test_a_cell_whose_process_always_dies_takes_no_other_with_it(tmp_path, monke
     assert len(list(tmp_path.glob("*.failed.json"))) == 1
 
 
+class Losing(ThreadPoolExecutor):
+    """An executor of a cluster, on which every worker that trains a width of 3 dies for a while."""
+
+    def __init__(self, times):
+        super().__init__(2)
+        self.times, self.lost = times, 0
+
+    def submit(self, function, folder, cell, patient):
+        def lose(*arguments):
+            raise RuntimeError("attempted to run on 4 workers that died while running it")
+
+        if cell.m == 3 and self.lost < self.times:
+            self.lost += 1
+            return super().submit(lose)
+        return super().submit(function, folder, cell, patient)
+
+
+def test_what_a_cluster_loses_is_tried_again(tmp_path, undisturbed, contents):
+    with Losing(2) as pool:
+        result = sweep(GRID, store=tmp_path, executor=pool, **QUICK)
+    assert pool.lost == 2 and not result.failures
+    assert contents(tmp_path) == undisturbed[1]
+
+
+def test_what_a_cluster_always_loses_fails_alone(tmp_path):
+    with Losing(100) as pool, pytest.warns(module.FailedRunsWarning, match="1 of 3 runs failed"):
+        result = sweep({"m": [8, 6, 3], "n": 40}, store=tmp_path, executor=pool, **QUICK)
+    assert [row.m for row in result.rows] == [6, 8] and pool.lost == 3
+    assert "workers that died" in result.failures[0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="kills processes")
+def test_dask_workers_that_are_killed_leave_and_join(tmp_path, longer, contents):
+    distributed = pytest.importorskip("distributed")
+    words = ["-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    words += ["--local-directory", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    store, workers = tmp_path / "store", []
+
+    def finished():
+        return len(list(store.glob("*.safetensors")))
+
+    def join():
+        command = [sys.executable, *words, cluster.scheduler_address]
+        workers.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL))
+
+    def disturb():
+        for count, number in ((1, signal.SIGKILL), (3, signal.SIGTERM), (5, signal.SIGKILL)):
+            wait_for(lambda count=count: finished() >= count)
+            workers.pop(0).send_signal(number)
+            join()
+
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as client,
+        ThreadPoolExecutor(1) as other,
+    ):
+        join(), join()
+        disturbed = other.submit(disturb)
+        result = sweep(GRID, store=store, executor=client.get_executor(), **LONGER)
+        disturbed.result()
+        for one in workers:
+            one.kill()
+    assert not result.failures and contents(store) == longer
+
+
 @pytest.mark.parametrize("pool", [None, ThreadPoolExecutor(2)])
 def test_what_another_process_trains_is_left_for_last(tmp_path, pool):
     store, cells = Store(tmp_path), expand(GRID, **QUICK)
