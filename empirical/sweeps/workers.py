@@ -87,6 +87,7 @@ def ending_processes() -> Iterator[None]:
 def _prepare(parent: int) -> None:
     """Leave Ctrl-C to the parent, which stops its workers; end with it if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["SUPERSCALE_WORKER"] = "1"  # it does not say that it compiles
 
     def watch() -> None:
         while os.getppid() == parent:

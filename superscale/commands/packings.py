@@ -282,10 +282,16 @@ def _bracket(
 ) -> None:
     """Show the loss between its bounds, width by width."""
     from empirical.comparisons.bracket import bracket_loss
-    from empirical.progress import report
+    from theory.computing.progress import show_progress
 
-    with report(True, "bound, descent and training") as advance:
-        found = bracket_loss(n, widths, r, b, seed=seed, progress=advance, **training)
+    def text(done: int) -> str:
+        width = widths[min(done, len(widths) - 1)]
+        return f"m = {width} ({done + 1} of {len(widths)}): bound, training and descent"
+
+    with show_progress(text(0)) as show:  # a line every half minute also within a width
+        found = bracket_loss(
+            n, widths, r, b, seed=seed, progress=lambda done, total: show(text(done)), **training
+        )
     record: dict[str, Any] = {
         "rows": found.to_dataframe().to_dict("records"),
         "settings": found.settings,

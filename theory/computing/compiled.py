@@ -2,15 +2,29 @@
 
 ``@compiled()`` is ``numba.njit(cache=True)``, except that without a writable folder for the cache
 (a container, a read-only installation) it compiles anew in each process, and says so once.
+
+When kernels are compiled rather than loaded, and that takes more than a second, a line on stderr
+says so, once a process.
 """
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numba
+from numba.core import event
+
+# Seconds of compilation before it is said.
+_DELAY = 1.0
+# The packages whose kernels are ours.
+_OURS = ("theory", "numerics", "empirical")
+# Processes that work for another one say nothing.
+_QUIET = "SUPERSCALE_WORKER"
 
 
 class UncachedWarning(UserWarning):
@@ -53,3 +67,40 @@ def _say_once() -> None:
 
 
 _SAID: list[bool] = []
+
+
+class _CompilationLine(event.Listener):
+    """Writes one line when kernels of ours take more than a moment to compile."""
+
+    def __init__(self) -> None:
+        self._depth, self._spent, self._begun, self._said = 0, 0.0, 0.0, False
+
+    def on_start(self, event: Any) -> None:
+        module = str(event.data["dispatcher"].py_func.__module__).partition(".")[0]
+        if module not in _OURS and not self._depth:
+            return
+        if not self._depth:
+            self._begun = time.monotonic()
+        self._depth += 1
+
+    def on_end(self, event: Any) -> None:
+        if not self._depth:
+            return
+        self._depth -= 1
+        now = time.monotonic()
+        if now - self._begun + self._spent > _DELAY:
+            self._say()
+        if not self._depth:
+            self._spent += now - self._begun
+
+    def _say(self) -> None:
+        if self._said or _QUIET in os.environ:
+            return
+        self._said = True
+        sys.stderr.write(
+            "superscale: compiling kernels for this machine, once after installation (seconds)\n"
+        )
+        sys.stderr.flush()
+
+
+event.register("numba:compile", _CompilationLine())  # type: ignore[no-untyped-call]

@@ -65,3 +65,48 @@ def test_a_user_without_a_home_and_a_read_only_installation(tmp_path):
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.strip() == "0.405"
     assert shown.stderr.count("no folder for compiled kernels can be written") == 1
+
+
+PRIVATE = """
+import time
+from theory.computing.compiled import compiled
+
+@compiled()
+def _twice(x):
+    return 2 * x
+
+@compiled()
+def outer(x):
+    return _twice(x) + 1
+
+print(outer(1.5))
+"""
+
+
+def run_kernels(tmp_path, code, **environment):
+    """Run a module of ours whose kernels have an empty cache."""
+    package = tmp_path / "numerics_like"
+    package.mkdir(exist_ok=True)
+    (package / "kernels.py").write_text(code)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")} | environment
+    start = (
+        "import runpy, theory.computing.compiled as c; c._DELAY = {delay}; c._OURS = ('theory', "
+    )
+    start += "'__main__')\nrunpy.run_path({path!r}, run_name='__main__')"
+    path = str(package / "kernels.py")
+    return [
+        subprocess.run(
+            [sys.executable, "-c", start.format(delay=delay, path=path)],
+            capture_output=True, text=True, env=environment,
+        )
+        for delay in (0.0, 1e9)
+    ]  # fmt: skip
+
+
+def test_what_compiles_says_so_once(tmp_path):
+    said, silent = run_kernels(tmp_path, PRIVATE)
+    assert said.stdout.strip() == silent.stdout.strip() == "4.0", said.stderr
+    assert said.stderr.count("compiling kernels for this machine") == 1
+    assert not silent.stderr
+    (worker, _) = run_kernels(tmp_path, PRIVATE, SUPERSCALE_WORKER="1")
+    assert not worker.stderr
