@@ -12,10 +12,18 @@ import superscale as ss
 ALPHA, DENSITY = [0.0, 0.5, 1.0, 1.25], [1.0, 3.0, 10.0, 30.0]
 
 
+def fit_width(rows, groups):
+    """Fit C/m^alpha and the same floors to the same relative residuals."""
+    fit = ss.scaling_laws.fit_power_law(
+        rows["m"], rows["loss_total"], groups=groups, weights=1 / rows["loss_total"] ** 2
+    )
+    relative = fit.residuals()["residual"].to_numpy() / rows["loss_total"].to_numpy()
+    return {"alpha": fit.alpha, "stderr": fit.stderr, "rss": float(relative @ relative)}
+
+
 def main():
     rows = ss.published.load_reference("fig8_llm_loss")
     groups = rows["family"] + " " + rows["dataset"]
-    width = ss.scaling_laws.fit_power_law(rows["m"], rows["loss_total"], groups=groups)
     fit = ss.scaling_laws.fit_solved_model(
         rows["m"], rows["loss_total"], n=50_257, alpha=ALPHA, density=DENSITY, groups=groups,
         progress=lambda done, total: print(f"{done} of {total}", flush=True),
@@ -23,7 +31,7 @@ def main():
     print(fit)
     record = {
         "command": "python studies/scaling_laws/language_models.py",
-        "power_law": {"alpha": width.alpha, "stderr": width.stderr},
+        "power_law": fit_width(rows, groups),
         "best": dict(fit.best),
         "floors": dict(fit.floors),
         "intervals": {
