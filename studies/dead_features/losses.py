@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import superscale as ss
-from theory.dead_features.prediction import predict_dead_features
+from theory.dead_features.loss import predict_recipe_loss
 from theory.dead_features.recipe import Recipe
-from theory.mean_field.solve import solve_mean_field
 
 STORED = Path(__file__).with_suffix(".json")
 FITTED = Path(__file__).parents[1] / "mean_field" / "published_losses.json"
@@ -42,17 +41,13 @@ def large_recipe(m):
 
 def predict(f, m, recipe):
     """Return the loss of dead features, that of the others, and the share that dies."""
-    found = predict_dead_features(f, m, recipe)
-    alive = 1 - found.probability
-    kept = np.diff(np.floor(np.concatenate([[0.0], np.cumsum(alive)]) + 0.5)) > 0
-    others = ss.Frequencies.from_probabilities(np.array(f.p[kept]))
-    rest = solve_mean_field(others, m)
+    found = predict_recipe_loss(f, m, recipe)
     return {
-        "share": float(found.probability.mean()),
-        "dead": found.expected_loss,
-        "live": rest.loss,
-        "kept": rest.live,
-        "predicted": found.expected_loss + rest.loss,
+        "share": float(found.dead.probability.mean()),
+        "dead": found.dead.expected_loss,
+        "live": found.live.loss,
+        "kept": found.live.live,
+        "predicted": found.loss,
     }
 
 

@@ -50,10 +50,12 @@ class Background(NamedTuple):
 def make_background(c: Array, q: Array, often: Array, m: int) -> Background:
     """Return the law for classes whose features are active ``often`` times in a sample.
 
+    The grid ends at 3 + E + 4 √E times the largest c; at E = 1 it holds all but 1e-4 of samples.
+
     Examples
     --------
     >>> law = make_background(np.array([0.5]), np.array([0.8]), np.array([1.0]), 20)
-    >>> round(law.share.sum() + law.empty, 6), round(law.h @ law.share, 2)  # E ⟨v⟩ c
+    >>> round(float(law.share.sum() + law.empty), 3), round(float(law.h @ law.share), 2)  # E ⟨v⟩ c
     (1.0, 0.5)
     """
     density = float(often.sum())

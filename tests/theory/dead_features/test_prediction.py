@@ -8,13 +8,15 @@ from theory.activation import Activation
 from theory.dead_features.background import make_background
 from theory.dead_features.classes import make_classes
 from theory.dead_features.dynamics import State, decay, find_slopes
+from theory.dead_features.loss import predict_recipe_loss
 from theory.dead_features.prediction import predict_dead_features
 from theory.dead_features.recipe import Recipe
 from theory.features import Features
 from theory.frequencies import Frequencies
+from theory.mean_field.solve import solve_mean_field
 
 WORDS = Frequencies.power_law(200, alpha=1.0)
-SHORT = Recipe(steps=4000, weight_decay=-0.5)
+SHORT = Recipe(steps=2000, weight_decay=-0.5)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def test_no_feature_dies_without_random_biases():
 def test_wide_models_lose_little_more_than_what_starts_silent():
     """The wider, the less interference; in the end b(0) < -2 dies, at norm 1, and little else."""
     many = Frequencies.power_law(2000, alpha=1.0)
-    shares = [predict_dead_features(many, m, SHORT).share for m in (20, 50, 200)]
+    shares = [predict_dead_features(many, m, SHORT).share for m in (20, 200)]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 4 * shares[-1]
 
@@ -159,3 +161,13 @@ def test_classes_keep_features_and_frequency():
     assert classes.weight.sum() == 5000 and classes.weight @ classes.p == pytest.approx(1.0)
     assert classes.weight @ classes.bias == pytest.approx(bias.sum())
     assert len(classes.p) < 300
+
+
+def test_the_loss_is_that_of_the_dead_and_of_the_rest():
+    """Between the mean field of all features and the loss of a model that learns nothing."""
+    found = predict_recipe_loss(WORDS, 20, SHORT)
+    best = solve_mean_field(WORDS, 20).loss
+    assert best < found.loss < 4 / 3 * WORDS.density
+    p, probability = found.dead.p, found.dead.probability
+    assert found.dead.expected_loss == pytest.approx(4 / 3 * p @ probability)
+    assert 0 < found.live.live <= (1 - probability).sum() + 1
