@@ -1,8 +1,12 @@
 from empirical.comparisons.bracket import Bracket as Bracket
 from empirical.comparisons.bracket import bracket_loss as bracket_loss
+from numerics.packings.complex_lines.complex_packing import ComplexPacking as ComplexPacking
+from numerics.packings.complex_lines.complex_packing import complex_bounds as complex_bounds
+from numerics.packings.complex_lines.search import pack_complex as pack_complex
 from numerics.packings.constructions.known import construct as construct
 from numerics.packings.constructions.line_system import LineSystem as LineSystem
 from numerics.packings.packing import Packing as Packing
+from numerics.packings.rounding import coherence_enclosure as coherence_enclosure
 from numerics.packings.search import pack as pack
 from theory.bounds.certificates import EnergyCertificate as EnergyCertificate
 from theory.bounds.certificates import PackingCertificate as PackingCertificate

@@ -262,6 +262,13 @@ def base(folder):
             "n": 6, "m": 3, "objective": "coherence", "seed": 0, "starts": 1, "seconds": 0.2,
             "target": None, "explicit": False, "p": 4.0, "features": None, "r": 1.0, "b": 0.0,
             "progress": None}),
+        "packings.pack_complex": (ss.packings.pack_complex, {
+            "n": 5, "d": 2, "seed": 0, "starts": 1, "seconds": 0.1}),
+        "packings.ComplexPacking.from_text": (ss.packings.ComplexPacking.from_text, {
+            "text": "1\n0\n0\n1\n0\n0\n0\n0\n", "d": 2}),
+        "packings.complex_bounds": (ss.packings.complex_bounds, {"n": 5, "d": 2}),
+        "packings.coherence_enclosure": (ss.packings.coherence_enclosure, {
+            "vectors": np.eye(3), "imaginary": np.eye(3), "digits": 20}),
         "packings.Packing.save": (ss.packings.pack(6, 3).save, {"path": folder / "lines.npz"}),
         "packings.Packing.load": (ss.packings.Packing.load, {"path": packing_file(folder)}),
         "packings.PowerPotential": (ss.packings.PowerPotential, {"k": 4}),
@@ -657,7 +664,15 @@ MADE_BY_US = {
     *("Comparison", "SweepResult", "Measurement", "TrainingRun", "LossEstimate", "LossReport"),
     *("Overlaps", "Spectrum", "MeanField", "Prediction", "Frequencies", "RowAdamW"),
     *("TokenCounts", "WidthExponents", "ZipfComparison", "RankLawFit", "ZipfFit", "Bracket"),
-    *("LineSystem", "Packing", "EnergyCertificate", "PackingCertificate", "LossBound", "Bound"),
+    *(
+        "LineSystem",
+        "Packing",
+        "ComplexPacking",
+        "EnergyCertificate",
+        "PackingCertificate",
+        "LossBound",
+        "Bound",
+    ),
     *("Bounds", "Reproduction", "ChinchillaFit", "WidthExponent", "FittedExponent", "Forecast"),
     *("WidthForecast", "LawComparison", "PowerLawFit", "Interval", "Bootstrap", "ExponentTest"),
     *("Influence", "UnembeddingFamily", "UnembeddingReport", "RowNorms", "Unembedding"),

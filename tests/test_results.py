@@ -128,6 +128,7 @@ MADE = {
     "MeanField": lambda: ss.solve_mean_field(ss.Frequencies.linear(12), 4),
     "Measurement": lambda: ss.measure(run().model, words(), samples=100),
     "Overlaps": lambda: ss.overlaps(WIDE),
+    "ComplexPacking": lambda: ss.packings.pack_complex(5, 2, starts=2),
     "Packing": lambda: ss.packings.pack(6, 3, seconds=0.1),
     "PackingCertificate": lambda: ss.packings.certify_packing(28, 7),
     "PowerLawFit": fit,

@@ -1,11 +1,13 @@
 """The packings that are better than the table's: each is, in 50 digits."""
 
 import csv
+import json
 from fractions import Fraction
 from operator import mul
 from pathlib import Path
 
 import mpmath as mp
+import numpy as np
 import pytest
 
 from numerics.packings.packing import Packing
@@ -34,6 +36,21 @@ def coherence(vectors):
 def known(n, m):
     with (ROOT / "tests" / "data" / "real_lines.csv").open() as file:
         return {(int(r["n"]), int(r["m"])): r["coherence"] for r in csv.DictReader(file)}[n, m]
+
+
+@pytest.mark.parametrize("path", FINDS, ids=lambda path: path.stem)
+def test_text_for_tables_holds_the_same_numbers(path):
+    """And the enclosure that is stored holds their coherence, computed here in another way."""
+    find = Packing.load(path)
+    text = path.with_suffix(".txt").read_text()
+    read = np.array(text.split(), dtype=float).reshape(find.n, find.m)
+    assert np.array_equal(read, find.vectors)
+    record = json.loads((path.parents[1] / "submission.json").read_text())
+    (row,) = (row for row in record["rows"] if row["file"] == path.with_suffix(".txt").name)
+    with mp.workdps(50):
+        low, high = mp.mpf(row["coherence_at_least"]), mp.mpf(row["coherence_at_most"])
+        assert low <= coherence(read) <= high < low + mp.mpf(10) ** -19
+        assert 1e-10 < row["proven_gain"] < mp.mpf(known(find.n, find.m)) - low + 1e-15
 
 
 def test_there_are_some():
