@@ -27,13 +27,27 @@ State = dict[str, NDArray[np.float32]]
 
 @dataclass
 class Progress:
-    """Steps done, the history, and the sum of the losses since its last record (``window``)."""
+    """Steps done, the history, and the sum of the losses since its last record (``window``).
+
+    ``rounds`` are those that are finished, each as the fields of ``convergence.Round``; ``step``
+    counts from the end of them, and ``before`` is the number of their steps; ``exact`` says whether
+    their losses are.
+    """
 
     step: int = 0
     window: float = 0.0
     seconds: float = 0.0
     recorded_steps: list[int] = field(default_factory=list)
     recorded_losses: list[float] = field(default_factory=list)
+    before: int = 0
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+    exact: bool = False
+
+    def end_round(self, record: dict[str, Any], exact: bool) -> None:
+        """Add a finished round; steps are counted anew."""
+        self.rounds.append(record)
+        self.exact = exact
+        self.before, self.step, self.window = self.before + self.step, 0, 0.0
 
 
 def save_checkpoint(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from empirical.training.convergence import Convergence, Round
 from empirical.training.settings import TrainingSettings
 from numerics.files import write_atomically
 from numerics.tensors.stored import check_file
@@ -46,7 +47,9 @@ class TrainingRun:
     features : Features
         The features it was trained on.
     loss, stderr : float
-        Loss on fresh samples (float64, summed over features by importance) and its standard error.
+        Loss on fresh samples (float64, summed over features by importance) and its standard error;
+        by the recipe "converged", where ``convergence.exact``, the exact loss and a bound on its
+        error.
     samples : int
         Number of those samples.
     dead : ndarray of bool, shape (n,)
@@ -60,6 +63,8 @@ class TrainingRun:
         How it was trained.
     begun_at : str
         SHA-256 of the model that training began at; empty for a random start.
+    convergence : Convergence, optional
+        Rounds of the recipe "converged": their steps and losses, and whether they converged.
 
     Examples
     --------
@@ -81,6 +86,7 @@ class TrainingRun:
     seconds: float
     settings: TrainingSettings
     begun_at: str = ""
+    convergence: Convergence | None = None
 
     @property
     def dead_loss(self) -> float:
@@ -129,6 +135,8 @@ class TrainingRun:
         if self.features.dependence is not None:
             for name, array in self.features.dependence.arrays().items():
                 tensors[f"{_DEPENDENCE}{name}"] = array
+        if self.convergence is not None:
+            record["convergence"] = asdict(self.convergence)
         record["sha256"] = digest(tensors, record)
         write_atomically(path, save(tensors, metadata={"superscale": json.dumps(record)}))
 
@@ -163,6 +171,7 @@ class TrainingRun:
                 record["seconds"],
                 TrainingSettings(**record["settings"]),
                 record["begun_at"],
+                _convergence(record),
             )
         except KeyError as error:
             raise ValueError(f"{path} is a damaged run: it lacks {error}") from None
@@ -185,16 +194,28 @@ class TrainingRun:
         return (
             f"toy model n = {self.model.n}, m = {self.model.m}: loss {self.loss:.5g} "
             f"± {self.stderr:.1g} ({self.dead_loss:.4g} of it at {int(self.dead.sum())} dead "
-            f"features), {self.settings.steps} steps in {self.seconds:.1f} s"
+            f"features), {self._steps} steps in {self.seconds:.1f} s"
+            + ("" if self.convergence is None else f"; {self.convergence}")
         )
+
+    @property
+    def _steps(self) -> int:
+        return self.settings.steps if self.convergence is None else self.convergence.steps
 
     def _repr_html_(self) -> str:
         summary = {
             "n": self.model.n, "m": self.model.m, "loss": self.loss, "stderr": self.stderr,
             "dead features": int(self.dead.sum()), "dead loss": self.dead_loss,
-            "steps": self.settings.steps, "seconds": self.seconds,
+            "steps": self._steps, "seconds": self.seconds,
         }  # fmt: skip
         return str(pd.DataFrame([summary]).to_html(index=False))
+
+
+def _convergence(record: Mapping[str, Any]) -> Convergence | None:
+    found = record.get("convergence")
+    if found is None:
+        return None
+    return Convergence(tuple(Round(**one) for one in found["rounds"]), found["exact"])
 
 
 def _dependence(tensors: Mapping[str, NDArray[Any]]) -> Forest | None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from empirical.training.recipes import RECIPES
 from theory.checks import check_integer, check_real, shown
 
-Recipe = Literal["fast", "paper"]
+Recipe = Literal["fast", "converged", "paper"]
 BiasStart = Literal["normal", "zero"]
 Backend = Literal["auto", "fused", "torch"]
 Draws = Literal["numpy", "device"]
@@ -77,8 +77,9 @@ class TrainingSettings:
 
     Parameters
     ----------
-    recipe : {"fast", "paper"}
-        Where the settings from ``bias_start`` to ``rare_share`` that are not given come from.
+    recipe : {"fast", "converged", "paper"}
+        Where the settings from ``bias_start`` to ``rare_share`` that are not given come from. With
+        "converged" they are those of the first training, after which rounds follow.
     weight_decay : float
         gamma: positive pulls W to zero (weak superposition), negative pulls rows to unit norm
         (strong superposition).
@@ -129,7 +130,7 @@ class TrainingSettings:
     TrainingSettings(recipe='fast', batch=32, late_batch=32, steps=1000, warmup_steps=100)
     """
 
-    recipe: Recipe = _one_of("fast", "paper", default="fast")  # noqa: RUF009
+    recipe: Recipe = _one_of("fast", "converged", "paper", default="fast")  # noqa: RUF009
     weight_decay: float = _real(-math.inf, math.inf, default=-1.0)
     seed: int = _whole(0, default=0)
     bias_start: BiasStart = _one_of("normal", "zero")  # noqa: RUF009

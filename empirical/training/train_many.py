@@ -57,7 +57,7 @@ def train_many(
     seeds : int or iterable of int
         How many models (seeds 0, 1, …), or the seed of each.
     recipe : {"fast", "paper"}
-        As in ``train``.
+        As in ``train``; "converged" is of one model at a time, as each needs its own rounds.
     weight_decay : float or array_like
         gamma of all models, or of each.
     compiled : bool
@@ -91,6 +91,11 @@ def train_many(
     """
     if {"backend", "checkpoint", "checkpoint_every"} & set(changes):
         raise TypeError("train_many has neither backend nor checkpoint: leave them out")
+    if recipe == "converged":
+        raise ValueError(
+            "recipe = 'converged' ends each model after another number of rounds: give 'fast' or "
+            "'paper', or train one model at a time with train"
+        )
     if isinstance(seeds, Iterable):
         seed_list = list(seeds)
     else:

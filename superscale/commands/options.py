@@ -109,7 +109,11 @@ WeightDecay = Annotated[
     typer.Option(help="Weight decay: > 0 weak, < 0 strong superposition (default -1)."),
 ]
 Recipe = Annotated[
-    str | None, typer.Option(help="Training: fast (default), or paper (minutes a model).")
+    str | None,
+    typer.Option(
+        help="Training: fast (default), converged (until more steps gain less than 1 %), or paper "
+        "(minutes a model)."
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of whatever is drawn at random.")]
 Seeds = Annotated[

@@ -64,7 +64,7 @@ def train(
     ] = None,
     json: opt.Json = False,
 ) -> None:
-    """Train one toy model, by the fast recipe or by the published one.
+    """Train one toy model: by the fast recipe, until it has converged, or as published.
 
     Example: superscale train --m 25 --output run.safetensors
     """
@@ -109,6 +109,14 @@ def _show_run(run: TrainingRun, seed: int, json: bool) -> None:
         "seconds": run.seconds,
         "settings": {**run.features.describe(), "m": run.model.m, **run.settings},
     }
+    if run.convergence is not None:
+        record["convergence"] = {
+            "converged": run.convergence.converged,
+            "gain": run.convergence.gain,
+            "steps": run.convergence.steps,
+            "exact": run.convergence.exact,
+            "rounds": run.convergence.to_dataframe().to_dict("records"),
+        }
     if json:
         print_data(to_json(record) + "\n")
         return
@@ -146,7 +154,7 @@ def sweep(
     ] = None,
     seed: opt.Seeds = None,
     recipe: Annotated[
-        str | None, typer.Option(help="fast (default), paper, or both with a comma.")
+        str | None, typer.Option(help="fast (default), converged, paper, or several with commas.")
     ] = None,
     batch: opt.Batch = None,
     steps: opt.Steps = None,

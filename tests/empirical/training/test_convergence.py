@@ -1,0 +1,199 @@
+"""The recipe "converged": against plain training, its stopping rule, and what is stored of it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import empirical.training.convergence as convergence
+from empirical.comparisons.trained import compare
+from empirical.sweeps.sweep import sweep
+from empirical.training.convergence import Convergence, Round, is_over, round_settings
+from empirical.training.run import TrainingRun
+from empirical.training.settings import TrainingSettings
+from empirical.training.steps import FusedSteps
+from empirical.training.train import train
+from empirical.training.train_many import train_many
+from numerics.loss.exact import population_loss
+from numerics.toy_model import ToyModel
+from theory.features import Features
+from theory.frequencies import Frequencies
+
+WORDS = Frequencies.power_law(30, 1.5)
+QUICK = {"recipe": "converged", "steps": 500, "evaluation_samples": 1000}
+
+
+@pytest.fixture(scope="module")
+def run():
+    return train(WORDS, 5, seed=2, **QUICK)
+
+
+def exact_loss(model, features=WORDS):
+    return population_loss(model, features, rtol=1e-6).loss
+
+
+def rounds(*losses, rate=0.01):
+    """Return rounds of these losses, each as long as those before it."""
+    low, found = np.inf, []
+    for loss in losses:
+        steps = sum(one.steps for one in found if one.kept) or 100
+        found.append(Round(steps, 512, rate, loss, 0.0, loss <= low))
+        low = min(low, loss)
+    return found
+
+
+def test_it_ends_below_plain_training_of_as_many_steps_and_a_doubling_gains_little(run):
+    done = run.convergence
+    assert done.converged and 0 <= done.gain < 0.01
+    plain = train(WORDS, 5, seed=2, steps=done.steps, evaluation_samples=1000)
+    assert run.loss < 0.99 * exact_loss(plain.model)
+    # Once more as many steps, from where it stopped, by the same settings.
+    more = round_settings(run.settings, done.rounds)
+    twice = train(
+        WORDS, 5, model=run.model, **{**more, "recipe": "fast", "seed": 7, "steps": done.steps}
+    )
+    assert run.loss < 1.01 * exact_loss(twice.model)
+
+
+def test_the_loss_is_the_exact_one_of_the_model(run):
+    assert run.convergence.exact and run.loss == run.convergence.loss
+    assert abs(run.loss - exact_loss(run.model)) <= run.stderr + 1e-6 * run.loss
+    assert run.stderr < 2e-4 * run.loss
+
+
+def test_rounds_double_the_training_and_have_no_weight_decay(run):
+    steps = [one.steps for one in run.convergence.rounds]
+    assert steps[:3] == [500, 500, 1000]
+    assert run.convergence.steps == sum(steps) == run.steps[-1]
+    assert np.all(np.diff(run.steps) > 0)
+    later = round_settings(run.settings, run.convergence.rounds)
+    assert later.weight_decay == 0 and later.steps == sum(steps)
+
+
+def test_stopping_before_it_has_converged_is_said_and_costs_loss(run, monkeypatch):
+    monkeypatch.setattr(convergence, "MOST", 0)
+    short = train(WORDS, 5, seed=2, **QUICK)
+    assert len(short.convergence.rounds) == 1 and not short.convergence.converged
+    assert "not converged" in str(short)
+    assert short.loss > 1.1 * run.loss
+
+
+def test_the_stopping_rule():
+    assert not is_over(rounds(1.0)) and not is_over(rounds(1.0, 0.8))
+    assert not is_over(rounds(1.0, 0.8, 0.791))  # 1.1 %
+    assert is_over(rounds(1.0, 0.8, 0.793))  # 0.9 %
+    assert not is_over(rounds(1.0, 0.8, 0.81))  # a round that ends higher says nothing
+    endless = [0.9**k for k in range(convergence.MOST + 1)]
+    assert not is_over(rounds(*endless[:-1])) and is_over(rounds(*endless))
+    assert not Convergence(tuple(rounds(*endless)), True).converged
+
+
+def test_a_round_that_ends_higher_is_repeated_at_half_the_rate():
+    settings = TrainingSettings(recipe="converged", steps=100, bias_learning_rate=0.02)
+    kept = round_settings(settings, rounds(1.0, 0.8))
+    again = round_settings(settings, rounds(1.0, 0.8, 0.85))
+    assert (kept.steps, kept.learning_rate, kept.bias_learning_rate) == (200, 0.01, 0.02)
+    assert (again.steps, again.learning_rate, again.bias_learning_rate) == (200, 0.005, 0.01)
+
+
+def test_a_model_of_a_round_that_ended_higher_is_not_returned(monkeypatch):
+    measured = iter([1.0, 0.8, 0.9, 0.799])
+    monkeypatch.setattr(convergence, "measure_loss", lambda *_: (next(measured), 0.0, True))
+    ends, plain = [], FusedSteps.take
+
+    def take(self, *rest):
+        losses = plain(self, *rest)
+        ends.append(self.state()["W"].copy())
+        return losses
+
+    monkeypatch.setattr(FusedSteps, "take", take)
+    settings = {"recipe": "converged", "steps": 1, "evaluation_samples": 10}
+    run = train(WORDS, 5, **settings)
+    assert [one.kept for one in run.convergence.rounds] == [True, True, False, True]
+    assert run.loss == 0.799 and np.array_equal(run.model.W, ends[-1].astype(float))
+    measured = iter([1.0, 0.8, *[0.9] * 9])
+    ends.clear()
+    run = train(WORDS, 5, **settings)
+    assert not run.convergence.converged and run.loss == 0.8
+    assert np.array_equal(run.model.W, ends[1].astype(float))
+
+
+def test_the_same_seed_gives_the_same_run(run):
+    again = train(WORDS, 5, seed=2, **QUICK)
+    assert np.array_equal(again.model.W, run.model.W) and again.convergence == run.convergence
+    other = train(WORDS, 5, seed=3, **QUICK)
+    assert not np.array_equal(other.model.W, run.model.W)
+
+
+@pytest.mark.parametrize("stop_at", [300, 700, 1700])
+def test_a_run_that_was_stopped_in_any_round_resumes_bit_for_bit(
+    tmp_path, monkeypatch, stop_at, run
+):
+    plain, count = FusedSteps.take, 0
+
+    def failing(self, rates, *rest):
+        nonlocal count
+        count += len(rates)
+        if count > stop_at:
+            raise KeyboardInterrupt
+        return plain(self, rates, *rest)
+
+    path = tmp_path / "state.safetensors"
+    monkeypatch.setattr(FusedSteps, "take", failing)
+    with pytest.raises(KeyboardInterrupt):
+        train(WORDS, 5, seed=2, checkpoint=path, checkpoint_every=90, **QUICK)
+    monkeypatch.setattr(FusedSteps, "take", plain)
+    resumed = train(WORDS, 5, seed=2, checkpoint=path, checkpoint_every=90, **QUICK)
+    assert np.array_equal(resumed.model.W, run.model.W)
+    assert resumed.convergence == run.convergence
+    assert np.array_equal(resumed.losses, run.losses)
+    assert np.array_equal(resumed.steps, run.steps)
+
+
+def test_a_saved_run_says_what_was_done(tmp_path, run):
+    run.save(tmp_path / "run.safetensors")
+    back = TrainingRun.load(tmp_path / "run.safetensors")
+    assert back.convergence == run.convergence and str(back) == str(run)
+    fast = train(WORDS, 5, steps=5, evaluation_samples=10)
+    fast.save(tmp_path / "fast.safetensors")
+    assert TrainingRun.load(tmp_path / "fast.safetensors").convergence is None
+
+
+def test_compare_and_sweep_take_it_and_a_store_keeps_it(tmp_path, run):
+    c = compare(WORDS, [5], seed=2, theory="weak", workers=1, store=tmp_path, **QUICK)
+    assert c.runs[0].loss == run.loss and c.runs[0].convergence == run.convergence
+    stored = list(tmp_path.glob("*.safetensors"))
+    grid = {"m": 5, "frequencies": Features(WORDS), "seed": 2, "recipe": ["converged", "fast"]}
+    quick = {name: value for name, value in QUICK.items() if name != "recipe"}
+    table = sweep(grid, store=tmp_path, workers=1, **quick).to_dataframe().set_index("recipe")
+    assert table.loc["converged", "loss"] == run.loss
+    assert table.loc["fast", "loss"] > 1.02 * run.loss
+    assert set(stored) < set(tmp_path.glob("*.safetensors"))
+
+
+def test_features_that_depend_on_each_other_and_large_models_are_measured_too(monkeypatch):
+    forest = Features.exclusive(WORDS, [range(30)])
+    model = ToyModel(np.eye(30, 5), np.zeros(30))
+    settings = TrainingSettings(recipe="converged", evaluation_samples=2**14)
+    loss, _, exact = convergence.measure_loss(model, forest, settings)
+    assert exact and loss == pytest.approx(population_loss(model, forest).loss, rel=1e-3)
+    monkeypatch.setattr(convergence, "_SAMPLED_BEYOND", 10)
+    sampled, stderr, exact = convergence.measure_loss(model, Features(WORDS), settings)
+    assert not exact and abs(sampled - exact_loss(model)) < 4 * stderr
+    assert convergence.measure_loss(model, Features(WORDS), settings)[0] == sampled
+
+
+def test_train_many_says_that_it_trains_one_at_a_time():
+    with pytest.raises(ValueError, match="one model at a time"):
+        train_many(WORDS, 5, seeds=2, recipe="converged")
+
+
+def test_the_record_reads_well():
+    done = Convergence(tuple(rounds(1.0, 0.8, 0.796)), True)
+    assert str(done) == (
+        "converged after 400 steps in 3 rounds: the last doubling lowered the loss by 0.50 % "
+        "to 0.796"
+    )
+    table = done.to_dataframe()
+    assert list(table) == [field.name for field in dataclasses.fields(Round)]
+    assert list(table["loss"]) == [1.0, 0.8, 0.796]
