@@ -24,8 +24,8 @@ AT_ONCE = 32
 def group(cells: Sequence[Cell], at_once: int) -> tuple[list[list[Cell]], list[Cell]]:
     """Return lists of cells that can be trained together, and the cells that are left over.
 
-    Cells go together if they are of the torch backend and agree in n, m and every setting but seed
-    and weight decay.
+    Cells go together if they are of the torch backend, not of the recipe "converged", and agree in
+    n, m and every setting but seed and weight decay.
     """
     by_shape: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
@@ -35,7 +35,9 @@ def group(cells: Sequence[Cell], at_once: int) -> tuple[list[list[Cell]], list[C
     for same in by_shape.values():
         for first in range(0, len(same), at_once):
             part = same[first : first + at_once]
-            if len(part) > 1 and part[0].settings.backend == "torch":
+            common = part[0].settings
+            rounds = common.recipe == "converged"  # as many as each model needs
+            if len(part) > 1 and common.backend == "torch" and not rounds:
                 groups.append(part)
             else:
                 left.extend(part)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from empirical.training.settings import TrainingSettings
+from empirical.training.settings import TrainingSettings, plan
 from numerics.loss.exact import population_loss
 from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.toy_model import ToyModel
@@ -21,10 +21,12 @@ from theory.results import result
 
 # Gain of a round, relative to the loss before it, below which training has converged.
 ENOUGH = 0.01
-# Rounds at most after the first training: it is then 64 times as long, if all of them gained.
-MOST = 7
-# Batch size of the rounds; studies/training/converged_recipe.py compares others.
-BATCH = 512
+# Rounds at most after the first training.
+MOST = 8
+# Batch size of the rounds, and the share of samples with one more rare feature: smaller batches
+# lose rare features for good where frequencies are steep. studies/training/converged_recipe.py
+# compares others.
+BATCH, RARE_SHARE = 1024, 0.9
 # Relative error of the exact losses, and the number of features beyond which they are sampled.
 _RTOL, _SAMPLED_BEYOND = 1e-4, 6000
 
@@ -36,8 +38,8 @@ class Round:
 
     Attributes
     ----------
-    steps, batch : int
-        Its number of steps, and samples in each of the last of them.
+    steps, samples : int
+        Its numbers of steps and of samples.
     learning_rate : float
         Its peak rate.
     loss : float
@@ -49,7 +51,7 @@ class Round:
     """
 
     steps: int
-    batch: int
+    samples: int
     learning_rate: float
     loss: float
     error: float
@@ -59,7 +61,7 @@ class Round:
 @dataclass(frozen=True)
 @result
 class Convergence:
-    """What the recipe "converged" did: the first training, then rounds that double its length.
+    """What the recipe "converged" did: the first training, then rounds that double it.
 
     Attributes
     ----------
@@ -70,13 +72,13 @@ class Convergence:
 
     Examples
     --------
-    >>> first = Round(100, 64, 0.01, 0.50, 0.0, True)
-    >>> second = Round(100, 512, 0.01, 0.40, 0.0, True)
-    >>> third = Round(200, 512, 0.01, 0.398, 0.0, True)
+    >>> first = Round(1000, 64_000, 0.01, 0.50, 0.0, True)
+    >>> second = Round(500, 512_000, 0.01, 0.40, 0.0, True)
+    >>> third = Round(562, 575_488, 0.01, 0.398, 0.0, True)
     >>> Convergence((first, second), True).converged
     False
     >>> Convergence((first, second, third), True)
-    converged after 400 steps in 3 rounds: the last doubling lowered the loss by 0.50 % to 0.398
+    converged after 2062 steps in 3 rounds: the last doubling lowered the loss by 0.50 % to 0.398
     """
 
     rounds: tuple[Round, ...]
@@ -101,7 +103,7 @@ class Convergence:
 
     @property
     def converged(self) -> bool:
-        """Whether the last round, as long as all kept ones before it, gained less than 1 %.
+        """Whether the last round, of as many samples as all kept ones before, gained less than 1 %.
 
         A round that ends higher is no evidence: its learning rate was too high.
         """
@@ -130,7 +132,7 @@ def is_over(rounds: Sequence[Round]) -> bool:
 
     Examples
     --------
-    >>> gains = [Round(100, 512, 0.01, loss, 0.0, True) for loss in (1.0, 0.8, 0.795)]
+    >>> gains = [Round(100, 6400, 0.01, loss, 0.0, True) for loss in (1.0, 0.8, 0.795)]
     >>> is_over(gains[:2]), is_over(gains)
     (False, True)
     """
@@ -140,23 +142,25 @@ def is_over(rounds: Sequence[Round]) -> bool:
 def round_settings(settings: TrainingSettings, rounds: Sequence[Round]) -> TrainingSettings:
     """Return the settings of the round after these: of the first training, where there are none.
 
-    A round has no weight decay, and as many steps as all rounds before it that were kept. Its
-    learning rate is that of the last round, or half of it if that ended higher than it began.
+    A round has no weight decay. It takes as many samples as all kept rounds before it, in at least
+    half as many steps as the first training. Its learning rate is that of the last round, or half
+    of it if that ended higher than it began.
 
     Examples
     --------
-    >>> settings = TrainingSettings(recipe="converged", steps=100)
-    >>> first = Round(100, 64, 0.01, 1.0, 0.0, True)
-    >>> second = Round(100, 512, 0.01, 1.1, 0.0, False)
+    >>> settings = TrainingSettings(recipe="converged", steps=1000, batch=64)
+    >>> first = Round(1000, 64_000, 0.01, 1.0, 0.0, True)
+    >>> second = Round(500, 512_000, 0.01, 1.1, 0.0, False)
     >>> third = round_settings(settings, [first, second])
     >>> third.steps, third.learning_rate, third.batch, third.weight_decay
-    (100, 0.005, 512, 0.0)
+    (500, 0.005, 1024, 0.0)
     """
     if settings.recipe != "converged" or not rounds:
         return settings
-    last, steps = rounds[-1], sum(one.steps for one in rounds if one.kept)
+    last, before = rounds[-1], sum(one.samples for one in rounds if one.kept)
     rate = last.learning_rate if last.kept else last.learning_rate / 2
     batch = max(BATCH, settings.late_batch)
+    steps = max(-(-before // batch), -(-settings.steps // 2))
     return replace(
         settings,
         weight_decay=0.0,
@@ -168,6 +172,7 @@ def round_settings(settings: TrainingSettings, rounds: Sequence[Round]) -> Train
         bias_learning_rate=settings.bias_learning_rate * rate / settings.learning_rate,
         warmup_steps=steps // 10,
         final_learning_rate=0.0,
+        rare_share=max(RARE_SHARE, settings.rare_share),
     )
 
 
@@ -197,5 +202,5 @@ def measure_round(
     """Return the record of a round that ended at a model, and whether its loss is exact."""
     loss, error, exact = measure_loss(model, features, settings)
     kept = all(loss <= one.loss for one in rounds)
-    rate, batch = settings.learning_rate, settings.late_batch
-    return Round(settings.steps, batch, rate, loss, error, kept), exact
+    samples = int(plan(settings).batches.sum())
+    return Round(settings.steps, samples, settings.learning_rate, loss, error, kept), exact

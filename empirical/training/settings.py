@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from empirical.training.recipes import RECIPES
 from theory.checks import check_integer, check_real, shown
+from theory.computing.memory import check_memory
+from theory.features import Features
 
 Recipe = Literal["fast", "converged", "paper"]
 BiasStart = Literal["normal", "zero"]
@@ -25,6 +27,8 @@ Draws = Literal["numpy", "device"]
 
 # Larger rates overflow float32; every rate near this diverges.
 _LARGEST_RATE = 1e6
+# Largest v: the squares of gradients, which go as v^4, are single-precision numbers.
+_LARGEST_V = 1e8
 
 
 def _setting(check: Callable[[str, Any], Any], default: Any = None) -> Any:
@@ -290,3 +294,32 @@ def plan(settings: TrainingSettings) -> Plan:
     )
     batches = np.repeat([settings.batch, settings.late_batch], [steps - late, late])
     return Plan(settings.learning_rate * factors, settings.bias_learning_rate * factors, batches)
+
+
+def check_feasible(features: Features, m: int, settings: TrainingSettings, models: int = 1) -> None:
+    """Refuse what float32 cannot hold, and models or batches that need more than the memory.
+
+    Raises
+    ------
+    ValueError
+        With the largest v allowed, or the memory needed.
+    """
+    high, n = features.activation.high, features.n
+    if high > _LARGEST_V:
+        raise ValueError(
+            f"v up to {high:g} overflows the single precision of training: measure v in other "
+            f"units, with a largest value of {_LARGEST_V:g} or less (the loss goes as its square)"
+        )
+    if settings.device.partition(":")[0] != "cpu":
+        return  # its own memory, of which torch keeps the account
+    batch = max(settings.batch, settings.late_batch)
+    common = int((features.p >= 0.5).sum())
+    entries = batch * (features.density + common + (settings.rare_share > 0))
+    # W with two moments, a gradient, a transposed and a double-precision copy; batches, hidden
+    # values and their gradients; torch forms the whole output, its error and a product of both.
+    needed = 28.0 * n * m + 60.0 * entries + batch * (24.0 + 8 * m)
+    if settings.backend == "torch":
+        needed += 12.0 * n * batch
+    size = f"batch = {batch}" if needed > 2 * 28.0 * n * m else f"n = {n}, m = {m}"
+    smaller = "a smaller batch" if size.startswith("batch") else "smaller models"
+    check_memory(f"training with {size}", models * needed, f"give {smaller}")

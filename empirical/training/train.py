@@ -38,6 +38,7 @@ from empirical.training.settings import (
     Recipe,
     TrainingChanges,
     TrainingSettings,
+    check_feasible,
     make_settings,
     plan,
 )
@@ -47,7 +48,6 @@ from numerics.loss.monte_carlo import monte_carlo_loss
 from numerics.toy_model import ToyModel
 from theory.checks import check_integer, check_widths, read_only
 from theory.computing.argument_kinds import check_kinds
-from theory.computing.memory import check_memory
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 
@@ -55,8 +55,6 @@ from theory.frequencies import Frequencies
 _DIVERGED = 1e4
 # Number of records in the history, at most.
 _RECORDS = 200
-# Largest v: the squares of gradients, which go as v^4, are single-precision numbers.
-_LARGEST_V = 1e8
 # Multiplications between two checks of the clock, the keyboard and the loss.
 _WORK = 2e10
 
@@ -252,35 +250,6 @@ def check_width(m: int, n: int) -> int:
     if widths.size != 1:
         raise ValueError(f"m = {m} is not one width: train one model at a time")
     return int(widths[0])
-
-
-def check_feasible(features: Features, m: int, settings: TrainingSettings, models: int = 1) -> None:
-    """Refuse what float32 cannot hold, and models or batches that need more than the memory.
-
-    Raises
-    ------
-    ValueError
-        With the largest v allowed, or the memory needed.
-    """
-    high, n = features.activation.high, features.n
-    if high > _LARGEST_V:
-        raise ValueError(
-            f"v up to {high:g} overflows the single precision of training: measure v in other "
-            f"units, with a largest value of {_LARGEST_V:g} or less (the loss goes as its square)"
-        )
-    if settings.device.partition(":")[0] != "cpu":
-        return  # its own memory, of which torch keeps the account
-    batch = max(settings.batch, settings.late_batch)
-    common = int((features.p >= 0.5).sum())
-    entries = batch * (features.density + common + (settings.rare_share > 0))
-    # W with two moments, a gradient, a transposed and a double-precision copy; batches, hidden
-    # values and their gradients; torch forms the whole output, its error and a product of both.
-    needed = 28.0 * n * m + 60.0 * entries + batch * (24.0 + 8 * m)
-    if settings.backend == "torch":
-        needed += 12.0 * n * batch
-    size = f"batch = {batch}" if needed > 2 * 28.0 * n * m else f"n = {n}, m = {m}"
-    smaller = "a smaller batch" if size.startswith("batch") else "smaller models"
-    check_memory(f"training with {size}", models * needed, f"give {smaller}")
 
 
 class Start(NamedTuple):

@@ -19,9 +19,8 @@ from empirical.progress import Report, report
 from empirical.training.checkpoint import Progress
 from empirical.training.devices.many_steps import ManySteps
 from empirical.training.run import TrainingRun
-from empirical.training.settings import Recipe, TrainingChanges, make_settings
+from empirical.training.settings import Recipe, TrainingChanges, check_feasible, make_settings
 from empirical.training.train import (
-    check_feasible,
     check_width,
     finish,
     record,

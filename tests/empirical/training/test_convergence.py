@@ -36,8 +36,8 @@ def rounds(*losses, rate=0.01):
     """Return rounds of these losses, each as long as those before it."""
     low, found = np.inf, []
     for loss in losses:
-        steps = sum(one.steps for one in found if one.kept) or 100
-        found.append(Round(steps, 512, rate, loss, 0.0, loss <= low))
+        samples = sum(one.samples for one in found if one.kept) or 51200
+        found.append(Round(samples // 1024, samples, rate, loss, 0.0, loss <= low))
         low = min(low, loss)
     return found
 
@@ -47,11 +47,9 @@ def test_it_ends_below_plain_training_of_as_many_steps_and_a_doubling_gains_litt
     assert done.converged and 0 <= done.gain < 0.01
     plain = train(WORDS, 5, seed=2, steps=done.steps, evaluation_samples=1000)
     assert run.loss < 0.99 * exact_loss(plain.model)
-    # Once more as many steps, from where it stopped, by the same settings.
+    # Once more as many samples, from where it stopped, by the settings of the next round.
     more = round_settings(run.settings, done.rounds)
-    twice = train(
-        WORDS, 5, model=run.model, **{**more, "recipe": "fast", "seed": 7, "steps": done.steps}
-    )
+    twice = train(WORDS, 5, model=run.model, **{**more, "recipe": "fast", "seed": 7})
     assert run.loss < 1.01 * exact_loss(twice.model)
 
 
@@ -62,19 +60,24 @@ def test_the_loss_is_the_exact_one_of_the_model(run):
 
 
 def test_rounds_double_the_training_and_have_no_weight_decay(run):
-    steps = [one.steps for one in run.convergence.rounds]
-    assert steps[:3] == [500, 500, 1000]
-    assert run.convergence.steps == sum(steps) == run.steps[-1]
+    done = run.convergence.rounds
+    assert [one.steps for one in done[:2]] == [500, 250]
+    assert done[0].samples == 250 * (64 + 256)
+    for k, one in enumerate(done[1:], 1):
+        before = sum(earlier.samples for earlier in done[:k])
+        assert one.samples == 1024 * one.steps and one.samples >= before
+        assert one.steps == 250 or one.samples < before + 1024
+    assert run.convergence.steps == sum(one.steps for one in done) == run.steps[-1]
     assert np.all(np.diff(run.steps) > 0)
-    later = round_settings(run.settings, run.convergence.rounds)
-    assert later.weight_decay == 0 and later.steps == sum(steps)
+    later = round_settings(run.settings, done)
+    assert (later.weight_decay, later.rare_share) == (0, 0.9)
 
 
 def test_stopping_before_it_has_converged_is_said_and_costs_loss(run, monkeypatch):
     monkeypatch.setattr(convergence, "MOST", 0)
     short = train(WORDS, 5, seed=2, **QUICK)
     assert len(short.convergence.rounds) == 1 and not short.convergence.converged
-    assert "not converged" in str(short)
+    assert "not converged" in str(short.convergence)
     assert short.loss > 1.1 * run.loss
 
 
@@ -92,8 +95,8 @@ def test_a_round_that_ends_higher_is_repeated_at_half_the_rate():
     settings = TrainingSettings(recipe="converged", steps=100, bias_learning_rate=0.02)
     kept = round_settings(settings, rounds(1.0, 0.8))
     again = round_settings(settings, rounds(1.0, 0.8, 0.85))
-    assert (kept.steps, kept.learning_rate, kept.bias_learning_rate) == (200, 0.01, 0.02)
-    assert (again.steps, again.learning_rate, again.bias_learning_rate) == (200, 0.005, 0.01)
+    assert (kept.steps, kept.learning_rate, kept.bias_learning_rate) == (100, 0.01, 0.02)
+    assert (again.steps, again.learning_rate, again.bias_learning_rate) == (100, 0.005, 0.01)
 
 
 def test_a_model_of_a_round_that_ended_higher_is_not_returned(monkeypatch):
@@ -125,7 +128,7 @@ def test_the_same_seed_gives_the_same_run(run):
     assert not np.array_equal(other.model.W, run.model.W)
 
 
-@pytest.mark.parametrize("stop_at", [300, 700, 1700])
+@pytest.mark.parametrize("stop_at", [300, 700, 1100])
 def test_a_run_that_was_stopped_in_any_round_resumes_bit_for_bit(
     tmp_path, monkeypatch, stop_at, run
 ):
@@ -191,7 +194,7 @@ def test_train_many_says_that_it_trains_one_at_a_time():
 def test_the_record_reads_well():
     done = Convergence(tuple(rounds(1.0, 0.8, 0.796)), True)
     assert str(done) == (
-        "converged after 400 steps in 3 rounds: the last doubling lowered the loss by 0.50 % "
+        "converged after 200 steps in 3 rounds: the last doubling lowered the loss by 0.50 % "
         "to 0.796"
     )
     table = done.to_dataframe()
