@@ -24,6 +24,7 @@ LINES = (
     "required-width --loss 0.1 --alpha 1.5 --n 200 --theory weak",
     "theories",
     "train --n 50 --m 5 --steps 50 --output run.safetensors",
+    "train --n 20 --m 2 --steps 200 --recipe converged",
     "compare --n 50 --m 5,10 --seeds 2 --steps 50 --workers 1",
     "analyze small.safetensors --counts counts.csv",
     "analyze small.safetensors large.safetensors",

@@ -1,13 +1,18 @@
-"""Rounds of training until more of it gains nothing: what the recipe "converged" adds to "fast".
+"""Rounds of training until more of it gains nothing: the recipe "converged".
 
-``round_settings`` says how the next round is trained, ``measure_loss`` what it ended at, and
-``Convergence`` is the record of all rounds.
+The first rounds are several short trainings from the same start, each with another weight growth
+and each finished without it: growth of rows to norm 1 makes features die where m is small, and
+keeps them alive where frequencies are steep, so that none is the best everywhere. From the lowest
+of their ends, rounds follow that double the samples each time. ``round_settings`` says how the next
+round is trained, ``begins_at`` from which model, ``measure_round`` what it ended at, and
+``Convergence`` is the record of all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,9 +24,13 @@ from numerics.toy_model import ToyModel
 from theory.features import Features
 from theory.results import result
 
+Beginning = Literal["start", "last", "lowest"]
+
 # Gain of a round, relative to the loss before it, below which training has converged.
 ENOUGH = 0.01
-# Rounds at most after the first training.
+# Factors on the weight decay, where it is negative, of the first trainings.
+GROWTHS = (1.0, 0.1, 0.0)
+# Rounds at most after the first trainings.
 MOST = 8
 # Batch size of the rounds, and the share of samples with one more rare feature: smaller batches
 # lose rare features for good where frequencies are steep. studies/training/converged_recipe.py
@@ -40,19 +49,23 @@ class Round:
     ----------
     steps, samples : int
         Its numbers of steps and of samples.
-    learning_rate : float
-        Its peak rate.
+    learning_rate, weight_decay : float
+        Its peak rate, and gamma.
+    begun_at : {"start", "last", "lowest"}
+        Whether it began at random, at the end of the round before, or at the lowest end so far.
     loss : float
         Loss at its end.
     error : float
         Bound of the error of that loss if it is exact, its standard error if it is sampled.
     kept : bool
-        Whether the loss is the lowest so far. The next round begins at the lowest.
+        Whether the loss is the lowest so far.
     """
 
     steps: int
     samples: int
     learning_rate: float
+    weight_decay: float
+    begun_at: Beginning
     loss: float
     error: float
     kept: bool
@@ -61,24 +74,24 @@ class Round:
 @dataclass(frozen=True)
 @result
 class Convergence:
-    """What the recipe "converged" did: the first training, then rounds that double it.
+    """What the recipe "converged" did: first trainings, then rounds that double the best of them.
 
     Attributes
     ----------
     rounds : tuple of Round
-        The first training and the rounds after it, in their order.
+        In their order: each first training followed by its finish, then the doublings.
     exact : bool
         Whether the losses are exact (``population_loss``) or sampled.
 
     Examples
     --------
-    >>> first = Round(1000, 64_000, 0.01, 0.50, 0.0, True)
-    >>> second = Round(500, 512_000, 0.01, 0.40, 0.0, True)
-    >>> third = Round(562, 575_488, 0.01, 0.398, 0.0, True)
-    >>> Convergence((first, second), True).converged
-    False
-    >>> Convergence((first, second, third), True)
-    converged after 2062 steps in 3 rounds: the last doubling lowered the loss by 0.50 % to 0.398
+    >>> from theory.frequencies import Frequencies
+    >>> from empirical.training.train import train
+    >>> run = train(Frequencies.power_law(12, 1.0), 2, recipe="converged", steps=200)
+    >>> run.convergence.converged, run.convergence.gain < 0.01
+    (True, True)
+    >>> [one.weight_decay for one in run.convergence.rounds[:6]]
+    [-1.0, 0.0, -0.1, 0.0, 0.0, 0.0]
     """
 
     rounds: tuple[Round, ...]
@@ -86,8 +99,13 @@ class Convergence:
 
     @property
     def steps(self) -> int:
-        """Number of steps of all rounds, those that ended higher included."""
+        """Number of steps of all rounds, those whose ends were not used included."""
         return sum(one.steps for one in self.rounds)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples of all rounds."""
+        return sum(one.samples for one in self.rounds)
 
     @property
     def loss(self) -> float:
@@ -95,15 +113,20 @@ class Convergence:
         return min(one.loss for one in self.rounds)
 
     @property
+    def doublings(self) -> int:
+        """Number of rounds after the first trainings."""
+        return sum(one.begun_at == "lowest" for one in self.rounds)
+
+    @property
     def gain(self) -> float:
-        """1 - (loss after the last round) / (lowest loss before it); NaN before there are two."""
-        if len(self.rounds) < 2:
+        """1 - (loss after the last doubling) / (lowest loss before it); NaN where there is none."""
+        if not self.doublings:
             return float("nan")
         return 1 - self.rounds[-1].loss / min(one.loss for one in self.rounds[:-1])
 
     @property
     def converged(self) -> bool:
-        """Whether the last round, of as many samples as all kept ones before, gained less than 1 %.
+        """Whether the last round, of as many samples as the model saw before, gained under 1 %.
 
         A round that ends higher is no evidence: its learning rate was too high.
         """
@@ -114,53 +137,77 @@ class Convergence:
         return pd.DataFrame([asdict(one) for one in self.rounds])
 
     def __str__(self) -> str:
-        if len(self.rounds) < 2:
-            return f"not converged: {self.steps} steps, and no round after them"
+        if not self.doublings:
+            return f"not converged: {self.steps} steps, and no doubling after them"
         verdict = "converged" if self.converged else "not converged"
-        change = f"lowered the loss by {self.gain:.2%}" if self.gain >= 0 else "gained nothing"
+        change = f"lowered the loss by {100 * self.gain:.2f} %" if self.gain >= 0 else "gained none"
         return (
-            f"{verdict} after {self.steps} steps in {len(self.rounds)} rounds: the last doubling "
-            f"{change.replace('%', ' %')} to {self.loss:.4g}"
+            f"{verdict} after {self.steps} steps, {self.doublings} doublings: "
+            f"the last {change} to {self.loss:.4g}"
         )
 
     def __repr__(self) -> str:
         return str(self)
 
 
-def is_over(rounds: Sequence[Round]) -> bool:
-    """Return whether no round is to follow these.
+def first_decays(settings: TrainingSettings) -> tuple[float, ...]:
+    """Return the weight decays of the first trainings.
 
     Examples
     --------
-    >>> gains = [Round(100, 6400, 0.01, loss, 0.0, True) for loss in (1.0, 0.8, 0.795)]
-    >>> is_over(gains[:2]), is_over(gains)
-    (False, True)
+    >>> first_decays(TrainingSettings()), first_decays(TrainingSettings(weight_decay=0.5))
+    ((-1.0, -0.1, 0.0), (0.5,))
     """
-    return len(rounds) > MOST or Convergence(tuple(rounds), True).converged
+    decay = settings.weight_decay
+    return tuple(decay * factor + 0.0 for factor in GROWTHS) if decay < 0 else (decay,)
+
+
+def is_over(settings: TrainingSettings, rounds: Sequence[Round]) -> bool:
+    """Return whether no round is to follow these."""
+    done = Convergence(tuple(rounds), True)
+    if len(rounds) < 2 * len(first_decays(settings)):
+        return False
+    return done.doublings >= MOST or done.converged
+
+
+def begins_at(settings: TrainingSettings, rounds: Sequence[Round]) -> Beginning:
+    """Return where the round after these begins."""
+    if len(rounds) >= 2 * len(first_decays(settings)):
+        return "lowest"
+    return "last" if len(rounds) % 2 else "start"
 
 
 def round_settings(settings: TrainingSettings, rounds: Sequence[Round]) -> TrainingSettings:
-    """Return the settings of the round after these: of the first training, where there are none.
+    """Return the settings of the round after these.
 
-    A round has no weight decay. It takes as many samples as all kept rounds before it, in at least
-    half as many steps as the first training. Its learning rate is that of the last round, or half
-    of it if that ended higher than it began.
+    First trainings have the settings that were given, and the weight decays of ``first_decays``.
+    All other rounds have none, and a larger batch. A finish takes half as many steps as the first
+    training; a doubling takes as many samples as the lowest model has seen, at the rate of the last
+    round, or half of it if that ended higher than it began.
 
     Examples
     --------
     >>> settings = TrainingSettings(recipe="converged", steps=1000, batch=64)
-    >>> first = Round(1000, 64_000, 0.01, 1.0, 0.0, True)
-    >>> second = Round(500, 512_000, 0.01, 1.1, 0.0, False)
-    >>> third = round_settings(settings, [first, second])
-    >>> third.steps, third.learning_rate, third.batch, third.weight_decay
-    (500, 0.005, 1024, 0.0)
+    >>> first = Round(1000, 64_000, 0.01, -1.0, "start", 1.0, 0.0, True)
+    >>> finish = round_settings(settings, [first])
+    >>> finish.steps, finish.batch, finish.weight_decay
+    (500, 1024, 0.0)
     """
-    if settings.recipe != "converged" or not rounds:
+    if settings.recipe != "converged":
         return settings
-    last, before = rounds[-1], sum(one.samples for one in rounds if one.kept)
-    rate = last.learning_rate if last.kept else last.learning_rate / 2
-    batch = max(BATCH, settings.late_batch)
-    steps = max(-(-before // batch), -(-settings.steps // 2))
+    where = begins_at(settings, rounds)
+    if where == "start":
+        return replace(settings, weight_decay=first_decays(settings)[len(rounds) // 2])
+    rate, batch = settings.learning_rate, max(BATCH, settings.late_batch)
+    steps = -(-settings.steps // 2)
+    if where == "lowest":
+        # All first trainings take the same number of samples: those of the first and its finish.
+        doublings = [one for one in rounds if one.begun_at == "lowest"]
+        seen = sum(one.samples for one in rounds[:2])
+        seen += sum(one.samples for one in doublings if one.kept)
+        steps = max(-(-seen // batch), steps)
+        if doublings:
+            rate = doublings[-1].learning_rate / (1 if doublings[-1].kept else 2)
     return replace(
         settings,
         weight_decay=0.0,
@@ -197,10 +244,16 @@ def measure_loss(
 
 
 def measure_round(
-    model: ToyModel, features: Features, settings: TrainingSettings, rounds: Sequence[Round]
+    model: ToyModel,
+    features: Features,
+    settings: TrainingSettings,
+    begun_at: Beginning,
+    rounds: Sequence[Round],
 ) -> tuple[Round, bool]:
     """Return the record of a round that ended at a model, and whether its loss is exact."""
     loss, error, exact = measure_loss(model, features, settings)
-    kept = all(loss <= one.loss for one in rounds)
-    samples = int(plan(settings).batches.sum())
-    return Round(settings.steps, samples, settings.learning_rate, loss, error, kept), exact
+    now = Round(
+        settings.steps, int(plan(settings).batches.sum()), settings.learning_rate,
+        settings.weight_decay, begun_at, loss, error, all(loss <= one.loss for one in rounds),
+    )  # fmt: skip
+    return now, exact

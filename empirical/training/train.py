@@ -28,6 +28,7 @@ from empirical.training.checkpoint import Progress, load_checkpoint, save_checkp
 from empirical.training.convergence import (
     Convergence,
     Round,
+    begins_at,
     is_over,
     measure_round,
     round_settings,
@@ -94,9 +95,10 @@ def train(
     cosine; weight decay acts on W alone. All else is the recipe's:
 
     - "fast": b = 0, and small batches that grow late; a lower loss in a small part of the time;
-    - "converged": first as "fast", then rounds without weight decay, at a larger batch, each as
-      long as all before it, until one gains less than 1 %. The loss of the run is then the exact
-      one up to 6000 features, with a bound on its error, and ``convergence`` says what was done;
+    - "converged": three trainings as "fast", with the weight growth given, a tenth of it and none,
+      each finished without growth at a larger batch; from the lowest, rounds that double the
+      samples, until one gains less than 1 %. The loss of the run is then the exact one up to 6000
+      features, with a bound on its error, and ``convergence`` says what was done;
     - "paper" (arXiv 2505.10465, appendix B, small models): b ~ N(0, 1), batch 2048 at each of
       20 000 steps, peak learning rate 1e-2 after 2000 steps, 5 % of it in the end.
 
@@ -177,36 +179,41 @@ def train_by(
     if model is not None and model.n == features.n:
         model = ToyModel(by_rank(model.W), by_rank(model.b))
     begin = start(features.n, m, settings, model)
-    done, saved, W, b = Progress(), None, begin.W, begin.b
+    done, saved, lowest = Progress(), None, (begin.W, begin.b)
     path, named = None, {"m": m, **settings, "begun_at": begin.begun_at}
     if checkpoint is not None:
         path = check_writable(checkpoint)
         if path.exists():
             saved, done = load_checkpoint(path, features, named, begin.batches)
-            W, b = saved.get("kept.W", W), saved.get("kept.b", b)
+            lowest = saved.get("lowest.W", begin.W), saved.get("lowest.b", begin.b)
+    ends = {"start": (begin.W, begin.b), "lowest": lowest}
     with report(progress, "training") as advance:
         while True:
             rounds = [Round(**one) for one in done.rounds]
-            if is_over(rounds):
-                return finish(features, settings, begin, W, b, done)
-            now = round_settings(settings, rounds)
+            if is_over(settings, rounds):
+                return finish(features, settings, begin, *ends["lowest"], done)
+            now, where = round_settings(settings, rounds), begins_at(settings, rounds)
+            # Of a round that a checkpoint holds the beginning does not matter.
+            W, b = ends.get(where, ends["start"])
             stepper = _make_steps(begin._replace(W=W, b=b), features.ranked, now)
             if saved is not None:
                 stepper.restore(saved, done.step)
                 saved = None
             save = None
             if path is not None:
-                kept = {"kept.W": W, "kept.b": b} if rounds else {}
+                names = ("lowest.W", "lowest.b") if rounds else ()
+                kept = dict(zip(names, ends["lowest"], strict=False))
                 save = _make_save(path, features, named, stepper, kept, begin.batches)
             _take_steps(stepper, features, now, done, save, checkpoint_every, advance)
             end = stepper.state()
+            ends["last"] = end["W"], end["b"]
             if settings.recipe != "converged":
-                return finish(features, settings, begin, end["W"], end["b"], done)
-            model = _as_model(features, end["W"], end["b"])
-            last, exact = measure_round(model, features, now, rounds)
+                return finish(features, settings, begin, *ends["last"], done)
+            model = _as_model(features, now, *ends["last"])
+            last, exact = measure_round(model, features, now, where, rounds)
             done.end_round(asdict(last), exact)
             if last.kept:
-                W, b = end["W"], end["b"]
+                ends["lowest"] = ends["last"]
 
 
 def _make_save(
@@ -230,8 +237,13 @@ def _make_save(
     return save
 
 
-def _as_model(features: Features, W: NDArray[np.float32], b: NDArray[np.float32]) -> ToyModel:
+def _as_model(
+    features: Features, settings: TrainingSettings, W: NDArray[np.float32], b: NDArray[np.float32]
+) -> ToyModel:
     """Return the model, in double precision, whose rows go as the features were given."""
+    # No training loss has seen what the last step made of the model.
+    finite = bool(np.isfinite(W).all() and np.isfinite(b).all())
+    check_loss(0.0 if finite else math.nan, settings.steps, features, settings)
     as_given = features.frequencies.as_given
     return ToyModel(as_given(W.astype(np.float64)), as_given(b.astype(np.float64)))
 
@@ -299,10 +311,7 @@ def finish(
     DivergenceError
         If it is not finite, or its loss is beyond all bounds.
     """
-    # No training loss has seen what the last step made of the model.
-    finite = bool(np.isfinite(W).all() and np.isfinite(b).all())
-    check_loss(0.0 if finite else math.nan, settings.steps, features, settings)
-    model = _as_model(features, W, b)
+    model = _as_model(features, settings, W, b)
     estimate = monte_carlo_loss(model, features, settings.evaluation_samples, begin.evaluation)
     check_loss(estimate.loss, settings.steps, features, settings)
     loss, stderr, convergence = estimate.loss, estimate.stderr, None

@@ -12,7 +12,7 @@ from empirical.training.convergence import Convergence, Round, is_over, round_se
 from empirical.training.run import TrainingRun
 from empirical.training.settings import TrainingSettings
 from empirical.training.steps import FusedSteps
-from empirical.training.train import train
+from empirical.training.train import DivergenceError, train
 from empirical.training.train_many import train_many
 from numerics.loss.exact import population_loss
 from numerics.toy_model import ToyModel
@@ -119,6 +119,20 @@ def test_a_model_of_a_round_that_ended_higher_is_not_returned(monkeypatch):
     run = train(WORDS, 5, **settings)
     assert not run.convergence.converged and run.loss == 0.8
     assert np.array_equal(run.model.W, ends[1].astype(float))
+
+
+def test_a_round_that_diverges_says_so(monkeypatch):
+    plain = FusedSteps.take
+
+    def take(self, rates, bias_rates, done, batch):
+        losses = plain(self, rates, bias_rates, done, batch)
+        if batch == convergence.BATCH and done + len(rates) == 250:
+            self.state()["b"][0] = np.nan
+        return losses
+
+    monkeypatch.setattr(FusedSteps, "take", take)
+    with pytest.raises(DivergenceError, match="of 250 with learning rate 0.01"):
+        train(WORDS, 5, **QUICK)
 
 
 def test_the_same_seed_gives_the_same_run(run):
