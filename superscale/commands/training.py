@@ -114,6 +114,7 @@ def _show_run(run: TrainingRun, seed: int, json: bool) -> None:
             "converged": run.convergence.converged,
             "gain": run.convergence.gain,
             "steps": run.convergence.steps,
+            "doublings": run.convergence.doublings,
             "exact": run.convergence.exact,
             "rounds": run.convergence.to_dataframe().to_dict("records"),
         }

@@ -44,7 +44,7 @@ def test_fast_is_the_default_and_what_is_given_comes_before_a_recipe():
     own = make_settings(batch=32, steps=50)
     assert (own.batch, own.late_batch, own.steps) == (32, 32, 50)
     assert own.bias_start == "zero"
-    with pytest.raises(ValueError, match="recipe = 'slow' is not allowed: give 'fast' or 'paper'"):
+    with pytest.raises(ValueError, match="recipe = 'slow' is not allowed: give 'fast' or 'conv"):
         make_settings(recipe="slow")
 
 
