@@ -1,7 +1,9 @@
 """Which solved models agree with the losses of 27 language models (arXiv 2505.10465, Figure 8b).
 
+Tokens are features: n = 50 257. Each family and data set has a floor; all share the scale.
+
 Run from the root: ``python studies/scaling_laws/language_models.py`` (twenty minutes on one
-core). Tokens are features: n = 50 257. Each family and data set has a floor; all share the scale.
+core). Results are stored in studies/scaling_laws/language_models.json.
 """
 
 import json
