@@ -33,8 +33,7 @@ GROWTHS = (1.0, 0.1, 0.0)
 # Rounds at most after the first trainings.
 MOST = 8
 # Batch size of the rounds, and the share of samples with one more rare feature: smaller batches
-# lose rare features for good where frequencies are steep. studies/training/converged_recipe.py
-# compares others.
+# lose rare features for good where frequencies are steep.
 BATCH, RARE_SHARE = 1024, 0.9
 # Relative error of the exact losses, and the number of features beyond which they are sampled.
 _RTOL, _SAMPLED_BEYOND = 1e-4, 6000
