@@ -89,7 +89,7 @@ def test_every_function_of_a_width_is_tried():
     one_size |= {"frontier_mass", "search_success", "search_width"}
     one_size |= {"breadth_first", "search_strengths"}
     one_width |= {"ground_state", "first_order_loss", "narrow_flow_loss", "simulate_peaked"}
-    one_size |= {"flow_of_peaked_loss", "free_energy"}
+    one_size |= {"flow_of_peaked_loss", "free_energy", "complex_bounds", "pack_complex"}
     tables = {
         *(
             "bracket_loss",

@@ -256,7 +256,7 @@ def sum_squares(curves: Array, points: LossPoints, floor: bool) -> Array:
     --------
     >>> points = read_points([1, 2, 3, 4], [4.0, 3.0, 2.5, 2.0])
     >>> sum_squares(np.array([[1, 0.5, 1 / 3, 0.25]]), points, floor=False).round(4)
-    array([0.4161])
+    array([0.3161])
     """
     x, one = curves / points.loss, np.ones(points.size)
     freed, target = x.copy(), one.copy()

@@ -6,7 +6,7 @@ recipe "converged", which stops when as many samples as before lower the exact l
 1 %. Rows are added to studies/mean_field/converged.csv as they finish, the smallest models first;
 what is there is not trained again. Then the mean field is solved at all cells that are there, and
 both are compared, also with the lowest loss of studies/mean_field/references.csv (two phases, up to
-three seeds and pairs of rates), in studies/mean_field/converged.json.
+three seeds and pairs of rates); the comparison is stored in studies/mean_field/converged.json.
 """
 
 import csv
@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from against_training import lowest_losses, predict
 
 import superscale as ss
 from theory.computing.one_thread import one_thread
@@ -85,19 +84,30 @@ def train(n):
             print(*row.values(), flush=True)
 
 
+def lowest_references():
+    """Return the lowest loss of each cell in references.csv."""
+    lowest = {}
+    with HERE.with_name("references.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            cell = int(row["n"]), row["law"], float(row["density"]), int(row["m"])
+            lowest[cell] = min(float(row["loss"]), lowest.get(cell, np.inf))
+    return lowest
+
+
 def compare():
     """Solve the mean field at the stored cells; store both losses and the errors."""
-    references = {cell: loss for cell, loss, _ in lowest_losses(HERE.with_name("references.csv"))}
+    references = lowest_references()
     rows = []
     for row in read(STORED).values():
         cell = int(row["n"]), row["law"], float(row["density"]), int(row["m"])
-        found, loss = predict(cell), float(row["loss"])
+        n, law, E, m = cell
+        predicted, loss = ss.solve_mean_field(frequencies(law, n, E), m).loss, float(row["loss"])
         rows.append(
             {
                 **dict(zip(CELL, cell, strict=True)),
                 "fast": float(row["fast"]), "reference": references[cell], "trained": loss,
                 "gained_by_doubling": float(row["gain"]), "converged": bool(int(row["converged"])),
-                "predicted": found["predicted"], "error": found["predicted"] / loss - 1,
+                "predicted": predicted, "error": predicted / loss - 1,
                 "over_reference": loss / references[cell] - 1, "steps": int(row["steps"]),
                 "times_fast": float(row["seconds"]) / float(row["fast_seconds"]),
             }

