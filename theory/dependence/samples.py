@@ -58,6 +58,10 @@ class SampleFit:
         ⟨v⟩ and ⟨v²⟩ of each feature, in its unit.
     unit : ndarray, shape (n,)
         What its activations were divided by.
+    ranges : ndarray, shape (n, 2)
+        The least and the largest activation of each feature, in its unit.
+    histograms : ndarray of int, shape (n, cells)
+        Its activations in equal cells between them; ``law_of`` makes the law of v of one feature.
     edges : ndarray of int, shape (k, 2)
         Child and parent of each edge of the tree, as features.
     gains : ndarray, shape (k,)
@@ -74,10 +78,27 @@ class SampleFit:
     mean: Array
     mean_square: Array
     unit: Array
+    ranges: Array
+    histograms: NDArray[np.int64]
     edges: NDArray[np.int64]
     gains: Array
     log_likelihood: float
     log_likelihood_independent: float
+
+    def law_of(self, feature: int) -> Activation:
+        """Return the law of v of one feature, an index below n, in its unit.
+
+        ``Features`` has one law for all: this one shows how far a feature is from it.
+
+        Examples
+        --------
+        >>> X = np.array([[1.0, 0], [2, 3], [3, 5], [0, 4]])
+        >>> fit_samples(X, cells=2).law_of(1)
+        Activation(3, 5, shares=(1, 2))
+        """
+        feature = check_integer("feature", feature, 0, len(self.ranges) - 1)
+        low, high = map(float, self.ranges[feature])
+        return _law_between(low, high, self.histograms[feature])
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row for each edge: columns of child and parent, and the gain."""
@@ -177,6 +198,7 @@ def fit_samples(
         fitted = forest_of(samples, counts, grown)
         child = grown.order[grown.parent[grown.order] >= 0]
         edges, gains = np.stack([child, grown.parent[child]], axis=1), grown.gain[child]
+    ranges, histograms = _histograms(by_feature, unit, cells)
     return SampleFit(
         frequencies=Frequencies.from_probabilities(share),
         activation=_law(values, cells),
@@ -186,6 +208,8 @@ def fit_samples(
         mean=read_only(np.bincount(owner, values, columns.size) / counts),
         mean_square=read_only(np.bincount(owner, values**2, columns.size) / counts),
         unit=read_only(unit),
+        ranges=read_only(ranges),
+        histograms=read_only(histograms),
         edges=read_only(edges),
         gains=read_only(gains),
         log_likelihood=alone + float(gains.sum()),
@@ -219,8 +243,23 @@ def _active(X: Any) -> Any:
 
 def _law(values: Array, cells: int) -> Activation:
     low, high = float(values.min()), float(values.max())
+    return _law_between(low, high, np.histogram(values, cells, (low, high))[0])
+
+
+def _law_between(low: float, high: float, counts: NDArray[np.int64]) -> Activation:
     if high - low <= _WIDTH * high:
         middle = (low + high) / 2
         return Activation(middle * (1 - _WIDTH / 2), middle * (1 + _WIDTH / 2))
-    counts, _ = np.histogram(values, cells, (low, high))
     return Activation(low, high, tuple(counts.astype(float)))
+
+
+def _histograms(by_feature: Any, unit: Array, cells: int) -> tuple[Array, NDArray[np.int64]]:
+    """Return the range of each column's values and their counts in equal cells of it."""
+    n, first = unit.size, by_feature.indptr[:-1]
+    owner = np.repeat(np.arange(n), np.diff(by_feature.indptr))
+    values = by_feature.data / unit[owner]
+    low, high = np.minimum.reduceat(values, first), np.maximum.reduceat(values, first)
+    width = np.where(high > low, high - low, 1.0)
+    cell = np.minimum((cells * (values - low[owner]) / width[owner]).astype(np.int64), cells - 1)
+    counts = np.bincount(owner * cells + cell, minlength=n * cells).reshape(n, cells)
+    return np.stack([low, high], axis=1), counts.astype(np.int64)

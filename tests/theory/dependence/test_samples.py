@@ -106,6 +106,26 @@ def test_what_is_read_of_a_sample():
     assert len(fit.to_dataframe()) == 3
 
 
+@pytest.mark.parametrize("scale", ["pooled", "feature"])
+def test_the_law_of_each_feature_is_its_histogram(scale):
+    rng = np.random.default_rng(5)
+    X = np.where(rng.random((400, 4)) < 0.4, rng.gamma([1.0, 2, 3, 4], [4, 3, 2, 1], (400, 4)), 0)
+    X[:, 3] = X[:, 3] > 0  # one size
+    X = np.insert(X, 2, 0, axis=1)  # a column that is never on is left out
+    fit = ss.dependence.fit_samples(X, cells=5, scale=scale)
+    for i, column in enumerate(fit.columns[:3]):
+        values = X[X[:, column] > 0, column]
+        values = values / values.mean() if scale == "feature" else values
+        counts, ends = np.histogram(values, 5)
+        law = fit.law_of(i)
+        assert (law.low, law.high) == pytest.approx((ends[0], ends[-1]), rel=1e-14)
+        assert law.shares == tuple(counts.astype(float))
+    one = fit.law_of(3)
+    assert one.high - one.low < 0.002 and one.low < 1 < one.high
+    with pytest.raises(ValueError, match="feature = 4"):
+        fit.law_of(4)
+
+
 def test_measured_features_go_on_to_the_loss():
     planted = ss.Features.hierarchy(
         ss.Frequencies.from_probabilities([0.3, 0.2, 0.2, 0.1, 0.1, 0.05]), [None, 0, 0, 1, 1, 2]
