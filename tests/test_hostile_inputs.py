@@ -692,7 +692,7 @@ NO_ENTRY_YET = {
         "scaling_laws.read_columns",
     ),
     *("dependence.Forest", "dependence.Forest.conditional", "dependence.Forest.from_arrays"),
-    *("dependence.Forest.take", "Features.from_samples"),
+    *("dependence.Forest.take", "Features.from_samples", "dependence.SampleFit.law_of"),
 }
 # Results of these, and whole namespaces.
 NEW_NAMESPACES = ("reading.", "mechanisms.", "scaling_laws.Axes", "scaling_laws.Shape")

@@ -156,6 +156,8 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if error.filename is None:
+            finish_streams()  # raises if it is the output that cannot be written: said once
         named = f"{error.filename}: " if error.filename else ""
         return _fail(named + (error.strerror or str(error)), 2)
     except (ValueError, TypeError) as error:

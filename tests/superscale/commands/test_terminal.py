@@ -137,8 +137,9 @@ def test_json_or_csv(call):
         assert code == 2 and out == "" and "--json and --csv do not go together" in err
 
 
-def test_a_stdout_that_takes_nothing():
-    python = f"PYTHONIOENCODING=ascii {sys.executable} -m superscale"
+@pytest.mark.parametrize("columns", [40, 200])  # more or less than stdout's buffer holds
+def test_a_stdout_that_takes_nothing(columns):
+    python = f"COLUMNS={columns} PYTHONIOENCODING=ascii {sys.executable} -m superscale"
     full = Path("/dev/full").exists()
     script = f"{python} >&- ; echo $? >&2; {python} | true; echo $? >&2;"
     script += f" {python} > /dev/full; echo $? >&2" if full else ""
