@@ -27,10 +27,16 @@ SETTINGS = [
 ]  # fmt: skip
 
 
+def search(n, m, objective, seconds):
+    """Return the packing that is found within the seconds."""
+    features = ss.Frequencies.power_law(n, 1) if objective == "relu_energy" else None
+    return ss.packings.pack(n, m, objective, seconds=seconds, features=features, explicit=False)
+
+
 def measure(n, m, objective, seconds):
     """Search once; return what it took."""
     began = time.perf_counter()
-    found = ss.packings.pack(n, m, objective, seconds=seconds, explicit=False)
+    found = search(n, m, objective, seconds)
     took = time.perf_counter() - began
     return {
         "n": n, "m": m, "objective": objective, "seconds": seconds, "took": took,
@@ -42,7 +48,7 @@ def measure(n, m, objective, seconds):
 def main():
     chosen = [SETTINGS[int(k)] for k in sys.argv[1:]] or SETTINGS
     for objective in sorted({setting[2] for setting in chosen}):  # compile
-        ss.packings.pack(8, 3, objective, seconds=0.1, explicit=False)
+        search(8, 3, objective, 0.1)
     before, rows = os.getloadavg()[0], []
     for setting in chosen:
         row = measure(*setting)
