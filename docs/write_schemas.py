@@ -41,6 +41,7 @@ LINES = (
     "bounds --n 28 --m 7",
     "pack --n 8 --m 3 --seconds 0.2",
     "pack --n 20 --m 4 --objective relu --steps 100",
+    "pack --n 4 --m 2 --objective complex_lines --starts 3",
     "sweep --n 30 --m 3,5 --steps 20 --workers 1",
     "reproduce fig7",
     "count text.txt --tokenizer tokenizer.json",

@@ -107,8 +107,9 @@ def pack(
     objective: Annotated[
         str,
         typer.Option(
-            help="coherence (lines), cosine (points), frame_potential, p_frame, relu_energy, or "
-            "relu: the loss of the toy model beside its proven bound, training and chance."
+            help="coherence (lines), cosine (points), frame_potential, p_frame, relu_energy, "
+            "complex_lines (lines in C^m), or relu: the loss of the toy model beside its proven "
+            "bound, training and chance."
         ),
     ] = "coherence",
     starts: Annotated[int | None, typer.Option(help="Starts (default: by n).")] = None,
@@ -130,7 +131,9 @@ def pack(
         typer.Option("--b", help="Bias: relu_energy (default 0), relu (the best)."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps, for relu (5000).")] = None,
-    save: Annotated[Path | None, typer.Option(help="File for the vectors (.npz).")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="File for the vectors (.npz; complex_lines: .txt).")
+    ] = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
     output: opt.Output = None,
@@ -144,6 +147,8 @@ def pack(
     Example: superscale pack --n 20 --m 5 --seconds 10
 
     Example: superscale pack --n 1000 --m 40,100 --objective relu
+
+    Example: superscale pack --n 9 --m 3 --objective complex_lines --seconds 1
     """
     from empirical.progress import report
     from numerics.packings.search import pack as find_packing
@@ -152,7 +157,7 @@ def pack(
     outputs = output or []
     check_outputs(outputs)
     if save is not None:
-        check_outputs([save], (".npz",))
+        check_outputs([save], (".txt",) if objective == "complex_lines" else (".npz",))
     widths = opt.read_widths(m, n)
     if objective == "relu":
         clash = opt.given(
@@ -170,6 +175,14 @@ def pack(
     if len(widths) != 1:
         raise ValueError(f"--m {','.join(m)} is not allowed with --objective {objective}: give one")
     width = widths[0]
+    if objective == "complex_lines":
+        clash = opt.given(search=search or None, alpha=alpha or None, r=r, b=b)
+        if clash:
+            raise ValueError(
+                f"--{next(iter(clash))} does not go with --objective complex_lines: leave it out"
+            )
+        _complex_lines(n, width, seed, starts, seconds, save, json, csv, outputs)
+        return
     r, b = 1.0 if r is None else r, 0.0 if b is None else b
     frequencies = Frequencies.power_law(n, alpha, 1.0) if objective == "relu_energy" else None
     with report(True, f"packing {n} in {width} dimensions") as advance:
@@ -226,6 +239,54 @@ def pack(
         rigid = "rigid" if found.is_rigid else "not rigid"
         print(f"{found.tight_pairs} pairs touch ({rigid}), {found.angles.size} different overlaps")
         print(f"one threshold reads any set of up to {found.worst_case.active} active vectors")
+    if found.interrupted:
+        raise KeyboardInterrupt
+
+
+def _complex_lines(
+    n: int,
+    d: int,
+    seed: int,
+    starts: int | None,
+    seconds: float | None,
+    save: Path | None,
+    json: bool,
+    csv: bool,
+    outputs: list[Path],
+) -> None:
+    """Find lines in C^d and show them."""
+    from empirical.progress import report
+    from numerics.packings.complex_lines.search import pack_complex
+
+    with report(True, f"packing {n} lines in C^{d}") as advance:
+        found = pack_complex(
+            n,
+            d,
+            seed=seed,
+            starts=starts,
+            seconds=seconds,
+            progress=lambda done, best: advance(done, starts or done + 1),
+        )
+    if save is not None:
+        write(save, found.save)
+    record: dict[str, Any] = {
+        "objective": "complex_lines",
+        "method": found.method,
+        "coherence": found.coherence,
+        "bound": {"name": found.bound.name, "value": found.bound.value},
+        "gap": found.gap,
+        "tight_pairs": found.tight_pairs,
+        "settings": {"n": n, "m": d, "seed": seed, "starts": starts, "seconds": seconds},
+    }
+    write_outputs(outputs, found, record)
+    if not show_for_machines(json, csv, record, found):
+        print(f"{n} lines in C^{d}, largest |t| {found.coherence:.12g}")
+        print(f"by {found.method}")
+        print(
+            f"largest |t| of any such lines: at least {found.bound.value:.12g} "
+            f"({found.bound.name}), gap {found.gap:.3g}"
+        )
+        print(f"{found.tight_pairs} pairs touch")
     if found.interrupted:
         raise KeyboardInterrupt
 

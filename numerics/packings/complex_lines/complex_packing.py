@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import sympy as sp
 from numpy.typing import NDArray
 
+from numerics.files import write_atomically
 from numerics.packings.rounding import coherence_enclosure
 from theory.bounds.packing_bounds import Bound
 from theory.checks import LARGEST, check_integer, read_only
@@ -90,6 +92,8 @@ class ComplexPacking:
         The unit vectors.
     method : str
         How they were found.
+    interrupted : bool
+        Whether the search was interrupted.
 
     Raises
     ------
@@ -99,6 +103,7 @@ class ComplexPacking:
 
     vectors: NDArray[np.complex128]
     method: str
+    interrupted: bool = False
 
     def __post_init__(self) -> None:
         vectors = np.array(self.vectors, dtype=np.complex128)
@@ -159,6 +164,19 @@ class ComplexPacking:
         """
         parts = np.concatenate([self.vectors.real.ravel(), self.vectors.imag.ravel()])
         return "".join(f"{x:.17g}\n" for x in parts)
+
+    def save(self, path: str | Path) -> None:
+        """Write ``to_text()`` to a file, whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the name does not end in .txt, or no file can be written there.
+        """
+        path = Path(path)
+        if path.suffix != ".txt":
+            raise ValueError(f"cannot write {path}: give a name that ends in .txt")
+        write_atomically(path, self.to_text().encode())
 
     @classmethod
     @check_kinds

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ def pack_complex(
     seed: int | np.random.Generator = 0,
     starts: int | None = None,
     seconds: float | None = None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> ComplexPacking:
     """Find n lines in C^d whose largest |<u_i, u_j>| is small.
 
@@ -63,16 +65,20 @@ def pack_complex(
         How many; as many as fit if ``seconds`` is given, else 50. Fewer if a bound is met.
     seconds : float, optional
         Time limit; one start is made in any case.
+    progress : callable, optional
+        Called as progress(starts made, best coherence) after each start.
 
     Returns
     -------
     ComplexPacking
-        The best found.
+        The best found; after Ctrl-C the best so far, marked as interrupted.
 
     Raises
     ------
     ValueError
         For an argument out of range, or more memory than the machine has.
+    KeyboardInterrupt
+        If it is interrupted before the first start has ended.
 
     Examples
     --------
@@ -86,28 +92,43 @@ def pack_complex(
     limit = math.inf if seconds is None else check_real("seconds", seconds, 0.0)
     check_memory(f"n = {n}, d = {d}", 16.0 * (6 * n * n + 60 * n * d), "give fewer lines")
     goal = best_complex_bound(n, d).value + _MET
-    began, made = time.monotonic(), 0
-    best = np.eye(n, d, dtype=complex)
-    value = math.inf
-    with one_thread():
-        while made < starts and (made == 0 or time.monotonic() - began < limit):
-            U = _symmetric(n, d, rng) if rng.random() < _SYMMETRIC else _start(n, d, rng)
-            if made and rng.random() < _KICKS:
-                U = _kick(best, rng)
-            made += 1
-            for sharpness, iterations in _STAGES:
-                U = _descend(U, sharpness, iterations)
-                if coherence_of(U) > value + 4 / sharpness:
-                    break
-            found = coherence_of(U)
-            if found < value + _NEAR and 2 * n * d <= _SOLVED:
-                U = solve_minimax(U)
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress = {progress!r} is not callable: give a function of two numbers")
+    began, made, interrupted = time.monotonic(), 0, False
+    best, value = np.eye(n, d, dtype=complex), math.inf
+    try:
+        with one_thread():
+            while made < starts and (made == 0 or time.monotonic() - began < limit):
+                U = _improve(best if made else None, value, n, d, rng)
+                made += 1
                 found = coherence_of(U)
-            if found < value - _GAIN or made == 1:
-                best, value = U, found
-            if value <= goal:
-                break
-    return ComplexPacking(best, f"{made} starts")
+                if found < value - _GAIN or made == 1:
+                    best, value = U, found
+                if progress is not None:
+                    progress(made, value)
+                if value <= goal:
+                    break
+    except KeyboardInterrupt:
+        if made == 0:
+            raise
+        interrupted = True
+    return ComplexPacking(best, f"{made} starts", interrupted)
+
+
+def _improve(
+    best: Vectors | None, value: float, n: int, d: int, rng: np.random.Generator
+) -> Vectors:
+    """Return where one start ends, a kick of the best so far among them."""
+    U = _symmetric(n, d, rng) if rng.random() < _SYMMETRIC else _start(n, d, rng)
+    if best is not None and rng.random() < _KICKS:
+        U = _kick(best, rng)
+    for sharpness, iterations in _STAGES:
+        U = _descend(U, sharpness, iterations)
+        if coherence_of(U) > value + 4 / sharpness:
+            break
+    if coherence_of(U) < value + _NEAR and 2 * n * d <= _SOLVED:
+        U = solve_minimax(U)
+    return U
 
 
 def _start(n: int, d: int, rng: np.random.Generator) -> Vectors:

@@ -72,6 +72,39 @@ def test_each_objective_has_its_own_bound(call):
         assert f"no bound of {options[1]}" in call("pack", "--n", 9, "--m", 4, *options)[1]
 
 
+def test_complex_lines(call, tmp_path):
+    options = ["--objective", "complex_lines", "--n", 4, "--m", 2]
+    file = tmp_path / "sic.txt"
+    code, out, _ = call("pack", *options, "--starts", 3, "--save", file, "--json")
+    record = json.loads(out)
+    assert code == 0 and record["coherence"] == pytest.approx(3**-0.5)  # d² equiangular lines
+    assert record["bound"]["name"] == "welch" and abs(record["gap"]) < 1e-8
+    saved = ss.packings.ComplexPacking.from_text(file.read_text(), 2)
+    assert saved.coherence == record["coherence"]
+    _, out, _ = call("pack", *options, "--starts", 3)
+    assert "4 lines in C^2, largest |t| 0.577350269" in out and "6 pairs touch" in out
+    for wrong in (["--search"], ["--alpha", 1], ["--r", 1], ["--steps", 9], ["--save", "x.npz"]):
+        code, _, err = call("pack", *options, *wrong)
+        assert code == 2 and wrong[-1 if wrong[0] == "--save" else 0] in err
+
+
+def test_complex_lines_after_an_interruption(call, monkeypatch):
+    """The best so far is shown; the exit code is that of Ctrl-C."""
+    from numerics.packings.complex_lines import search
+
+    improve, calls = search._improve, []
+
+    def press(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return improve(*arguments)
+
+    monkeypatch.setattr(search, "_improve", press)
+    code, out, _ = call("pack", "--n", 5, "--m", 3, "--objective", "complex_lines", "--json")
+    assert code == 130 and json.loads(out)["method"] == "2 starts"
+
+
 def test_pack_relu(call, tmp_path):
     options = ["--n", 30, "--m", "4,6", "--objective", "relu", "--steps", 300]
     at = ["--r", 1, "--b", 0]  # without them the bound takes seconds a width
