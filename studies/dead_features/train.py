@@ -2,9 +2,11 @@
 
 Run ``python studies/dead_features/train.py`` (an hour on one core). It trains the settings of
 studies/dead_features/chosen.csv, which were chosen before any theory of dead features was compared
-with them. A feature is dead if it does not respond to its own largest input, 2 r² + b <= 0. Counts
-by B p (how often a batch contains the feature) and by the bias at the start are stored in
-studies/dead_features/measured.csv; settings found there are not trained again.
+with them, and those of studies/dead_features/blind.csv, which were chosen before they were trained,
+with the reduced model as it then was. A feature is dead if it does not respond to its own largest
+input, 2 r² + b <= 0. Counts by B p (how often a batch contains the feature) and by the bias at the
+start are stored in studies/dead_features/measured.csv and studies/dead_features/measured_blind.csv;
+settings found there are not trained again.
 """
 
 import csv
@@ -59,12 +61,12 @@ def measure(row):
     return count(batch * f.p, b_start, run.model.b + 2 * run.model.norms**2 <= 0)
 
 
-def main():
-    path = HERE / "measured.csv"
+def train(chosen, path):
+    """Train the settings of one table, and add their counts to another."""
     done = {tuple(row[name] for name in NAMES) for row in read(path)}
     if not path.exists():
         path.write_text(",".join(FIELDS) + "\n")
-    for row in read(HERE / "chosen.csv"):
+    for row in read(chosen):
         setting = tuple(row[name] for name in NAMES)
         if setting in done:
             continue
@@ -73,6 +75,11 @@ def main():
             csv.writer(file, lineterminator="\n").writerows(rows)
         features, dead = (sum(counts[k] for counts in rows) for k in (-2, -1))
         print(setting, f"dead {dead / features:.3f}", flush=True)
+
+
+def main():
+    train(HERE / "chosen.csv", HERE / "measured.csv")
+    train(HERE / "blind.csv", HERE / "measured_blind.csv")
 
 
 if __name__ == "__main__":
