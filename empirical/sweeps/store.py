@@ -85,8 +85,9 @@ class Store:
     def key(self, cell: Cell) -> str:
         """Return the name of a run: a digest of its features, width and settings."""
         settings = dict(cell.settings)
-        if settings["draws"] == "numpy":  # as every run was before there was a choice
-            del settings["draws"]
+        for name, before in (("draws", "numpy"), ("decoder_rows", 0)):
+            if settings[name] == before:  # as every run was before there was a choice
+                del settings[name]
         # As one JSON list, in parts.
         words = (
             f"[{self._describe(cell.features)}, {cell.m}, {json.dumps(settings, sort_keys=True)}]"

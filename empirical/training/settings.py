@@ -119,6 +119,10 @@ class TrainingSettings:
         Where batches are drawn: by numpy, the same ones for every backend and device, or by torch
         on its device, where the steps then wait for nothing (other batches, another run; it needs
         the torch backend and independent features).
+    decoder_rows : int
+        Rows of W, drawn at random in each step, at which the outputs of inactive features are
+        computed, weighted so that gradients are right in the mean; 0: all of them. For large n on
+        the CPU, whose steps then cost what is active.
 
     Raises
     ------
@@ -152,6 +156,7 @@ class TrainingSettings:
     device: str = _setting(_check_device, "cpu")
     backend: Backend = _one_of("auto", "fused", "torch", default="auto")  # noqa: RUF009
     draws: Draws = _one_of("numpy", "device", default="numpy")  # noqa: RUF009
+    decoder_rows: int = _whole(0, default=0)
 
     def __post_init__(self) -> None:
         given = {name: value for name, value in vars(self).items() if value is not None}
@@ -177,6 +182,11 @@ class TrainingSettings:
             object.__setattr__(self, "backend", "fused" if on_cpu else "torch")
         if self.draws == "device" and self.backend == "fused":
             raise ValueError("draws = 'device' draws in torch: give backend='torch' with it")
+        if self.decoder_rows and self.backend == "torch":
+            raise ValueError(
+                f"decoder_rows = {self.decoder_rows} is for the compiled steps on the CPU: leave "
+                "it out, or give backend='fused' and device='cpu'"
+            )
 
     def _derived(self, name: str) -> float:
         """Return the default of a setting that follows from those before it."""
@@ -226,6 +236,7 @@ class TrainingChanges(TypedDict, total=False):
     device: str
     backend: Backend
     draws: Draws
+    decoder_rows: int
 
 
 def make_settings(**changes: Any) -> TrainingSettings:
@@ -240,7 +251,8 @@ def make_settings(**changes: Any) -> TrainingSettings:
         ...
     TypeError: training has no setting 'bach': it has recipe, weight_decay, seed, bias_start, \
 batch, late_batch, late_fraction, steps, learning_rate, bias_learning_rate, warmup_steps, \
-final_learning_rate, rare_share, loss_scale, evaluation_samples, device, backend, draws
+final_learning_rate, rare_share, loss_scale, evaluation_samples, device, backend, draws, \
+decoder_rows
     """
     for name in ("activation", "importance"):
         if name in changes:
@@ -305,6 +317,10 @@ def check_feasible(features: Features, m: int, settings: TrainingSettings, model
         With the largest v allowed, or the memory needed.
     """
     high, n = features.activation.high, features.n
+    if settings.decoder_rows > n:
+        raise ValueError(
+            f"decoder_rows = {settings.decoder_rows} is more than n = {n}: give at most n (0: all)"
+        )
     if high > _LARGEST_V:
         raise ValueError(
             f"v up to {high:g} overflows the single precision of training: measure v in other "
@@ -320,6 +336,7 @@ def check_feasible(features: Features, m: int, settings: TrainingSettings, model
     needed = 28.0 * n * m + 60.0 * entries + batch * (24.0 + 8 * m)
     if settings.backend == "torch":
         needed += 12.0 * n * batch
+    needed += 4.0 * settings.decoder_rows * (2 * m + batch)
     size = f"batch = {batch}" if needed > 2 * 28.0 * n * m else f"n = {n}, m = {m}"
     smaller = "a smaller batch" if size.startswith("batch") else "smaller models"
     check_memory(f"training with {size}", models * needed, f"give {smaller}")

@@ -35,6 +35,7 @@ from empirical.training.convergence import (
 )
 from empirical.training.diagnostics import dead_features
 from empirical.training.run import TrainingRun
+from empirical.training.sampled_steps import SampledSteps
 from empirical.training.settings import (
     Recipe,
     TrainingChanges,
@@ -130,8 +131,8 @@ def train(
     **changes
         Any other field of ``TrainingSettings``, before the recipe's: bias_start, batch, late_batch,
         late_fraction, steps, learning_rate, bias_learning_rate, warmup_steps, final_learning_rate,
-        rare_share, loss_scale, evaluation_samples, device, backend, draws. ``**run.settings``
-        repeats a run.
+        rare_share, loss_scale, evaluation_samples, device, backend, draws, decoder_rows.
+        ``**run.settings`` repeats a run.
 
     Returns
     -------
@@ -249,6 +250,8 @@ def _as_model(
 
 
 def _make_steps(begin: Start, features: Features, settings: TrainingSettings) -> Steps:
+    if settings.decoder_rows:
+        return SampledSteps(begin.W, begin.b, features, begin.batches, settings)
     if settings.backend == "fused":
         return FusedSteps(begin.W, begin.b, features, begin.batches, settings)
     from empirical.training.torch_steps import TorchSteps  # torch is slow to import

@@ -139,6 +139,10 @@ BiasLearningRate = Annotated[
 ]
 BiasStart = Annotated[str | None, typer.Option(help="Start of b: normal (as published) or zero.")]
 Device = Annotated[str | None, typer.Option(help="Torch device (default cpu).")]
+DecoderRows = Annotated[
+    int | None,
+    typer.Option(help="Rows that a step decodes, for large n (default 0: all)."),
+]
 
 
 def build_frequencies(

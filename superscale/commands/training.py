@@ -56,6 +56,7 @@ def train(
     bias_learning_rate: opt.BiasLearningRate = None,
     bias_start: opt.BiasStart = None,
     device: opt.Device = None,
+    decoder_rows: opt.DecoderRows = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Save the state here, and resume from it if it exists.")
     ] = None,
@@ -84,6 +85,7 @@ def train(
         bias_learning_rate=bias_learning_rate,
         bias_start=bias_start,
         device=device,
+        decoder_rows=decoder_rows,
         checkpoint_every=checkpoint_every,
     )
     run = train_model(features, m, seed=seed, checkpoint=checkpoint, progress=True, **options)
@@ -163,6 +165,7 @@ def sweep(
     bias_learning_rate: opt.BiasLearningRate = None,
     bias_start: opt.BiasStart = None,
     device: opt.Device = None,
+    decoder_rows: opt.DecoderRows = None,
     workers: opt.Workers = None,
     dask: Annotated[
         str | None,
@@ -214,6 +217,7 @@ def sweep(
         bias_learning_rate=bias_learning_rate,
         bias_start=bias_start,
         device=device,
+        decoder_rows=decoder_rows,
     )
     client = None
     if dask is not None:
