@@ -186,7 +186,8 @@ def base(folder):
             "optimised": False, "antipodal": True, "options": None, "progress": None}),
         "predict": (ss.predict, {
             "features": words(), "m": [3, 4], "theory": "weak", "sampling": "bernoulli",
-            "executor": None, "progress": False}),
+            "recipe": None, "weight_decay": None, "bias": None, "executor": None,
+            "progress": False}),
         **{f"Prediction.{name}": (getattr(ss.predict(words(), 4), name), arguments)
            for name, arguments in {
                "derivation": {"theory": "weak"}, "explain": {"theory": "weak"},

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from theory.activation import UNIFORM
 from theory.checks import Sampling, check_sampling
+from theory.dead_features.recipe import Recipe
 from theory.derivation import Derivation
 from theory.features import Features
 from theory.results import result
@@ -103,6 +104,10 @@ class Request:
         Where a solver may solve for several widths at once.
     progress : callable or None
         Called with a ``SolverProgress`` after each round of a solver without an executor.
+    recipe : Recipe or None
+        How models are trained, for the theory of a recipe.
+    bias : ndarray, shape (n,), or None
+        Biases at the start, by falling frequency; None stands for the mean over N(0, 1).
     """
 
     features: Features
@@ -110,6 +115,8 @@ class Request:
     sampling: Sampling = "bernoulli"
     executor: Executor | None = None
     progress: Callable[[SolverProgress], None] | None = None
+    recipe: Recipe | None = None
+    bias: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import nullcontext
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,12 @@ from numpy.typing import ArrayLike
 from theory.checks import Sampling, check_sampling, check_widths, read_only
 from theory.computing.argument_kinds import check_kinds
 from theory.computing.progress import show_progress
+from theory.dead_features.recipe import Recipe, check_bias, check_recipe
+from theory.dead_features.theory import (
+    estimate_paper_recipe,
+    need_one_mean_field,
+    paper_recipe_derivation,
+)
 from theory.estimate import (
     Estimate,
     Evidence,
@@ -34,7 +41,7 @@ from theory.estimate import (
     refuse_many,
 )
 from theory.features import Features, as_features
-from theory.figures.style import BLACK, BLUE, BROWN, GREEN, GREY, ORANGE, PURPLE, curve
+from theory.figures.style import BLACK, BLUE, BROWN, GREEN, GREY, ORANGE, PURPLE, VERMILION, curve
 from theory.frequencies import Frequencies
 from theory.mean_field.derivation import (
     estimate_gaussian,
@@ -56,6 +63,8 @@ from theory.regimes.published import (
 from theory.regimes.weak import estimate_weak
 from theory.regimes.weak_derivation import weak_derivation
 
+# The theory of what a recipe ends at.
+_RECIPE = "paper_recipe"
 _PAGE = "docs/science/theories.md"
 _STUDY = "studies/mean_field/theories.json"
 _CELLS = "the trained losses of studies/mean_field/cells.csv, strong superposition"
@@ -185,6 +194,30 @@ THEORIES: tuple[Theory, ...] = (
         evidence=Evidence(_CELLS, 42, 1.88, 10.2, _STUDY, _PAGE, "factor"),
         seconds="0.2 to 2 s",
     ),
+    Theory(
+        _RECIPE,
+        "the published training: features that die of their random biases, and the mean field of "
+        "the others",
+        estimate_paper_recipe,
+        paper_recipe_derivation,
+        LineStyle("published recipe", VERMILION, (0, (4, 1, 1, 1))),
+        refuses=need_one_mean_field,
+        cost="solver",
+        by_default=False,
+        undefined="it needs m >= 2, and as many features alive",
+        assumes="three numbers a feature under Adam; private directions are isotropic; weight "
+        "decay below 0; nothing is fitted",
+        evidence=Evidence(
+            "the published losses of Figures 7b and 1d",
+            36,
+            1.11,
+            2.7,
+            "studies/dead_features/losses.json",
+            "docs/science/dead_features.md",
+            "factor",
+        ),
+        seconds="3 to 20 s",
+    ),
 )
 
 
@@ -195,6 +228,9 @@ def predict(
     theory: str | Iterable[str] | None = None,
     *,
     sampling: Sampling = "bernoulli",
+    recipe: Literal["paper"] | Recipe | None = None,
+    weight_decay: float | None = None,
+    bias: ArrayLike | None = None,
     executor: Executor | None = None,
     progress: bool | Callable[[SolverProgress], None] = False,
 ) -> Prediction:
@@ -218,6 +254,16 @@ def predict(
     sampling : {"bernoulli", "one_hot"}
         Whether features are active independently or exactly one at a time (E <= 1); only
         "mean_field" and "gaussian" take "one_hot".
+    recipe : "paper" or Recipe, optional
+        Predicts what this training ends at, by the theory "paper_recipe" unless others are named,
+        instead of the least loss. "paper" is the published recipe for small models; a
+        ``theory.dead_features.recipe.Recipe`` names other rates, batch and steps. Biases start at
+        N(0, 1), so that features die (docs/science/dead_features.md).
+    weight_decay : float, optional
+        Of the recipe "paper", -1 unless given; below 0, where the prediction was checked.
+    bias : array_like, shape (n,), optional
+        Biases at the start, in the order of the frequencies, for a recipe. Without them the loss
+        is the mean over biases N(0, 1).
     executor : concurrent.futures.Executor, optional
         Solves for several widths at once, the same numbers as one by one.
     progress : bool or callable
@@ -238,7 +284,8 @@ def predict(
     ValueError
         For widths outside 1..n, no theory, an unknown one, or one that does not apply to these
         features or this sampling (the message says why and lists those that do); for "one_hot"
-        with E > 1.
+        with E > 1; for a recipe with weight decay of 0 or more, where its dead are known to be
+        predicted wrongly; for weight decay or biases without a recipe.
     ConvergenceError
         If a theory that is named converges at no width, or no other theory is left.
 
@@ -254,17 +301,30 @@ def predict(
     array([1.5, 1.5, 1.5])
     >>> round(predict(words, m=10, theory="weak").loss["weak"], 4)
     0.1504
+    >>> found = predict(Frequencies.power_law(300, alpha=1.0), m=20, recipe="paper")
+    >>> found.theories, bool(found.parts["paper_recipe"]["dead"] > 0.1)
+    (('paper_recipe',), True)
     """
     features = as_features(features)
     widths = read_only(check_widths(m, features.n))
     check_sampling(sampling, features.density)
+    trained = check_recipe(recipe, weight_decay)
+    if trained is None and bias is not None:
+        raise ValueError('bias is where a recipe begins: give recipe="paper" with it')
+    start = None if bias is None else features.frequencies.by_rank(check_bias(bias, features.n))
+    if trained is not None and theory is None:
+        theory = _RECIPE
     chosen, notes = _choose(features, theory, sampling)
+    if trained is not None and _RECIPE not in [one.name for one in chosen]:
+        raise ValueError(
+            f"recipe is for the theory {_RECIPE!r}: name it too, or leave the recipe out"
+        )
     if need_independence(features) is None:
         sampling = choose_sampling(features, sampling)
     watch = show_progress("predicting") if progress is True else nullcontext(progress or None)
     estimates: dict[str, Estimate] = {}
     with watch as tell:
-        request = Request(features, widths, sampling, executor, tell)
+        request = Request(features, widths, sampling, executor, tell, trained, start)
         for one in chosen:
             try:
                 estimates[one.name] = one.estimate(request)

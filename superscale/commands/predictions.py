@@ -50,6 +50,13 @@ def predict(
         bool, typer.Option("--theories", help="The same as superscale theories.", hidden=True)
     ] = False,
     sampling: opt.Sampling = "bernoulli",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="What a training ends at instead of the least loss: paper (published)."),
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Weight decay of the recipe, below 0 (default -1).")
+    ] = None,
     explain: Annotated[
         str | None,
         typer.Option(help="Print the derivation of a theory, or of several: weak,gaussian."),
@@ -97,6 +104,8 @@ def predict(
         widths if m or told is None else widths[:1],
         named,
         sampling=sampling,  # type: ignore[arg-type]
+        recipe=recipe,  # type: ignore[arg-type]
+        weight_decay=weight_decay,
         progress=True,
     )
     if told is not None:
@@ -108,6 +117,8 @@ def predict(
         return
     record = _record(prediction)
     record["settings"] = {"frequencies": source, "m": widths, "sampling": sampling}
+    if recipe is not None:
+        record["settings"] |= {"recipe": recipe, "weight_decay": weight_decay or -1.0}
     write_outputs(outputs, prediction, record)
     if not show_for_machines(json, csv, record, prediction):
         _show(prediction, record["rows"])

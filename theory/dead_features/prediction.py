@@ -13,11 +13,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from theory.checks import check_finite, check_integer, read_only
+from theory.checks import check_integer, read_only
 from theory.computing.argument_kinds import check_kinds
 from theory.dead_features.classes import Classes, make_classes
 from theory.dead_features.dynamics import run
-from theory.dead_features.recipe import Recipe
+from theory.dead_features.recipe import Recipe, check_bias
 from theory.estimate import need_uniform
 from theory.features import Features, as_features
 from theory.figures.style import BLUE, RANK, VERMILION, finish, open_axes
@@ -147,9 +147,7 @@ def predict_dead_features(
     p = np.asarray(features.frequencies.p, dtype=float)
     start = np.random.default_rng(seed).standard_normal(p.size)
     if bias is not None:
-        start = check_finite("bias", bias)
-        if start.shape != p.shape:
-            raise ValueError(f"bias has shape {start.shape}: give one for each of {p.size}")
+        start = check_bias(bias, p.size)
     classes = make_classes(p, start)
     end = run(classes, m, recipe or Recipe())
     reserve = end.b + _TOP * (end.c**2 + end.q**2)

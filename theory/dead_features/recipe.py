@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import check_integer, check_real
+from theory.checks import check_finite, check_integer, check_real, shown
 
 # Decay rates of Adam's moments and its epsilon.
 BETAS, EPS = (0.9, 0.999), 1e-8
@@ -89,3 +90,45 @@ class Recipe:
         falling = 0.5 * (1 + np.cos(math.pi * done))
         cosine = self.final_learning_rate + (1 - self.final_learning_rate) * falling
         return np.where(at < warm, (at + 1) / max(warm, 1), cosine)
+
+
+def check_recipe(recipe: Any, weight_decay: float | None) -> Recipe | None:
+    """Return the recipe that a name stands for, if its losses can be predicted.
+
+    Raises
+    ------
+    ValueError
+        For another name, weight decay of 0 or more, or weight decay without the name.
+
+    Examples
+    --------
+    >>> check_recipe("paper", -0.5).weight_decay
+    -0.5
+    """
+    if recipe is None or isinstance(recipe, Recipe):
+        if weight_decay is not None:
+            raise ValueError(
+                'weight_decay belongs to recipe="paper": give both, or a Recipe that has it'
+            )
+        found = recipe
+    elif isinstance(recipe, str) and recipe == "paper":
+        found = Recipe() if weight_decay is None else Recipe(weight_decay=weight_decay)
+    else:
+        raise ValueError(
+            f'recipe = {shown(recipe)} is not allowed: losses of "paper" or of a Recipe can be '
+            "predicted; the best loss there is needs no recipe"
+        )
+    if found is not None and found.weight_decay >= 0:
+        raise ValueError(
+            f"weight_decay = {found.weight_decay:g} is not allowed: which features die is "
+            "predicted wrongly at 0 and above (docs/science/dead_features.md); give a negative one"
+        )
+    return found
+
+
+def check_bias(bias: ArrayLike, n: int) -> NDArray[np.float64]:
+    """Return biases at the start, one for each of n features."""
+    start = check_finite("bias", bias)
+    if start.shape != (n,):
+        raise ValueError(f"bias has shape {start.shape}: give one for each of {n}")
+    return start

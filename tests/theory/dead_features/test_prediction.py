@@ -14,6 +14,7 @@ from theory.dead_features.recipe import Recipe
 from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.mean_field.solve import solve_mean_field
+from theory.registry import predict
 
 WORDS = Frequencies.power_law(200, alpha=1.0)
 SHORT = Recipe(steps=2000, weight_decay=-0.5)
@@ -171,3 +172,35 @@ def test_the_loss_is_that_of_the_dead_and_of_the_rest():
     p, probability = found.dead.p, found.dead.probability
     assert found.dead.expected_loss == pytest.approx(4 / 3 * p @ probability)
     assert 0 < found.live.live <= (1 - probability).sum() + 1
+
+
+def test_a_recipe_is_predicted_as_a_theory():
+    """``predict`` gives both parts, and for given biases in the order of the frequencies."""
+    rising = Frequencies.from_probabilities(np.array(WORDS.p[::-1]))
+    bias = np.random.default_rng(4).standard_normal(200)
+    found = predict(rising, 20, recipe=SHORT, bias=bias[::-1])
+    own = predict_recipe_loss(WORDS, 20, SHORT, bias=bias)
+    assert found.theories == ("paper_recipe",)
+    assert found.loss["paper_recipe"] == own.loss
+    assert found.parts["paper_recipe"]["dead"] == own.dead.loss == own.dead_loss
+    assert sum(found.parts["paper_recipe"].values()) == pytest.approx(own.loss)
+    dearer = predict_recipe_loss(WORDS, 25, SHORT, bias=bias)
+    slope = -np.log(dearer.loss / own.loss) / np.log(25 / 20)
+    assert found.exponent["paper_recipe"] == pytest.approx(slope)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipe": "fast"}, "recipe = 'fast'"),
+        ({"recipe": "paper", "weight_decay": 0.0}, "weight_decay = 0 is not allowed"),
+        ({"recipe": Recipe(weight_decay=0.3)}, "weight_decay = 0.3 is not allowed"),
+        ({"recipe": SHORT, "weight_decay": -1.0}, "weight_decay belongs to"),
+        ({"bias": np.zeros(200)}, "bias is where a recipe begins"),
+        ({"recipe": SHORT, "bias": np.zeros(3)}, "give one for each of 200"),
+        ({"recipe": SHORT, "theory": "weak"}, "recipe is for the theory 'paper_recipe'"),
+    ],
+)
+def test_recipes_that_predict_refuses(change, message):
+    with pytest.raises(ValueError, match=message):
+        predict(WORDS, 20, **change)
