@@ -117,16 +117,13 @@ def _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, inverse, law, start, out):  #
 
 
 @compiled(fastmath=True)
-def _plain_products(g, p, width, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-def]
-    """``_products`` for v ~ U(0, width).
+def _plain_products(g, p, width, c, step, pr, pi, qr, qi, ir, ii, tr, ti):  # type: ignore[no-untyped-def]
+    """``_products`` for v ~ U(0, width); (ir, ii) is 1/(h s), (tr, ti) a table of t - 1.
 
     y = e^{hsg} - 1 is carried instead of e^{hsg}, so that small g lose nothing. Ordinates come in
     blocks of 64: within one, y = Y t + (t - 1) with a table of t = e^{i l step h g}.
     """
     count = pr.size
-    tr, ti = np.empty(LANES), np.empty(LANES)  # t - 1
-    ir, ii = np.empty(count), np.empty(count)  # 1/(h s)
-    _inverses(c, step, width, ir, ii)
     for j in range(g.size):
         if p[j] == 0:
             continue
@@ -152,16 +149,23 @@ def _plain_products(g, p, width, c, step, pr, pi, qr, qi):  # type: ignore[no-un
 
 
 @compiled(fastmath=True)
-def _products(g, p, law, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-def]
-    """M(s_k) in (pr, pi) and Σ_j p_j/(1-p_j) M_v(s_k G_j) in (qr, qi), s_k = c + i k step."""
-    count, low, width = pr.size, law[0, _END], law[1, _END] - law[0, _END]
-    pr[:], pi[:], qr[:], qi[:] = 1.0, 0.0, 0.0, 0.0
-    if _is_plain(law):
-        _plain_products(g, p, width, c, step, pr, pi, qr, qi)
-        return
-    tr, ti, ar, ai = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    ir, ii, out = np.empty(count), np.empty(count), np.empty((4, LANES))
+def _products(g, p, law, c, step, work, tables):  # type: ignore[no-untyped-def]
+    """Fill in M(s_k) and Σ_j p_j/(1-p_j) M_v(s_k G_j), s_k = c + i k step, and 1/(h s_k).
+
+    Real and imaginary parts are the rows of ``work``, shape (6, ordinates); ``tables``, shape
+    (8, LANES), is workspace.
+    """
+    low, width = law[0, _END], law[1, _END] - law[0, _END]
+    pr, pi, qr, qi, ir, ii = work[0], work[1], work[2], work[3], work[4], work[5]
+    tr, ti = tables[0], tables[1]
+    count = pr.size
+    for k in range(count):
+        pr[k], pi[k], qr[k], qi[k] = 1.0, 0.0, 0.0, 0.0
     _inverses(c, step, width, ir, ii)
+    if _is_plain(law):
+        _plain_products(g, p, width, c, step, pr, pi, qr, qi, ir, ii, tr, ti)
+        return
+    ar, ai, out = tables[2], tables[3], tables[4:8]
     for j in range(g.size):
         if p[j] == 0:
             continue
@@ -185,24 +189,40 @@ def _products(g, p, law, c, step, pr, pi, qr, qi):  # type: ignore[no-untyped-de
 
 
 @compiled()
+def _quotient(x, y):  # type: ignore[no-untyped-def]
+    """x/y for complex numbers of moderate size: numba's own division takes long to compile."""
+    norm = 1 / (y.real * y.real + y.imag * y.imag)
+    return complex(
+        (x.real * y.real + x.imag * y.imag) * norm, (x.imag * y.real - x.real * y.imag) * norm
+    )
+
+
+@compiled()
+def _exp(x):  # type: ignore[no-untyped-def]
+    """e^x for complex x."""
+    size = math.exp(x.real)
+    return complex(size * math.cos(x.imag), size * math.sin(x.imag))
+
+
+@compiled()
 def _unit_moments(u):  # type: ignore[no-untyped-def]
     """⟨e^{us}⟩, ⟨s e^{us}⟩, ⟨s² e^{us}⟩ over s ~ U(0, 1) for complex u."""
     size = u.real * u.real + u.imag * u.imag
     if size < 0.25:  # the differences below would lose three powers of u
         term, first, second, third = 1 + 0j, 1 + 0j, 1 / 2 + 0j, 1 / 3 + 0j
         for k in range(1, 16):
-            term *= u / k
+            term *= u * (1 / k)
             size = term.real * term.real + term.imag * term.imag
             if size < 1e-34:
                 break
-            first += term / (k + 1)
-            second += term / (k + 2)
-            third += term / (k + 3)
+            first += term * (1 / (k + 1))
+            second += term * (1 / (k + 2))
+            third += term * (1 / (k + 3))
         return first, second, third
-    e = np.exp(u)
-    first = (e - 1) / u
-    second = (e - first) / u
-    return first, second, (e - 2 * second) / u
+    e = _exp(u)
+    first = _quotient(e - 1, u)
+    second = _quotient(e - first, u)
+    return first, second, _quotient(e - 2 * second, u)
 
 
 @compiled()
@@ -213,7 +233,7 @@ def _complex_v(x, law):  # type: ignore[no-untyped-def]
     mgf, slope, curve = 0j, 0j, 0j
     for cell in range(law.shape[0] - 1):
         start = law[cell, _END]
-        part = law[cell, _SHARE] * (np.exp(x * start) if start != 0 else 1 + 0j)
+        part = law[cell, _SHARE] * (_exp(x * start) if start != 0 else 1 + 0j)
         mgf += part * one
         slope += part * (start * one + width * first)
         curve += part * (start * start * one + 2 * start * width * first + width * width * second)
@@ -221,22 +241,22 @@ def _complex_v(x, law):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _sum(b, own, turned, c, step, atom, law, pr, pi, qr, qi, n):  # type: ignore[no-untyped-def]
+def _sum(b, own, turned, c, step, atom, law, work, n):  # type: ignore[no-untyped-def]
     """Trapezoidal rule, and its rounding error; own = 0 for the silent part.
 
     ``turned`` is 1 for the mean of ReLU(z)² + 2 v ReLU(z), -1 for that of ReLU(z)² - 2 v ReLU(z).
     """
     total, size = 0.0, 0.0
     rounding = 4e-16 * math.sqrt(n * (law.shape[0] - 1))  # of a product of n factors of K terms
-    for k in range(pr.size):
+    for k in range(work.shape[1]):
         s = complex(c, k * step)
-        kernel = 2 * np.exp(s * b) / (s * s * s)
+        kernel = _quotient(2 * _exp(s * b), s * s * s)
         if own != 0:
             mgf, slope, _ = _complex_v(s * own, law)
             kernel *= mgf + turned * s * slope
-        rest = complex(pr[k], pi[k]) - atom * complex(1 + qr[k], qi[k])
-        total += (kernel * rest).real * (0.5 if k == 0 else 1.0)
-        size += abs(kernel) * (math.hypot(pr[k], pi[k]) + atom * math.hypot(1 + qr[k], qi[k]))
+        product, few = complex(work[0, k], work[1, k]), complex(1 + work[2, k], work[3, k])
+        total += (kernel * (product - atom * few)).real * (0.5 if k == 0 else 1.0)
+        size += abs(kernel) * (abs(product) + atom * abs(few))
     return total * step / math.pi, size * step / math.pi * rounding
 
 
@@ -290,25 +310,27 @@ def _tiny_slope(g, p, law, c, step, alone, ar, ai, pr, pi):  # type: ignore[no-u
     for k in range(pr.size):
         s = complex(c, k * step)
         mgf, slope, _ = _complex_v(s * g, law)
-        rest = complex(pr[k], pi[k]) / (1 - p + p * mgf) - alone
+        rest = _quotient(complex(pr[k], pi[k]), 1 - p + p * mgf) - alone
         total += (complex(ar[k], ai[k]) * s * slope * rest).real
     return p * total
 
 
 @compiled()
 def _slope_sum(  # type: ignore[no-untyped-def]
-    g, p, b, own, turned, c, step, atom, law, pr, pi, qr, qi, slopes
+    g, p, b, own, turned, c, step, atom, law, work, tables, kernels, slopes
 ):
-    """Slopes of ``_sum`` by each g, into ``slopes``; returns its slopes by b and own."""
+    """Slopes of ``_sum`` by each g, into ``slopes``; returns its slopes by b and own.
+
+    ``kernels``, shape (2, ordinates), is workspace.
+    """
+    pr, pi, qr, qi, ir, ii = work[0], work[1], work[2], work[3], work[4], work[5]
+    ar, ai = kernels[0], kernels[1]  # kernel and weight of each ordinate
     count = pr.size
-    ar, ai = np.empty(count), np.empty(count)  # kernel and weight of each ordinate
-    ir, ii = np.empty(count), np.empty(count)  # 1/(h s)
-    _inverses(c, step, law[1, _END] - law[0, _END], ir, ii)
-    tables = np.empty((8, LANES))
     by_b, by_own = 0.0, 0.0
     for k in range(count):
         s = complex(c, k * step)
-        factor = 2 * np.exp(s * b) / (s * s * s) * (step / math.pi) * (0.5 if k == 0 else 1.0)
+        weight = step / math.pi * (0.5 if k == 0 else 1.0)
+        factor = _quotient(2 * _exp(s * b), s * s * s) * weight
         kernel = factor
         rest = complex(pr[k], pi[k]) - atom * complex(1 + qr[k], qi[k])
         if own != 0:
@@ -332,23 +354,6 @@ def _slope_sum(  # type: ignore[no-untyped-def]
     return by_b, by_own
 
 
-@compiled()
-def _work(g, p, law, plan):  # type: ignore[no-untyped-def]
-    """Ordinates in whole blocks, and the products there."""
-    c, step = plan[0], plan[1]
-    count = LANES * ((int(plan[2]) + LANES - 1) // LANES)
-    work = np.empty((4, count))
-    _products(g, p, law, c, step, work[0], work[1], work[2], work[3])
-    return c, step, work
-
-
-@compiled()
-def _turn(part, reflected, own):  # type: ignore[no-untyped-def]
-    """Sign of z, sign of 2 v ReLU, and the own overlap, for part 0 (silent) and 1 (active)."""
-    sign = -1.0 if reflected else 1.0
-    return sign, -sign, 0.0 if part == 0 else sign * own
-
-
 @compiled(nogil=True)
 def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ignore[no-untyped-def]
     """Compute the transform parts of rows of outputs.
@@ -357,19 +362,20 @@ def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ign
     of each row (own input silent, active) with at least two other inputs active, to be added to the
     closed parts, and their rounding errors: shape (rows, 4).
     """
-    rows = gram.shape[0]
-    out = np.zeros((rows, 4))
+    rows, n = gram.shape
+    out, tables, g = np.empty((rows, 4)), np.empty((8, LANES)), np.empty(n)
     for r in range(rows):
         for part in range(2):
-            plan = plans[r, part]
-            if plan[2] > 0:
-                sign, turned, self = _turn(part, reflected[r, part], own[r])
-                g = sign * gram[r]
-                c, step, work = _work(g, felt[r], law, plan)
-                value, rounding = _sum(
-                    sign * b[r], self, turned, c, step, atom[r], law,
-                    work[0], work[1], work[2], work[3], g.size,
-                )  # fmt: skip
+            out[r, part], out[r, 2 + part] = 0.0, 0.0
+            c, step, count = plans[r, part, 0], plans[r, part, 1], int(plans[r, part, 2])
+            if count > 0:
+                sign = -1.0 if reflected[r, part] else 1.0
+                for j in range(n):
+                    g[j] = sign * gram[r, j]
+                work = np.empty((6, LANES * ((count + LANES - 1) // LANES)))
+                _products(g, felt[r], law, c, step, work, tables)
+                self = 0.0 if part == 0 else sign * own[r]
+                value, rounding = _sum(sign * b[r], self, -sign, c, step, atom[r], law, work, n)
                 out[r, part], out[r, 2 + part] = sign * value, rounding
     return out
 
@@ -378,19 +384,26 @@ def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ign
 def expected_slopes(gram, felt, atom, own, p, b, reflected, law, plans):  # type: ignore[no-untyped-def]
     """Slopes of the transform parts, weighted by 1 - p and p: by gram, by own and by b."""
     rows, n = gram.shape
-    by_gram, by_own, by_b = np.zeros((rows, n)), np.zeros(rows), np.zeros(rows)
+    by_gram, by_own, by_b = np.empty((rows, n)), np.empty(rows), np.empty(rows)
+    tables, g, slopes = np.empty((8, LANES)), np.empty(n), np.empty(n)
     for r in range(rows):
-        slopes = np.empty(n)
+        by_own[r], by_b[r] = 0.0, 0.0
+        for j in range(n):
+            by_gram[r, j] = 0.0
         for part in range(2):
-            plan = plans[r, part]
-            if plan[2] > 0:
+            c, step, count = plans[r, part, 0], plans[r, part, 1], int(plans[r, part, 2])
+            if count > 0:
                 weight = 1 - p[r] if part == 0 else p[r]
-                sign, turned, self = _turn(part, reflected[r, part], own[r])
-                g = sign * gram[r]
-                c, step, work = _work(g, felt[r], law, plan)
+                sign = -1.0 if reflected[r, part] else 1.0
+                for j in range(n):
+                    g[j] = sign * gram[r, j]
+                count = LANES * ((count + LANES - 1) // LANES)
+                work, kernels = np.empty((6, count)), np.empty((2, count))
+                _products(g, felt[r], law, c, step, work, tables)
+                self = 0.0 if part == 0 else sign * own[r]
                 slope_b, slope_own = _slope_sum(
-                    g, felt[r], sign * b[r], self, turned, c, step, atom[r], law,
-                    work[0], work[1], work[2], work[3], slopes,
+                    g, felt[r], sign * b[r], self, -sign, c, step, atom[r], law,
+                    work, tables, kernels, slopes,
                 )  # fmt: skip
                 # A reflected part enters with a minus, and so do its arguments: they cancel.
                 by_b[r] += weight * slope_b

@@ -94,12 +94,11 @@ def _falling(x, law):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _log_bounds(g, p, b, own, law, theta):  # type: ignore[no-untyped-def]
+def _log_bounds(g, p, b, own, law, theta, out):  # type: ignore[no-untyped-def]
     """Tabulate ln of Chernoff's bound of ⟨ReLU(z)²⟩, or of ⟨ReLU(z)² + 2 v ReLU(z)⟩, at each θ.
 
     ReLU(z)² <= 4/(e²θ²) e^{θz}, ReLU(z) <= e^{θz}/(eθ), v <= high.
     """
-    out = np.empty(theta.size)
     cells, low, high = law.shape[0] - 1, law[0, _END], law[law.shape[0] - 1, _END]
     plain, width = cells == 1 and low == 0, law[1, _END] - low
     for a in range(theta.size):
@@ -115,7 +114,6 @@ def _log_bounds(g, p, b, own, law, theta):  # type: ignore[no-untyped-def]
                 else:
                     total += math.log(p[j]) + _log_mgf_v(x, law)
         out[a] = total
-    return out
 
 
 @compiled()
@@ -126,8 +124,8 @@ def _period(log_bound, theta, c, tolerance):  # type: ignore[no-untyped-def]
     """
     period = 0.0
     target = math.log(tolerance / 4)  # half for either side, half again for the images beyond
-    for side in (-1, 1):
-        best = math.inf
+    for k in range(2):
+        side, best = 2 * k - 1, math.inf
         for a in range(theta.size):
             distance = side * (theta[a] - c)
             if distance > 1e-9 * c:
@@ -137,14 +135,13 @@ def _period(log_bound, theta, c, tolerance):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _caps(g, p, c, law):  # type: ignore[no-untyped-def]
+def _caps(g, p, c, law, still, falling):  # type: ignore[no-untyped-def]
     """Two bounds of |M_v((c + iω) g)| for each input: M_v(cg), and another to be divided by ω."""
-    still, falling = np.ones(g.size), np.full(g.size, math.inf)
     for j in range(g.size):
+        still[j], falling[j] = 1.0, math.inf
         if p[j] > 0:
             still[j] = _mgf_v(c * g[j], law)
             falling[j] = _falling(c * g[j], law)[0] / abs(g[j])
-    return still, falling
 
 
 @compiled()
@@ -174,49 +171,58 @@ def _largest(g, p, b, own, law):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _saddle(log_bound):  # type: ignore[no-untyped-def]
+def _saddle(log_bound, below, above):  # type: ignore[no-untyped-def]
     """Place of the least bound, but for the first and the last few entries of the table."""
-    best = _BELOW
-    for a in range(_BELOW, log_bound.size - _ABOVE):
+    best = below
+    for a in range(below, log_bound.size - above):
         if log_bound[a] < log_bound[best]:
             best = a
     return best
 
 
 @compiled()
-def _plan(g, p, b, own, tolerance, atom, law, unit_theta):  # type: ignore[no-untyped-def]
-    """Abscissa, step, number of ordinates (0: nothing to sum) and error bound.
+def _plan(  # type: ignore[no-untyped-def]
+    g, p, b, own, tolerance, atom, law, unit_theta, theta, log_bound, still, falling, plan
+):
+    """Fill in abscissa, step, number of ordinates (0: nothing to sum) and error bound.
 
-    ``own`` = 0: the mean of ReLU(z)²; otherwise that of ReLU(z)² and ±2 v ReLU(z) together.
+    ``own`` = 0: the mean of ReLU(z)²; otherwise that of ReLU(z)² and ±2 v ReLU(z) together. The
+    four arrays before ``plan`` are workspace.
     """
+    plan[0], plan[1], plan[2], plan[3] = 0.0, 0.0, 0.0, 0.0
     top, scale, felt = _largest(g, p, b, own, law)
     # Nothing is left if z is never above 0, or if the closed parts have every case: they leave out
     # inputs that are always active (atom = 0).
     if top <= 0 or felt == 0 or (felt == 1 and atom > 0):
-        return 0.0, 0.0, 0, 0.0
-    theta = unit_theta / max(scale, abs(own))
-    log_bound = _log_bounds(g, p, b, own, law, theta)
-    least = log_bound.min()
+        return
+    scale = max(scale, abs(own))
+    for a in range(theta.size):
+        theta[a] = unit_theta[a] / scale
+    _log_bounds(g, p, b, own, law, theta, log_bound)
+    least = log_bound[_saddle(log_bound, 0, 0)]
     if least < math.log(tolerance / 2):
-        return 0.0, 0.0, 0, math.exp(least)
-    c = theta[_saddle(log_bound)]
+        plan[3] = math.exp(least)
+        return
+    c = theta[_saddle(log_bound, _BELOW, _ABOVE)]
     step = 2 * math.pi / _period(log_bound, theta, c, tolerance / 2)
-    still, falling = _caps(g, p, c, law)
+    _caps(g, p, c, law, still, falling)
     omega, size, bound = max(c, step), math.exp(c * b) / math.pi, 0.0
     own_mgf, own_slope = _mgf_v(c * own, law), _slope_v(c * own, law)
     plain, weighted = _falling(c * own, law)
     while omega < _MOST * step:
-        kernel = 1 / omega**2
+        kernel = 1 / (omega * omega)
         if own != 0:
             x = omega * abs(own)
             mgf = min(own_mgf, plain / x)
             slope = min(own_slope, weighted / x + plain / (x * x))
-            kernel = mgf / omega**2 + 2 * slope / omega
+            kernel = mgf / (omega * omega) + 2 * slope / omega
         bound = size * kernel * _bracket(p, still, falling, omega, atom)
         if bound <= tolerance / 2:
-            return c, step, int(omega / step) + 1, tolerance / 2 + bound
+            plan[0], plan[1], plan[2] = c, step, int(omega / step) + 1
+            plan[3] = tolerance / 2 + bound
+            return
         omega *= 1.25
-    return 0.0, 0.0, 0, math.inf  # out of reach: the bound says so
+    plan[3] = math.inf  # out of reach: the bound says so
 
 
 @compiled(nogil=True)
@@ -246,23 +252,22 @@ def plan_rows(gram, felt, atom, own, weights, b, reflected, tolerance, law, thet
     ndarray, shape (rows, 2, 4)
         Abscissa, step, number of ordinates, error bound.
     """
-    rows = gram.shape[0]
-    out = np.zeros((rows, 2, 4))
+    rows, n = gram.shape
+    out = np.empty((rows, 2, 4))
+    g, still, falling = np.empty(n), np.empty(n), np.empty(n)
+    scaled, log_bound = np.empty(theta.size), np.empty(theta.size)
     for r in range(rows):
         for part in range(2):
-            weight = weights[r, part]
+            plan, weight = out[r, part], weights[r, part]
+            if weight <= 0:
+                plan[0], plan[1], plan[2], plan[3] = 0.0, 0.0, 0.0, 0.0
+                continue
             sign = -1.0 if reflected[r, part] else 1.0
-            if weight > 0:
-                c, step, count, bound = _plan(
-                    sign * gram[r],
-                    felt[r],
-                    sign * b[r],
-                    0.0 if part == 0 else sign * own[r],
-                    tolerance / (2 * weight),
-                    atom[r],
-                    law,
-                    theta,
-                )
-                out[r, part, 0], out[r, part, 1] = c, step
-                out[r, part, 2], out[r, part, 3] = count, bound
+            for j in range(n):
+                g[j] = sign * gram[r, j]
+            self = 0.0 if part == 0 else sign * own[r]
+            _plan(
+                g, felt[r], sign * b[r], self, tolerance / (2 * weight), atom[r], law, theta,
+                scaled, log_bound, still, falling, plan,
+            )  # fmt: skip
     return out

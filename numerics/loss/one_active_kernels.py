@@ -10,6 +10,8 @@ follows from the mean and variance of v there.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from theory.computing.compiled import compiled
@@ -110,7 +112,9 @@ def self_term(g, b, law):  # type: ignore[no-untyped-def]
         more, more_g, more_b = _square_part(
             law[cell + 1, _ABOVE], law[cell + 1, _ABOVE + 1], law[cell + 1, _ABOVE + 2], h, b
         )
-        below = law[cell, _BELOW] * (law[cell, _BELOW + 1] ** 2 + law[cell, _BELOW + 2])
+        below = law[cell, _BELOW] * (
+            law[cell, _BELOW + 1] * law[cell, _BELOW + 1] + law[cell, _BELOW + 2]
+        )
         value, by_g, by_b = value + more + below, by_g + more_g, by_b + more_b
     return value, by_g, by_b
 
@@ -161,7 +165,7 @@ def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def
     ``slopes`` has the shape of ``gram``, puts the slopes by G_ij there.
     """
     rows, n = gram.shape
-    silent, own, by_b = np.zeros(rows), np.zeros(rows), np.zeros(rows)
+    silent, own, by_b = np.empty(rows), np.empty(rows), np.empty(rows)
     keep = slopes.shape[0] == rows
     low, high, mean, variance = _support(law)
     for r in range(rows):
@@ -287,11 +291,12 @@ def _moments(g, p, i, law):  # type: ignore[no-untyped-def]
     v_square = v_mean * v_mean + law[0, _ABOVE + 2]
     for j in range(g.size):
         if j != i and g[j] != 0:  # without overlap the input is not felt
-            log_atom += np.log1p(-p[j]) if p[j] < 1 else -np.inf
+            log_atom += math.log1p(-p[j]) if p[j] < 1 else -math.inf
             odds += p[j] / (1 - p[j]) if p[j] < 1 else 0.0
             mean += p[j] * g[j] * v_mean
-            variance += (v_square * p[j] - (v_mean * p[j]) ** 2) * g[j] ** 2
-    return np.exp(log_atom), mean, variance, odds
+            spread = v_square * p[j] - (v_mean * p[j]) * (v_mean * p[j])
+            variance += spread * (g[j] * g[j])
+    return math.exp(log_atom), mean, variance, odds
 
 
 @compiled(nogil=True)
@@ -307,7 +312,7 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
     If ``slopes`` has the shape of ``gram``, the slopes by G_ij go there, weighted the same way.
     """
     rows, n = gram.shape
-    out = np.zeros((rows, 7))
+    out = np.empty((rows, 7))
     keep = slopes.shape[0] == rows
     v_low, v_high, v_mean, v_variance = _support(law)
     v_square = v_mean * v_mean + v_variance
@@ -320,9 +325,10 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
         # Weights of the squares, where they enter.
         full_off, full_on = off * turn_off, on * turn_on
         value, by_own, by_b = self_term(own, bias, law)
-        few_off, few_on = atom * max(bias, 0.0) ** 2, atom * value
+        positive = max(bias, 0.0)
+        few_off, few_on = atom * (positive * positive), atom * value
         by_own *= on * atom
-        by_b = off * atom * 2 * max(bias, 0.0) + on * atom * by_b
+        by_b = off * atom * 2 * positive + on * atom * by_b
         whole_off, _, slope_off = _square(0.0, mean, variance, bias, law)
         whole_on, slope_own, slope_on = _square(own - 1, mean, variance, bias, law)
         by_own += full_on * slope_own
@@ -354,7 +360,10 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
             by_b += weight * (off * single_b - full_off * one_off_b)
             by_b += weight * (on * mixed_b - full_on * one_on_b)
             if keep:
-                spread, within = 2 * p[j] * (v_square - v_mean**2 * p[j]) * g, 2 * g * v_variance
+                spread, within = (
+                    2 * p[j] * (v_square - v_mean * v_mean * p[j]) * g,
+                    2 * g * v_variance,
+                )
                 slope = weight * (off * single_g - full_off * (one_off_b * v_mean + within))
                 slope += weight * (on * mixed_g - full_on * (one_on_b * v_mean + within))
                 slope += full_off * (slope_off * v_mean * p[j] + spread)

@@ -81,12 +81,11 @@ class Overlaps:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the statistics beside their references, and the histogram, as plain values."""
-        table = self.to_dataframe().set_index("statistic")
         return {
             "treatment": self.treatment,
             "n": self.n,
             "m": self.m,
-            "statistics": {str(name): row.to_dict() for name, row in table.iterrows()},
+            "statistics": self._statistics(),
             "closest": self.closest,
             "most_opposed": self.most_opposed,
             "histogram": self.histogram.tolist(),
@@ -101,22 +100,24 @@ class Overlaps:
         about -1/(n - 1), and they come near it only for n ≫ m. "welch" is the least possible mean
         square and coherence, "equiangular" the value if all |t| were equal, where n allows that.
         """
+        rows = [{"statistic": name, **row} for name, row in self._statistics().items()]
+        return pd.DataFrame(rows)
+
+    def _statistics(self) -> dict[str, dict[str, float]]:
         random = random_values(self.n, self.m, self.values, self.pair_count) if self.m > 1 else {}
         welch = {"mean_square": self.welch, "coherence": math.sqrt(self.welch)}
         equal = {"mean_absolute": math.sqrt(self.welch), "variance_of_square": 0.0, **welch}
         if self.weighted or math.isnan(self.welch) or self.n > float(frame_capacity(self.m)):
             equal = {}
         columns = {"random": random, "welch": welch, "equiangular": equal}
-        records = [
-            {
-                "statistic": name,
+        return {
+            name: {
                 "value": value,
                 "stderr": self.stderr.get(name, math.nan),
                 **{column: known.get(name, math.nan) for column, known in columns.items()},
             }
             for name, value in self.values.items()
-        ]
-        return pd.DataFrame(records)
+        }
 
     @property
     def span(self) -> float:

@@ -230,19 +230,35 @@ def _stream(
             diagonal = right is None and other == start
             against = columns[other : other + _BLOCK]
             column_block = row_block if diagonal else unit.unit(against)
+            ids, other_ids = unit.ids[some], unit.ids[against]
             overlaps_of_block = (
                 row_block @ column_block.T,
-                unit.ids[some],
-                unit.ids[against],
+                ids,
+                other_ids,
                 w[some],
                 w[against],
-                diagonal,
+                *_columns(ids, other_ids, diagonal),
                 shifts,
                 levels,
             )
             _add_block(
                 overlaps_of_block, min(some.size, 4 * thread_count()), sums, histogram, found
             )
+
+
+def _columns(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], diagonal: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first column that counts for each row of a block, and the one to leave out.
+
+    On the diagonal of a set with itself only pairs above it count; elsewhere a row does not meet
+    itself. Both lists are sorted. The number of columns stands for none.
+    """
+    if diagonal:
+        return np.arange(1, rows.size + 1), np.full(rows.size, columns.size)
+    place = np.searchsorted(columns, rows)
+    itself = columns[np.minimum(place, columns.size - 1)] == rows
+    return np.zeros(rows.size, np.int64), np.where(itself, place, columns.size)
 
 
 def _add_block(

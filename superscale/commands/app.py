@@ -41,6 +41,7 @@ from superscale.commands.language_models import (
     unembeddings,
 )
 from superscale.commands.terminal import drop_streams, finish_streams, prepare_streams
+from superscale.importing.lazy_packages import defer
 
 # In the order of --help; a function's name is the command's, its docstring the help.
 COMMANDS: tuple[Callable[..., Any], ...] = (
@@ -129,6 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; without arguments, show the commands."""
     prepare_streams()
+    defer("pandas")
     try:
         code = _run((sys.argv[1:] if arguments is None else arguments) or ["--help"])
         finish_streams()

@@ -147,16 +147,18 @@ def _describe_norms(one: Overlaps) -> dict[str, float]:
 def _show(found: Treatments) -> None:
     results = found.results
     raw = results[0]
-    known = raw.to_dataframe().set_index("statistic").to_dict()
+    known = raw.to_dict()["statistics"]
     references = [
-        x for x in ("random", "welch", "equiangular") if any(v == v for v in known[x].values())
+        x
+        for x in ("random", "welch", "equiangular")
+        if any(row[x] == row[x] for row in known.values())
     ]
     body = []
     for name in raw.values:
         cells = [name]
         for one in results:
             cells.append(with_error(one.values[name], one.stderr.get(name, math.nan)))
-        body.append([*cells, *[number(known[x][name]) for x in references]])
+        body.append([*cells, *[number(known[name][x]) for x in references]])
     norms = [_describe_norms(one) for one in results]
     for name in norms[0]:
         body.append(
@@ -271,12 +273,14 @@ def loss(
         forest = read_dependence(dependence, frequencies.p_as_given)
         features = Features(frequencies, law_of_v, features.importance, forest)
     report = population_loss(loaded.model, features, sampling, rtol=rtol)  # type: ignore[arg-type]
+    columns = {"loss": report.per_feature, **report.parts_per_feature, "is_lost": report.lost}
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     record = {
         "loss": report.loss,
         "error_bound": report.error_bound,
         "parts": dict(report.parts),
         "lost_fraction": float(report.lost.mean()),
-        "rows": report.to_dataframe().to_dict("records"),
+        "rows": [dict(zip(columns, row, strict=True)) for row in rows],
         "settings": {
             "run": str(run),
             **features.describe(),

@@ -9,11 +9,13 @@ from scipy.stats import kstest
 
 from theory.directions import (
     RandomOverlap,
+    frame_capacity,
+    welch_mean_square,
+)
+from theory.regimes.overlap_law import (
     capacity_expression,
     derive_overlap_law,
-    frame_capacity,
     welch_expression,
-    welch_mean_square,
 )
 
 MEANS = {

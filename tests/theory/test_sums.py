@@ -7,14 +7,8 @@ import sympy as sp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from theory.sums import (
-    PowerSlope,
-    PowerSum,
-    arithmetic_sum,
-    geometric_sum,
-    power_slope,
-    power_sum,
-)
+from theory.regimes.power_sums import PowerSlope, PowerSum
+from theory.sums import _MIDPOINT, arithmetic_sum, geometric_sum, power_slope, power_sum
 
 exponents = st.one_of(
     st.floats(0, 6),
@@ -167,3 +161,8 @@ def test_printing():
     shown = sp.pretty(PowerSum(sp.Symbol("alpha"), m + 1, n))
     assert "-α" in shown and "i = m + 1" in shown
     assert r"\infty" in sp.latex(PowerSlope(2, m)) and "∞" in sp.pretty(PowerSlope(2, m))
+
+
+def test_coefficients_of_the_midpoint_formula():
+    exact = [sp.bernoulli(2 * j, sp.Rational(1, 2)) / sp.factorial(2 * j) for j in range(1, 8)]
+    assert [float(x) for x in exact] == list(_MIDPOINT)

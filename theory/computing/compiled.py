@@ -1,7 +1,14 @@
 """Compile kernels with numba, cached on disk where a cache can be written.
 
-``@compiled()`` is ``numba.njit(cache=True)``, except that without a writable folder for the cache
-(a container, a read-only installation) it compiles anew in each process, and says so once.
+``@compiled()`` is ``numba.njit(cache=True, error_model="numpy")``, except that without a writable
+folder for the cache (a container, a read-only installation) it compiles anew in each process, and
+says so once.
+
+What a user waits for at the first use is mostly Python: numba types each operation and writes its
+intermediate code. So kernels are loops over numbers: an expression of arrays, a slice that is
+assigned, ``np.sum`` or complex arithmetic brings in library code that takes longer to compile than
+the loop. A function whose name begins with an underscore is called by kernels only, and gets no
+entry point for callers from Python or C.
 
 When kernels are compiled rather than loaded, and that takes more than a second, a line on stderr
 says so, once a process.
@@ -18,6 +25,7 @@ from typing import Any
 
 import numba
 from numba.core import event
+from numba.core.registry import CPUDispatcher
 
 # Seconds of compilation before it is said.
 _DELAY = 1.0
@@ -34,6 +42,9 @@ class UncachedWarning(UserWarning):
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator that compiles a function with these options of ``numba.njit``.
 
+    A division by zero gives infinity or nan, as in numpy. A function whose name begins with an
+    underscore is compiled only as a part of kernels; called from Python it runs uncompiled.
+
     Examples
     --------
     >>> @compiled(fastmath=True)
@@ -42,17 +53,33 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     >>> double(1.5)
     3.0
     """
+    options = {"error_model": "numpy", "no_cfunc_wrapper": True} | options
 
     def decorate(function: Callable[..., Any]) -> Any:
-        try:
-            return numba.njit(cache=True, **options)(function)
-        except RuntimeError as error:
-            if "cannot cache function" not in str(error):
-                raise
-            _say_once()
-            return numba.njit(**options)(function)
+        if function.__name__.startswith("_"):
+            dispatcher = _compile(function, options | {"no_cpython_wrapper": True})
+            dispatcher.__class__ = _Part
+            return dispatcher
+        return _compile(function, options)
 
     return decorate
+
+
+def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError as error:
+        if "cannot cache function" not in str(error):
+            raise
+        _say_once()
+        return numba.njit(**options)(function)
+
+
+class _Part(CPUDispatcher):
+    """A part of kernels: it has no compiled entry point to call from Python."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.py_func(*arguments)
 
 
 def _say_once() -> None:

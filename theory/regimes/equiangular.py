@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 from theory.checks import Numbers, check_widths, scalar_like
 from theory.computing.argument_kinds import check_kinds
 from theory.derivation import Derivation, Step, b, density, m, n, v
-from theory.directions import welch_expression
 from theory.estimate import Estimate, Request
 from theory.features import Features
 from theory.frequencies import Frequencies
 from theory.regimes.one_active import derive_one_active
+from theory.regimes.overlap_law import welch_expression
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import numpy as np
 import sympy as sp
 
 from theory.derivation import Derivation, Step, alpha, m, n
-from theory.directions import capacity_expression, derive_overlap_law, welch_expression
 from theory.estimate import Estimate, Request, need_equal_importance
 from theory.features import Features
+from theory.regimes.overlap_law import capacity_expression, derive_overlap_law, welch_expression
 from theory.regimes.tails import derive_tail
 
 

@@ -17,7 +17,7 @@ from sympy.codegen.cfunctions import expm1
 
 from theory.derivation import Step, alpha, density, i, m, n, scale
 from theory.frequencies import Frequencies
-from theory.sums import PowerSum
+from theory.regimes.power_sums import PowerSum
 
 _x, _delta, _c, _theta, _q = sp.symbols("x delta c theta q", positive=True)
 

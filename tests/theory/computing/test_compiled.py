@@ -34,6 +34,29 @@ def test_without_a_folder_for_the_cache(monkeypatch):
         assert compiled(fastmath=True)(square)(2.0) == 4.0
 
 
+def test_a_part_of_kernels_runs_from_python_too():
+    def _half(x, y):
+        return x / y
+
+    half = compiled()(_half)
+
+    def outer(x, y):
+        return half(x, y) + 1
+
+    assert half(3.0, 2.0) == 1.5
+    assert not half.signatures  # uncompiled
+    assert module.numba.njit(outer)(3.0, 2.0) == 2.5
+    assert len(half.signatures) == 1
+
+
+def test_a_division_by_zero_is_infinite():
+    assert compiled()(divide)(1.0, 0.0) == float("inf")
+
+
+def divide(x, y):
+    return x / y
+
+
 def test_with_one_nothing_is_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

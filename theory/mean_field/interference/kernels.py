@@ -37,7 +37,10 @@ def compiled(function: Function) -> Function:
 
 @compiled
 def turn(angle: Array, cos: Array, sin: Array) -> None:
-    """Fill in cos and sin, which compilers do not vectorise: series of a quarter of the angle."""
+    """Fill in cos and sin, which compilers do not vectorise: series of a quarter of the angle.
+
+    ``cos`` and ``sin`` may be longer than ``angle``.
+    """
     for k in range(len(angle)):
         a = (angle[k] - _TURN * math.floor(angle[k] / _TURN + 0.5)) / 4
         q = a * a
@@ -50,13 +53,13 @@ def turn(angle: Array, cos: Array, sin: Array) -> None:
 
 
 @compiled
-def wave(angle: float, inner: Array, work: Array, cos: Array, sin: Array) -> None:
+def _wave(angle: float, inner: Array, work: Array, cos: Array, sin: Array) -> None:
     """Fill in cos and sin of an angle times every node; work (N + 1,)."""
     N, S = len(inner), len(cos)
     for i in range(N):
         work[i] = angle * inner[i]
     work[N] = angle
-    turn(work, cos[: N + 1], sin[: N + 1])
+    turn(work, cos, sin)
     at_one, sin_one = cos[N], sin[N]
     for i in range(N):
         cos[N + i] = at_one * cos[i] - sin_one * sin[i]
@@ -69,7 +72,7 @@ def wave(angle: float, inner: Array, work: Array, cos: Array, sin: Array) -> Non
 
 
 @compiled
-def add_log(power: float, p: float, mean: Array, log: Array, slope: Array) -> None:
+def _add_log(power: float, p: float, mean: Array, log: Array, slope: Array) -> None:
     """Add power ln(1 + p (mean - 1)) to ``log``; fill in its derivative by the mean.
 
     Real and imaginary parts are rows: mean, log and slope have shape (2, S).
@@ -108,7 +111,7 @@ def add_log(power: float, p: float, mean: Array, log: Array, slope: Array) -> No
 
 
 @compiled
-def moments(x: complex, ends: Array, jumps: Array, raw: Array) -> tuple[complex, complex, complex]:
+def _moments(x: complex, ends: Array, jumps: Array, raw: Array) -> tuple[complex, complex, complex]:
     """Return ⟨e^{xv}⟩, ⟨v e^{xv}⟩ and ⟨v² e^{xv}⟩."""
     zero, one, two = 0j, 0j, 0j
     if x.real * x.real + x.imag * x.imag < _SMALL**2:
@@ -176,24 +179,28 @@ def integrate(
     for g in range(K):
         u = unit[g]
         c = abscissa * u
-        mean[:] = 0.0
-        log[:] = 0.0
+        for side in range(2):
+            for k in range(S):
+                log[side, 0, k] = log[side, 1, k] = 0.0
         for h in range(K):
             _fill_means(h, y[g, h], weights, ends, jumps, u, c, inner, omega, waves, size, mean,
                         work)  # fmt: skip
             for side in range(2):
                 if others[g, h] > 0:
-                    add_log(others[g, h], p[h], mean[side, h], log[side], log_slope[side, h])
+                    _add_log(others[g, h], p[h], mean[side, h], log[side], log_slope[side, h])
                 else:
-                    log_slope[side, h] = 0.0
+                    for k in range(S):
+                        log_slope[side, h, 0, k] = log_slope[side, h, 1, k] = 0.0
         loss = by_b = by_gain = 0.0
         for side in range(2):
             turn(log[side, 1], turned[side, 0], turned[side, 1])
-            parts[g, 3 + side] = np.max(log[side, 0])
+            largest = log[side, 0, 0]
             for k in range(S):
+                largest = max(largest, log[side, 0, k])
                 M_size = math.exp(min(log[side, 0, k], _LARGEST_LOG))
                 M[side, 0, k] = M_size * turned[side, 0, k]
                 M[side, 1, k] = M_size * turned[side, 1, k]
+            parts[g, 3 + side] = largest
         for k in range(S):
             s = complex(c, u * omega[k])
             ds = 2 * u * domega[k]
@@ -203,10 +210,10 @@ def integrate(
                 few += one[g, h] * complex(mean[0, h, 0, k], mean[0, h, 1, k])
             phase = complex(math.cos(s.imag * b[g]), math.sin(s.imag * b[g]))
             rest = up - few
-            off = ds * math.exp(c * b[g]) * phase / s**3
+            off = ds * math.exp(c * b[g]) * phase / (s * s * s)
             loss += silent[g] * (off * rest).real
             by_b += silent[g] * (s * off * rest).real
-            first, second, third = moments(-s * gain[g], ends, jumps, raw)
+            first, second, third = _moments(-s * gain[g], ends, jumps, raw)
             tilt = ds * math.exp(-c * b[g]) * phase.conjugate() / s
             below = tilt * (first / s + second) / s
             rest = down - none[g]
@@ -244,15 +251,20 @@ def _fill_means(
 ) -> None:  # fmt: skip
     """Fill in ⟨e^{±s y v}⟩ of group h at every node; keep cos, sin and e^{c y end}."""
     S = len(omega)
+    flat = 0.0
     for e in range(len(ends)):
         if ends[e] == 0:
-            flat = jumps[e] * np.sum(weights / y)
-            mean[0, h, 0] += flat
-            mean[1, h, 0] += flat
+            for z in range(len(y)):
+                flat += jumps[e] * weights[z] / y[z]
+    for side in range(2):
+        for k in range(S):
+            mean[side, h, 0, k], mean[side, h, 1, k] = flat, 0.0
+    for e in range(len(ends)):
+        if ends[e] == 0:
             continue
         for z in range(len(y)):
             cos, sin = waves[e, h, z, 0], waves[e, h, z, 1]
-            wave(ends[e] * u * y[z], inner, work, cos, sin)
+            _wave(ends[e] * u * y[z], inner, work, cos, sin)
             power = max(min(ends[e] * c * y[z], _LARGEST_EXPONENT), -_LARGEST_EXPONENT)
             size[e, h, z] = math.exp(power)
             share = jumps[e] * weights[z] / y[z]
@@ -264,11 +276,12 @@ def _fill_means(
                 mean[1, h, 1, k] -= fall * sin[k]
     for side in range(2):
         sign = 1 - 2 * side
-        re, im = mean[side, h, 0], mean[side, h, 1]
         for k in range(S):  # divided by ±s
             w = u * omega[k]
             scale = sign / (c * c + w * w)
-            re[k], im[k] = (re[k] * c + im[k] * w) * scale, (im[k] * c - re[k] * w) * scale
+            re, im = mean[side, h, 0, k], mean[side, h, 1, k]
+            mean[side, h, 0, k] = (re * c + im * w) * scale
+            mean[side, h, 1, k] = (im * c - re * w) * scale
 
 
 @compiled
@@ -278,7 +291,9 @@ def _sum_back(
 ) -> None:  # fmt: skip
     """Add up over the nodes the derivative of the cost by each y, from that by the means."""
     S = len(omega)
-    flat = np.sum(columns[1, 0]) + np.sum(columns[3, 0])
+    flat = 0.0
+    for k in range(S):
+        flat += columns[1, 0, k] + columns[3, 0, k]
     for z in range(len(y)):
         if abs(y[z]) * u < _SMALL_ANGLE:  # digits cancel in the difference: use the series
             linear = square = 0.0
