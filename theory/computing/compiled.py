@@ -56,11 +56,12 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     options = {"error_model": "numpy", "no_cfunc_wrapper": True} | options
 
     def decorate(function: Callable[..., Any]) -> Any:
-        if function.__name__.startswith("_"):
-            dispatcher = _compile(function, options | {"no_cpython_wrapper": True})
-            dispatcher.__class__ = _Part
-            return dispatcher
-        return _compile(function, options)
+        if not function.__name__.startswith("_"):
+            return _compile(function, options)
+        part = _compile(function, options | {"no_cpython_wrapper": True})
+        if isinstance(part, CPUDispatcher):  # not so with NUMBA_DISABLE_JIT
+            part.__class__ = _Part
+        return part
 
     return decorate
 
