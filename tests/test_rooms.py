@@ -133,6 +133,37 @@ def test_no_compiled_module_calls_another():
         assert not files[name] & kernels, name
 
 
+def compiled_functions(tree):
+    return [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and any("compiled" in ast.dump(one) for one in node.decorator_list)
+    ]
+
+
+def parts_called_from_python(tree):
+    """Return the private compiled functions of a module that others than its kernels name."""
+    kernels = compiled_functions(tree)
+    parts = {kernel.name for kernel in kernels if kernel.name.startswith("_")}
+    others = [node for node in tree.body if node not in kernels]
+    names = {x.id for node in others for x in ast.walk(node) if isinstance(x, ast.Name)}
+    return parts & names
+
+
+def test_parts_of_kernels_are_called_by_kernels_only():
+    """From Python they run uncompiled, a hundred times as long."""
+    count = 0
+    for room in ROOMS:
+        for path in (ROOT / room).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            assert not parts_called_from_python(tree), path
+            count += len(compiled_functions(tree))
+    assert count > 50
+    wrong = "@compiled()\ndef _part(x):\n    return x\n\ndef plain(x):\n    return _part(x)\n"
+    assert parts_called_from_python(ast.parse(wrong)) == {"_part"}
+
+
 def test_import_superscale_loads_nothing_heavy():
     code = (
         "import sys, superscale;"

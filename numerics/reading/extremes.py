@@ -21,7 +21,7 @@ _BLOCK = 2048
 
 
 @compiled(nogil=True)
-def _fold(block: Any, diagonal: int, top: Any, low: Any) -> None:  # pragma: no cover
+def fold(block: Any, diagonal: int, top: Any, low: Any) -> None:  # pragma: no cover
     """Insert the entries of each row of a block into its sorted extremes.
 
     ``diagonal`` is the column less the row of the row's own entry, which is left out.
@@ -95,7 +95,7 @@ def find_extremes(source: RowMatrix, kept: int, normalize: bool) -> Extremes:
 
 def _fold_in_threads(block: Any, diagonal: int, top: Any, low: Any) -> None:
     def task(some: slice) -> NDArray[np.int64]:
-        _fold(block[some], diagonal + some.start, top[some], low[some])
+        fold(block[some], diagonal + some.start, top[some], low[some])
         return np.empty(0, np.int64)
 
     over_rows(len(block), task)
