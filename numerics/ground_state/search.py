@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.ground_state.descent import descend, polish
+from numerics.ground_state.descent import DENSE, descend, polish
 from numerics.ground_state.objective import LossFunction
 from numerics.ground_state.starts import draw_start, hop, weak_state
 from numerics.ground_state.state import GroundState
@@ -30,8 +30,9 @@ _MANY = 30
 # Losses closer than this, relative to the lower one or to a model that learns nothing, count as one
 # minimum.
 _SAME, _NOTHING = 1e-5, 1e-7
-# Minima that are descended further before they are compared.
-_CONTINUED = 3
+# Minima that are descended further before they are compared, and by how many steps where many
+# features make them long.
+_CONTINUED, _SOME_STEPS = 3, 100
 # Relative errors asked of the final loss, the first that can be reached.
 _FINAL = (1e-9, 1e-7, 1e-5)
 
@@ -169,8 +170,10 @@ def _continue_lowest(f: LossFunction, ends: list[tuple[float, Array]]) -> list[t
     for place, (loss, _) in enumerate(ends):
         if not leaders or _differ(ends[leaders[-1]][0], loss):
             leaders.append(place)
+    # Where there is no Newton's method the lowest is descended to the end by ``polish``.
+    rtol, steps = (_FINE, 1000) if f.size <= DENSE else (_MIDDLE, _SOME_STEPS)
     for place in leaders[:_CONTINUED]:
-        x, loss = descend(f, ends[place][1], _FINE, gradient=1e-8)
+        x, loss = descend(f, ends[place][1], rtol, steps=steps, gradient=1e-8)
         if loss < ends[place][0]:
             ends[place] = loss, x
     return sorted(ends, key=lambda end: end[0])
