@@ -53,6 +53,11 @@ from theory.mean_field.solver.state import ConvergenceError
 from theory.prediction import Prediction
 from theory.regimes.equiangular import equiangular_derivation, estimate_equiangular
 from theory.regimes.hard_wall import estimate_hard_wall, hard_wall_derivation
+from theory.regimes.large_deviations import (
+    estimate_large_deviations,
+    large_deviations_derivation,
+    refuse_uneven,
+)
 from theory.regimes.published import (
     estimate_even,
     estimate_skewed,
@@ -177,6 +182,25 @@ THEORIES: tuple[Theory, ...] = (
         "√(2 ln(n/m)/m)",
         evidence=Evidence(
             f"{_CELLS}, where it has a loss", 36, 2.04, 138.0, _STUDY, _PAGE, "factor"
+        ),
+    ),
+    Theory(
+        "large_deviations",
+        "even frequencies, n → ∞: interference ends at a large deviation; the rest is lost",
+        estimate_large_deviations,
+        large_deviations_derivation,
+        LineStyle("large deviations", PURPLE, (0, (3, 1, 1, 1, 1, 1))),
+        refuses=refuse_uneven,
+        by_default=False,
+        assumes="isotropic Gaussian overlaps; leading order in ln(n/E), any E; equal features",
+        evidence=Evidence(
+            "the mean field at alpha = 0, n = 300 to 10 000, E = 0.1 to 30, m from m_c/2 to 4 m_c",
+            96,
+            1.502,
+            3.311,
+            "studies/transition/limits.json",
+            "docs/science/transition.md",
+            "factor",
         ),
     ),
     Theory(

@@ -39,11 +39,13 @@ def main():
     record = {"command": "python studies/transition/trained.py", "cells": []}
     if path.exists():
         record = json.loads(path.read_text())
-    done = {(cell["density"], cell["m"]) for cell in record["cells"]}
+    done = {(cell["density"], cell["m"]): cell for cell in record["cells"] if "live" in cell}
     for m in WIDTHS:
         for density in DENSITIES:
             if (density, m) not in done:
-                record["cells"].append(train(density, m))
+                done[density, m] = train(density, m)
+                others = [c for c in record["cells"] if (c["density"], c["m"]) != (density, m)]
+                record["cells"] = [*others, done[density, m]]
                 path.write_text(json.dumps(record, indent=1) + "\n")
                 print(record["cells"][-1], flush=True)
 
