@@ -146,12 +146,13 @@ def minimise_live(variance: float, p: float) -> LiveMinimum:
     k = int(np.argmin([cost(beta) for beta in grid]))
     bounds = grid[max(k - 1, 0)], grid[min(k + 1, _GRID - 1)]
     found = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-10})
-    loss, gain = _at_the_best_norm(found.x, s, N)
+    beta = float(found.x)
+    loss, gain = _at_the_best_norm(beta, s, N)
     # At the minimum the loss changes with s as it does at a fixed norm and bias.
-    sigma, z = gain * s, np.append(_V / s, 0.0) - found.x
+    sigma, z = gain * s, np.append(_V / s, 0.0) - beta
     height = np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     by_sigma = np.append(_W, N) @ (2 * sigma * ndtr(z) - 2 * np.append(_V, 0.0) * height)
-    return LiveMinimum(loss, gain, -found.x * sigma, float(by_sigma) * sigma / 2)
+    return LiveMinimum(loss, gain, -beta * sigma, float(by_sigma) * sigma / 2)
 
 
 def _at_the_best_norm(beta: float, s: float, N: float) -> tuple[float, float]:
