@@ -28,6 +28,9 @@ _BELOW, _ABOVE = 3, 5
 _LARGE, _TINY, _LOG_MOST = 1e100, 1e-250, 200.0
 # Columns of the table of the law of v: cell ends, P(cell), step of the density.
 _END, _SHARE, _FALL = 0, 1, 2
+# Rows of the workspace of one entry a lane: the product at a state and of the whole forest, the
+# places θ or ω, what is added to the logarithm or the terms of one input, the logarithm, the bound.
+_HERE, _TOTAL, _THETA, _EXCESS, _LOG, _BOUND, _LINES = 0, 1, 2, 3, 4, 5, 6
 
 
 @compiled(fastmath=True)
@@ -106,8 +109,8 @@ def _period(log_bound, theta, c, tolerance):  # type: ignore[no-untyped-def]
     """
     period = 0.0
     target = math.log(tolerance / 4)  # half for either side, half again for the images beyond
-    for side in (-1, 1):
-        best = math.inf
+    for k in range(2):
+        side, best = 2 * k - 1, math.inf
         for a in range(theta.size):
             distance = side * (theta[a] - c)
             if distance > 1e-9 * c:
@@ -117,41 +120,45 @@ def _period(log_bound, theta, c, tolerance):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _saddle(log_bound):  # type: ignore[no-untyped-def]
+def _saddle(log_bound, below, above):  # type: ignore[no-untyped-def]
     """Place of the least bound, but for the first and the last few entries of the table."""
-    best = _BELOW
-    for a in range(_BELOW, log_bound.size - _ABOVE):
+    best = below
+    for a in range(below, log_bound.size - above):
         if log_bound[a] < log_bound[best]:
             best = a
     return best
 
 
 @compiled()
-def _allowed(tree, variable, state, is_on):  # type: ignore[no-untyped-def]
-    """1 at the states in which the own feature is on (off), and at all of other variables."""
+def _allow(tree, variable, state, is_on, allow):  # type: ignore[no-untyped-def]
+    """Fill in 1 at the states in which the own feature is on (off), and at those of others."""
     start = tree.state_start
-    allow = np.ones(start[-1])
+    for s in range(allow.size):
+        allow[s] = 1.0
     for s in range(start[variable], start[variable + 1]):
         allow[s] = 1.0 if (s - start[variable] == state) == is_on else 0.0
-    return allow
 
 
 @compiled()
-def _extremes(tree, g, allow, low, high):  # type: ignore[no-untyped-def]
-    """Return how many felt inputs can be active together at most, and the largest Σ g x."""
-    states = tree.state_start[-1]
-    most, top = np.zeros(states, np.int64), np.zeros(states)
-    all_most, all_top = 0, 0.0
-    for a in tree.order:
+def _extremes(tree, g, allow, low, high, most, top):  # type: ignore[no-untyped-def]
+    """Return how many felt inputs can be active together at most, and the largest Σ g x.
+
+    ``most`` and ``top``, one entry a state, are workspace.
+    """
+    for state in range(most.size):
+        most[state], top[state] = 0.0, 0.0
+    all_most, all_top = 0.0, 0.0
+    for k in range(tree.order.size):
+        a = tree.order[k]
         first = tree.state_start[a]
         for state in range(first, tree.state_start[a + 1]):
             for at in range(tree.feature_start[state], tree.feature_start[state + 1]):
                 weight = g[tree.features[at]]
-                most[state] += weight != 0
+                most[state] += 1.0 if weight != 0 else 0.0
                 top[state] += max(weight * low, weight * high)
         for above in range(tree.rows[a]):
             entry = tree.table_start[a] + above * tree.size[a]
-            here, largest = -1_000_000_000, -math.inf
+            here, largest = -math.inf, -math.inf
             for s in range(tree.size[a]):
                 if tree.table[entry + s] * allow[first + s] > 0:
                     here, largest = max(here, most[first + s]), max(largest, top[first + s])
@@ -182,27 +189,35 @@ def _rescale(rows, scale):  # type: ignore[no-untyped-def]
 
 
 @compiled(fastmath=True)
-def _log_transform(tree, g, allow, values, messages, products, seen, out):  # type: ignore[no-untyped-def]
+def _log_transform(tree, g, allow, work, out):  # type: ignore[no-untyped-def]
     """Log of the polynomial of the forest at factors (n, lanes), above 0, of the felt inputs."""
-    seen[:], out[:] = False, 0.0
-    lanes = out.size
-    total, here = np.ones((1, lanes)), np.empty(lanes)
-    for a in tree.order:
-        rows = messages[: tree.rows[a]]
-        rows[:] = 0.0
+    values, messages, products, seen, lines = work
+    here, total, lanes = lines[_HERE], lines[_TOTAL : _TOTAL + 1], out.size
+    for a in range(seen.size):
+        seen[a] = 0.0
+    for q in range(lanes):
+        out[q], total[0, q] = 0.0, 1.0
+    for k in range(tree.order.size):
+        a = tree.order[k]
+        rows, inner = messages[: tree.rows[a]], tree.inner[a]
+        for above in range(rows.shape[0]):
+            for q in range(lanes):
+                rows[above, q] = 0.0
         for s in range(tree.size[a]):
             state = tree.state_start[a] + s
             if allow[state] == 0:
                 continue
-            here[:] = 1.0
-            if tree.inner[a]:
-                here[:] = products[tree.slot[a] + s]
+            for q in range(lanes):
+                here[q] = 1.0
+            if inner:
+                for q in range(lanes):
+                    here[q] = products[tree.slot[a] + s, q]
             for at in range(tree.feature_start[state], tree.feature_start[state + 1]):
                 j = tree.features[at]
                 if g[j] != 0:
                     for q in range(lanes):
                         here[q] *= values[j, q]
-            for above in range(tree.rows[a]):
+            for above in range(rows.shape[0]):
                 weight = tree.table[tree.table_start[a] + above * tree.size[a] + s]
                 if weight != 0:
                     for q in range(lanes):
@@ -210,31 +225,38 @@ def _log_transform(tree, g, allow, values, messages, products, seen, out):  # ty
         _rescale(rows, out)
         parent = tree.parent[a]
         if parent < 0:
-            total *= rows
+            for q in range(lanes):
+                total[0, q] *= rows[0, q]
             _rescale(total, out)
             continue
         kept = products[tree.slot[parent] : tree.slot[parent] + tree.size[parent]]
-        if seen[parent]:
-            kept *= rows
+        for s in range(kept.shape[0]):
+            if seen[parent] > 0:
+                for q in range(lanes):
+                    kept[s, q] *= rows[s, q]
+            else:
+                for q in range(lanes):
+                    kept[s, q] = rows[s, q]
+        if seen[parent] > 0:
             _rescale(kept, out)
-        else:
-            kept[:] = rows
-        seen[parent] = True
+        seen[parent] = 1.0
     for q in range(lanes):
         out[q] += math.log(max(total[0, q], 1e-300))
 
 
 @compiled()
-def _log_bounds(tree, g, allow, b, own, law, theta, work):  # type: ignore[no-untyped-def]
+def _log_bounds(tree, g, allow, b, own, law, work, out, bound):  # type: ignore[no-untyped-def]
     """Tabulate ln M, and ln of Chernoff's bound of ⟨ReLU(z)²⟩ or ⟨ReLU(z)² + 2 v ReLU(z)⟩.
 
     ReLU(z)² <= 4/(e²θ²) e^{θz}, ReLU(z) <= e^{θz}/(eθ), v <= high.
     """
-    values, messages, products, seen = work
+    values, _, _, _, lines = work
+    theta, excess = lines[_THETA], lines[_EXCESS]
     lanes, high = theta.size, law[law.shape[0] - 1, _END]
-    excess, out, bound = np.zeros(lanes), np.empty(lanes), np.empty(lanes)
     plain, width = law.shape[0] == 2 and law[0, _END] == 0, law[1, _END] - law[0, _END]
-    for state in range(tree.state_start[-1]):
+    for q in range(lanes):
+        excess[q] = 0.0
+    for state in range(allow.size):
         together = tree.feature_start[state + 1] - tree.feature_start[state]
         for at in range(tree.feature_start[state], tree.feature_start[state + 1]):
             j = tree.features[at]
@@ -249,82 +271,91 @@ def _log_bounds(tree, g, allow, b, own, law, theta, work):  # type: ignore[no-un
                     size = _log_mgf_v(x, law)
                     values[j, q] = math.exp(min(size, limit))
                     excess[q] += max(size - limit, 0.0)
-    _log_transform(tree, g, allow, values, messages, products, seen, out)
+    _log_transform(tree, g, allow, work, out)
     for q in range(lanes):
         t = theta[q]
         out[q] += excess[q]
         size = math.log(4 / (_E2 * t * t) + (2 * high / (math.e * t) if own != 0 else 0.0))
         bound[q] = out[q] + t * b + _log_mgf_v(t * own, law) + size
-    return out, bound
 
 
 @compiled()
-def _truncate(tree, g, allow, b, own, tolerance, none, single, law, c, step, work):  # type: ignore[no-untyped-def]
+def _truncate(  # type: ignore[no-untyped-def]
+    tree, g, allow, b, own, tolerance, none, single, law, c, step, still, falling, work
+):
     """Return the number of ordinates, and a bound of what is left out beyond them."""
-    values, messages, products, seen = work
-    n, lanes = g.size, values.shape[1]
-    still, falling = np.ones(n), np.full(n, math.inf)
+    values, _, _, _, lines = work
+    places, first, out = lines[_THETA], lines[_EXCESS], lines[_LOG]
+    n, lanes = g.size, places.size
     for j in range(n):
         if g[j] != 0:
             still[j] = _mgf_v(c * g[j], law)
             falling[j] = _falling(c * g[j], law)[0] / abs(g[j])
     own_mgf, own_slope = _mgf_v(c * own, law), _slope_v(c * own, law)
     plain, weighted = _falling(c * own, law)
-    omega, size, out, first = (
-        max(c, step),
-        math.exp(c * b) / math.pi,
-        np.empty(lanes),
-        np.empty(lanes),
-    )
+    omega, size = max(c, step), math.exp(c * b) / math.pi
     while omega < _MOST * step:
-        places = omega * _RATIO ** np.arange(lanes)
-        first[:] = none
+        for q in range(lanes):
+            places[q], first[q] = omega * math.pow(_RATIO, q), none
         for j in range(n):
             if g[j] != 0:
                 for q in range(lanes):
                     values[j, q] = min(still[j], falling[j] / places[q])
                     first[q] += single[j] * values[j, q]
-        _log_transform(tree, g, allow, values, messages, products, seen, out)
+        _log_transform(tree, g, allow, work, out)
         for q in range(lanes):
-            kernel = 1 / places[q] ** 2
+            place = places[q]
+            kernel = 1 / (place * place)
             if own != 0:
-                x = places[q] * abs(own)
+                x = place * abs(own)
                 mgf = min(own_mgf, plain / x)
                 slope = min(own_slope, weighted / x + plain / (x * x))
-                kernel = mgf / places[q] ** 2 + 2 * slope / places[q]
+                kernel = mgf / (place * place) + 2 * slope / place
             product = math.exp(out[q])
             # The difference of equals leaves rounding: never claim less than that.
             rest = max(product - first[q], 1e-15 * product)
             if size * kernel * rest <= tolerance:
-                return int(places[q] / step) + 1, size * kernel * rest
-        omega = places[-1] * _RATIO
+                return int(place / step) + 1, size * kernel * rest
+        omega = places[lanes - 1] * _RATIO
     return 0, math.inf
 
 
 @compiled()
-def _plan(tree, g, allow, b, own, tolerance, none, single, law, unit_theta, work, out):  # type: ignore[no-untyped-def]
-    """Abscissa, step, number of ordinates (0: nothing to sum), error bound and M(abscissa)."""
-    out[:] = 0.0
+def _plan(  # type: ignore[no-untyped-def]
+    tree, g, allow, b, own, tolerance, none, single, law, unit_theta, of_states, of_inputs, work,
+    out,
+):  # fmt: skip
+    """Abscissa, step, number of ordinates (0: nothing to sum), error bound and M(abscissa).
+
+    ``of_states``, ``of_inputs`` and ``work`` are workspace.
+    """
+    for k in range(out.size):
+        out[k] = 0.0
     low, high = law[0, _END], law[law.shape[0] - 1, _END]
-    most, top = _extremes(tree, g, allow, low, high)
+    most, top = _extremes(tree, g, allow, low, high, of_states[0], of_states[1])
     top += b + max(own * low, own * high)
     if top <= 0 or most <= 1:  # z is never above 0, or the closed parts have every case
         return
-    scale = np.max(np.abs(g))
-    theta = unit_theta / max(scale, abs(own))
-    log_transform, log_bound = _log_bounds(tree, g, allow, b, own, law, theta, work)
-    least = log_bound.min()
+    scale, lines = abs(own), work[4]
+    for j in range(g.size):
+        scale = max(scale, abs(g[j]))
+    theta, log_transform, log_bound = lines[_THETA], lines[_LOG], lines[_BOUND]
+    for q in range(theta.size):
+        theta[q] = unit_theta[q] / scale
+    _log_bounds(tree, g, allow, b, own, law, work, log_transform, log_bound)
+    least = log_bound[_saddle(log_bound, 0, 0)]
     if least < math.log(tolerance / 2):
         out[3] = math.exp(least)
         return
-    best = _saddle(log_bound)
-    c = theta[best]
+    best = _saddle(log_bound, _BELOW, _ABOVE)
+    c, transform = theta[best], math.exp(log_transform[best])
     step = 2 * math.pi / _period(log_bound, theta, c, tolerance / 2)
     count, bound = _truncate(
-        tree, g, allow, b, own, tolerance / 2, none, single, law, c, step, work
-    )
+        tree, g, allow, b, own, tolerance / 2, none, single, law, c, step, of_inputs[0],
+        of_inputs[1], work,
+    )  # fmt: skip
     out[0], out[1], out[2] = c, step, count
-    out[3], out[4] = tolerance / 2 + bound, math.exp(log_transform[best])
+    out[3], out[4] = tolerance / 2 + bound, transform
 
 
 @compiled(nogil=True)
@@ -358,22 +389,31 @@ def plan_rows(  # type: ignore[no-untyped-def]
         Abscissa, step, number of ordinates, error bound, transform at the abscissa.
     """
     rows, n = gram.shape
-    out, lanes = np.zeros((rows, 2, 5)), theta.size
+    states, lanes, largest = tree.state_start[tree.order.size], theta.size, 1
+    for a in range(tree.order.size):
+        largest = max(largest, tree.rows[a])
+    out, g, allow = np.empty((rows, 2, 5)), np.empty(n), np.empty(states)
+    of_states, of_inputs = np.empty((2, states)), np.empty((2, n))
     work = (
         np.empty((n, lanes)),
-        np.empty((np.max(tree.rows), lanes)),
-        np.empty((tree.slot[-1], lanes)),
-        np.zeros(tree.order.size, np.bool_),
+        np.empty((largest, lanes)),
+        np.empty((tree.slot[tree.order.size], lanes)),
+        np.empty(tree.order.size),
+        np.empty((_LINES, lanes)),
     )
     for r in range(rows):
         for part in range(2):
             if weight[r] == 0:
+                for k in range(5):
+                    out[r, part, k] = 0.0
                 continue
-            allow = _allowed(tree, variable[r], state[r], part == 1)
+            _allow(tree, variable[r], state[r], part == 1, allow)
             sign = -1.0 if reflected[r, part] else 1.0
+            for j in range(n):
+                g[j] = sign * gram[r, j]
             _plan(
-                tree, sign * gram[r], allow, sign * b[r], 0.0 if part == 0 else sign * own[r],
-                tolerance / (2 * weight[r]), none[r, part], single[r, part], law, theta, work,
-                out[r, part],
+                tree, g, allow, sign * b[r], 0.0 if part == 0 else sign * own[r],
+                tolerance / (2 * weight[r]), none[r, part], single[r, part], law, theta,
+                of_states, of_inputs, work, out[r, part],
             )  # fmt: skip
     return out
