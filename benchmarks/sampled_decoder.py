@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import superscale as ss
-from empirical.training.sampled_steps import SampledSteps
+from empirical.training.sampled.steps import SampledSteps
 from empirical.training.settings import TrainingSettings, plan
 from empirical.training.steps import FusedSteps
 from empirical.training.train import start

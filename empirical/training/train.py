@@ -35,7 +35,7 @@ from empirical.training.convergence import (
 )
 from empirical.training.diagnostics import dead_features
 from empirical.training.run import TrainingRun
-from empirical.training.sampled_steps import SampledSteps
+from empirical.training.sampled.steps import SampledSteps
 from empirical.training.settings import (
     Recipe,
     TrainingChanges,

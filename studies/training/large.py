@@ -1,12 +1,12 @@
 """One model of n = 50 000 and m = 1000, trained on one core beside the mean field.
 
-Run ``python studies/training/large.py`` (an hour on one core, 3 GB; a checkpoint in the temporary
-folder, so that a run that was stopped goes on). Frequencies are even, E = 30. Directions begin at
-random, norms and biases at those of the mean field, so that training has only the overlaps to
+Run ``python studies/training/large.py`` (half an hour on one core, 3 GB). A checkpoint in the
+temporary folder lets a run that was stopped go on. Frequencies are even, E = 100. Directions begin
+at random, norms and biases at those of the mean field, so that training has only the overlaps to
 arrange; the loss of the start is stored too. A step decodes its active features and 5000 of the
 50 000 rows (``decoder_rows``). Results are stored in studies/training/large.json. With two other
 numbers, as ``python studies/training/large.py 2000 40`` (seconds), it trains that n and m at
-E = 3 m/100 and stores nothing.
+E = m/10 and stores nothing.
 """
 
 import json
@@ -23,7 +23,7 @@ import superscale as ss
 
 N, M = 50_000, 1000
 SETTINGS = {
-    "steps": 5000, "batch": 256, "late_batch": 256, "learning_rate": 1e-3, "weight_decay": 0.0,
+    "steps": 2500, "batch": 256, "late_batch": 256, "learning_rate": 1e-3, "weight_decay": 0.0,
     "evaluation_samples": 4096,
 }  # fmt: skip
 SAMPLES = 2048  # for the loss of the start
@@ -38,7 +38,7 @@ def start_at(solved, n, m):
 
 def main():
     n, m = (int(x) for x in sys.argv[1:3]) if len(sys.argv) > 2 else (N, M)
-    features = ss.Frequencies.power_law(n, 0.0, 0.03 * m)
+    features = ss.Frequencies.power_law(n, 0.0, 0.1 * m)
     settings = {**SETTINGS, "decoder_rows": n // 10}
     solved = ss.solve_mean_field(features, m)
     model = start_at(solved, n, m)

@@ -8,8 +8,8 @@ import pytest
 from empirical.training.fused_kernels import gradients
 from empirical.training.recipes import BETAS, EPS
 from empirical.training.run import TrainingRun
-from empirical.training.sampled_kernels import catch_up, find_rows, sampled_gradients
-from empirical.training.sampled_steps import SampledSteps
+from empirical.training.sampled.kernels import catch_up, find_rows, sampled_gradients
+from empirical.training.sampled.steps import SampledSteps
 from empirical.training.settings import TrainingSettings, plan
 from empirical.training.steps import FusedSteps
 from empirical.training.train import start, train
@@ -102,7 +102,7 @@ def test_waiting_rows_catch_up_with_plain_adamw(decay):
     catch_up(*moved, np.arange(3), last, 51, rates, decay, BETAS, EPS)
     size = np.abs(wanted[0][:2] - W[:2]).max()
     # Of the order rate² is what the order of decay and moves changes.
-    tolerance = 1e-6 if decay == 0 else 1e-2 * size
+    tolerance = 1e-6 if decay == 0 else 2e-3 * size
     assert size > 1e-3 and np.abs(moved[0] - wanted[0])[:2].max() < tolerance
     for k in (1, 2):
         assert moved[k][:2] == pytest.approx(wanted[k][:2], rel=1e-4)
@@ -157,10 +157,9 @@ def test_what_cannot_be(tmp_path):
 
 @pytest.mark.slow
 def test_trained_losses_are_those_of_dense_training():
-    """Over 6 seeds; three times the steps, a third of the rows: as many outputs are computed."""
+    """Three times the steps, a third of the rows: as many outputs are computed."""
     f = Frequencies.power_law(300, 0.0, density=3.0)
-    dense = [train(f, 30, steps=4000, seed=seed).loss for seed in range(6)]
-    sampled = [train(f, 30, steps=12000, decoder_rows=100, seed=seed).loss for seed in range(6)]
-    error = (np.var(dense, ddof=1) / 6 + np.var(sampled, ddof=1) / 6) ** 0.5
-    print(np.mean(dense), np.mean(sampled), error)
-    assert abs(np.mean(sampled) / np.mean(dense) - 1) < 0.03
+    for seed in range(3):
+        dense = train(f, 30, steps=4000, seed=seed).loss
+        sampled = train(f, 30, steps=12000, decoder_rows=100, seed=seed).loss
+        assert abs(sampled / dense - 1) < 0.03

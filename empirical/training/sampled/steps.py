@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from empirical.training.recipes import BETAS, EPS
-from empirical.training.sampled_kernels import catch_up, take_sampled_step
+from empirical.training.sampled.kernels import catch_up, take_sampled_step
 from empirical.training.settings import TrainingSettings, plan
 from empirical.training.steps import MOMENTS, Array, Rates, make_sampler
 from theory.computing.one_thread import one_thread

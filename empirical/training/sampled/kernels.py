@@ -13,7 +13,6 @@ import math
 
 import numpy as np
 
-from empirical.training.fused_kernels import decay_rows, update
 from theory.computing.compiled import compiled
 
 # Share of the sampled outputs above 0 from which products of matrices are faster than lists.
@@ -139,6 +138,33 @@ def find_rows(sampled, feature, n):  # type: ignore[no-untyped-def]
     return rows[:count], slot
 
 
+@compiled(fastmath=True, error_model="numpy")
+def _decay(row, rate, decay):  # type: ignore[no-untyped-def]
+    """Pull a row to zero (decay > 0) or to length 1 (decay < 0)."""
+    keep = np.float32(1 - rate * decay)
+    if decay < 0:
+        square = np.float32(0)
+        for a in range(row.size):
+            square += row[a] * row[a]
+        keep = np.float32(1 - rate * decay * (1 / math.sqrt(square) - 1 if square > 0 else 0.0))
+    for a in range(row.size):
+        row[a] *= keep
+
+
+@compiled(fastmath=True, error_model="numpy")
+def _update(x, g, first, second, step, rate, scale, betas, eps):  # type: ignore[no-untyped-def]
+    """Take one step of Adam on x, with gradient ``scale`` g."""
+    fresh, fresh_square = np.float32(1 - betas[0]), np.float32(1 - betas[1])
+    size = np.float32(rate / (1 - betas[0] ** step))
+    root = np.float32(1 / math.sqrt(1 - betas[1] ** step))
+    factor, tiny = np.float32(scale), np.float32(eps)
+    for a in range(x.size):
+        slope = factor * g[a]
+        first[a] += fresh * (slope - first[a])
+        second[a] += fresh_square * (slope * slope - second[a])
+        x[a] -= size * first[a] / (np.sqrt(second[a]) * root + tiny)
+
+
 @compiled()
 def take_sampled_step(  # type: ignore[no-untyped-def]
     model, last, sampled, drawn, importance, step, rates, bias_rate, decay, scale, betas, eps
@@ -164,8 +190,8 @@ def take_sampled_step(  # type: ignore[no-untyped-def]
     for a in range(rows.size):
         i = rows[a]
         grad_b[i] = grad_c[a]
-        decay_rows(W[i : i + 1], rate, decay)
-        update(W[i], grad_V[a], first_W[i], second_W[i], step, rate, scale, betas, eps)
+        _decay(W[i], rate, decay)
+        _update(W[i], grad_V[a], first_W[i], second_W[i], step, rate, scale, betas, eps)
         last[i] = step
-    update(b, grad_b, first_b, second_b, step, bias_rate, scale, betas, eps)
+    _update(b, grad_b, first_b, second_b, step, bias_rate, scale, betas, eps)
     return loss / batch
