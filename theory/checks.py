@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 Entry = TypeVar("Entry", bound=np.generic)
 # The largest count: whole numbers beyond it are not exact as floats.
 LARGEST = 2**53
+# The most random draws, or steps of a simulation: more take days.
+MOST_DRAWS = 10**9
 # Which features are active together: each independently, or exactly one (or none).
 Sampling = Literal["bernoulli", "one_hot"]
 # A float for scalar input, an array for arrays.
@@ -78,8 +80,8 @@ def check_sampling(sampling: str, density: float) -> bool:
     return sampling == "one_hot"
 
 
-def check_integer(name: str, value: object, low: int = 1, high: int | None = None) -> int:
-    """Return ``value`` as an ``int`` in ``[low, high]``.
+def check_integer(name: str, value: object, low: int = 1, high: float = LARGEST) -> int:
+    """Return ``value`` as an ``int`` in ``[low, high]``; ``high=math.inf`` for no limit.
 
     Examples
     --------
@@ -91,7 +93,7 @@ def check_integer(name: str, value: object, low: int = 1, high: int | None = Non
     ValueError: m = 0 is not allowed: give a whole number of at least 1
     """
     allowed = f"a whole number of at least {low}"
-    if high is not None:
+    if high != math.inf and high != LARGEST:
         allowed = f"a whole number from {low} to {high}"
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise TypeError(f"{name} = {shown(value)} is not a number: give {allowed}")
@@ -103,7 +105,9 @@ def check_integer(name: str, value: object, low: int = 1, high: int | None = Non
         if not float(value).is_integer():
             raise ValueError(f"{name} = {shown(value)} is not allowed: give {allowed}") from None
         whole = int(value)
-    if whole < low or (high is not None and whole > high):
+    if whole > high == LARGEST:
+        raise ValueError(f"{name} = {shown(whole)} is not allowed: give at most 2^53")
+    if not low <= whole <= high:
         raise ValueError(f"{name} = {shown(whole)} is not allowed: give {allowed}")
     return whole
 
@@ -118,7 +122,7 @@ def as_generator(seed: np.random.Generator | int) -> np.random.Generator:
     """
     if isinstance(seed, np.random.Generator):
         return seed
-    return np.random.default_rng(check_integer("seed", seed, 0))
+    return np.random.default_rng(check_integer("seed", seed, 0, math.inf))
 
 
 def check_real(
@@ -140,7 +144,7 @@ def check_real(
         ...
     ValueError: density = 0 is not allowed: give a finite number above 0
     """
-    if isinstance(value, (bool, np.bool_, str, bytes)):
+    if isinstance(value, (bool, np.bool_, str, bytes)) or np.ma.is_masked(value):
         raise TypeError(f"{name} = {shown(value)} is not a number")
     if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim):
         raise TypeError(f"{name} = {shown(value)} is not a number: give one number")
@@ -152,12 +156,7 @@ def check_real(
         number = math.inf
     inside = (low < number if strict else low <= number) and number <= high
     if not math.isfinite(number) or not inside:
-        parts = []
-        if low > -math.inf:
-            parts.append(f"{'above' if strict else 'of at least'} {low:g}")
-        if high < math.inf:
-            parts.append(f"of at most {high:g}")
-        allowed = " ".join(["a finite number", " and ".join(parts)]).strip()
+        allowed = _finite_number(low, high, strict)
         raise ValueError(f"{name} = {shown(value)} is not allowed: give {allowed}")
     return number
 
@@ -238,8 +237,19 @@ def broadcast_numbers(**given: ArrayLike) -> list[NDArray[np.float64]]:
         ) from None
 
 
-def check_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Return ``values`` as a 1-D float64 array without NaN or infinity, not empty.
+def check_finite(
+    name: str,
+    values: ArrayLike,
+    ndim: int | None = 1,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    strict: bool = False,
+) -> NDArray[np.float64]:
+    """Return ``values`` as a float64 array of finite numbers, not empty.
+
+    It has ``ndim`` axes (any number for ``None``), and entries in ``[low, high]``, or in
+    ``(low, high]`` if strict.
 
     Examples
     --------
@@ -247,19 +257,37 @@ def check_finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
     Traceback (most recent call last):
         ...
     ValueError: counts[2] = nan is not allowed: every entry must be a finite number
+    >>> check_finite("t", [[3], [-1]], ndim=None, low=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: t[1, 0] = -1.0 is not allowed: every entry must be a finite number of at least 0
     """
     array = check_numbers(name, values)
-    if array.ndim != 1:
-        raise ValueError(f"{name} has shape {array.shape}: give a one-dimensional array")
+    if ndim is not None and array.ndim != ndim:
+        wanted = {1: "a one-dimensional array", 2: "a matrix"}[ndim]
+        raise ValueError(f"{name} has shape {array.shape}: give {wanted}")
     if array.size == 0:
         raise ValueError(f"{name} is empty: give at least one number")
-    bad = np.flatnonzero(~np.isfinite(array))
-    if bad.size:
+    inside = (array > low if strict else array >= low) & (array <= high)
+    bad = np.argwhere(~(np.isfinite(array) & inside))
+    if len(bad):
+        first = tuple(bad[0].tolist())
+        place = f"[{', '.join(map(str, first))}]" if first else ""
         raise ValueError(
-            f"{name}[{bad[0]}] = {array[bad[0]]} is not allowed: "
-            "every entry must be a finite number"
+            f"{name}{place} = {array[first]} is not allowed: every entry must be "
+            f"{_finite_number(low, high, strict)}"
         )
     return array
+
+
+def _finite_number(low: float, high: float, strict: bool) -> str:
+    """Return the words for what ``check_real`` and ``check_finite`` allow."""
+    parts = []
+    if low > -math.inf:
+        parts.append(f"{'above' if strict else 'of at least'} {low:g}")
+    if high < math.inf:
+        parts.append(f"of at most {high:g}")
+    return " ".join(["a finite number", " and ".join(parts)]).strip()
 
 
 def check_importance(importance: ArrayLike | None, n: int) -> NDArray[np.float64] | None:

@@ -176,7 +176,7 @@ def bracket_loss(
     >>> bracket.rows[0].ordered
     True
     """
-    n, seed = check_integer("n", n, 2), check_integer("seed", seed, 0)
+    n, seed = check_integer("n", n, 2), check_integer("seed", seed, 0, math.inf)
     widths = [int(width) for width in dict.fromkeys(check_widths(m, n).tolist())]
     if min(widths) < 2:
         raise ValueError("m = 1 is not allowed: directions need m >= 2")

@@ -173,7 +173,7 @@ def compare(
 
 def _list_seeds(seeds: int | Iterable[int]) -> list[int]:
     if isinstance(seeds, Iterable):
-        listed = [check_integer("seed", seed, 0) for seed in seeds]
+        listed = [check_integer("seed", seed, 0, math.inf) for seed in seeds]
     else:
         listed = list(range(check_integer("seeds", seeds)))
     if len(set(listed)) != len(listed) or not listed:

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from theory.checks import as_generator, check_integer, check_real
+from theory.checks import MOST_DRAWS, as_generator, check_finite, check_integer, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.computing.memory import check_memory
 from theory.results import result
 
@@ -32,6 +33,9 @@ MOST_EXACT = 14  # items up to which all supports are enumerated
 # their powers.
 _POWER = 20.0
 _JITTER = 0.5  # of the noise, in the warm iterations
+_MOST_CANDIDATES = 20  # of which all supports are gone over
+_LARGEST = 1e100  # squares are finite
+_LEAST_NOISE = 1e-6
 _WARM = 0.7  # share of the iterations in which the temperature falls
 
 
@@ -72,6 +76,7 @@ class _Supports:
     """Shape (states, candidates); None: all items."""
 
 
+@check_kinds
 def learn_directions(
     states: ArrayLike,
     count: int,
@@ -131,15 +136,13 @@ def learn_directions(
     >>> bool(match_directions(found.W, bars).min() > 0.95)
     True
     """
-    data = np.asarray(states, dtype=np.float64)
-    if data.ndim != 2 or not np.all(np.isfinite(data)) or len(data) < 2:
-        raise ValueError(f"states of shape {data.shape} are not allowed: give N x m finite numbers")
-    if model not in ("binary", "maximum", "dictionary"):
-        raise ValueError(
-            f"model = {model!r} is not allowed: give 'binary', 'maximum' or 'dictionary'"
-        )
-    count, iterations = check_integer("count", count), check_integer("iterations", iterations)
-    starts = check_integer("starts", starts)
+    data = check_finite("states", states, 2, low=-_LARGEST, high=_LARGEST)
+    if len(data) < 2:
+        raise ValueError(f"states has shape {data.shape}: give two states or more")
+    count = check_integer("count", count)
+    check_memory(f"count = {count}", 32.0 * count * sum(data.shape), "give fewer items")
+    iterations = check_integer("iterations", iterations, 1, MOST_DRAWS)
+    starts = check_integer("starts", starts, 1, MOST_DRAWS)
     temperature = check_real("temperature", temperature, 1)
     rng = as_generator(seed)
     if model == "dictionary":
@@ -154,13 +157,14 @@ def learn_directions(
             )
         candidates, most_on, exact = count, count, True
     else:
-        candidates = check_integer("candidates", candidates, 1, count)
+        candidates = check_integer("candidates", candidates, 1, min(count, _MOST_CANDIDATES))
         most_on = check_integer("most_on", most_on, 1, candidates)
         exact = candidates == count
+    supports = sum(math.comb(candidates, on) for on in range(most_on + 1))
+    check_memory(f"{supports:.3g} supports", 24.0 * supports * len(data), "truncate further")
     on = np.array(
         [row for row in itertools.product((0.0, 1.0), repeat=candidates) if sum(row) <= most_on]
     )
-    check_memory(f"{len(on)} supports", 24.0 * len(on) * len(data), "truncate further")
     runs = (
         _maximise(data, count, model, on, exact, iterations, temperature, rng)
         for _ in range(starts)
@@ -184,7 +188,7 @@ def _maximise(
     W = W + 0.1 * data.std() * rng.standard_normal(W.shape)
     if model == "maximum":
         W = np.abs(W)
-    p, noise = min(0.5, 2 / count), float(data.std())
+    p, noise = min(0.5, 2 / count), max(float(data.std()), _LEAST_NOISE)
     likelihoods = []
     for iteration in range(iterations):
         heat = 1 + (temperature - 1) * max(0.0, 1 - iteration / (_WARM * iterations))
@@ -197,7 +201,7 @@ def _maximise(
             W = W + _JITTER * noise * rng.standard_normal(W.shape)
             W = np.abs(W) if model == "maximum" else W
         p = float(np.clip((weights @ on.sum(axis=1)).mean() / count, 1e-3, 1 - 1e-3))
-        noise = math.sqrt(max(residual / (N * m), 1e-12))
+        noise = max(math.sqrt(max(residual / (N * m), 0.0)), _LEAST_NOISE)
     return LearnedDirections(W, p, noise, np.array(likelihoods), model)
 
 
@@ -346,15 +350,24 @@ def match_directions(found: ArrayLike, true: ArrayLike) -> Values:
     >>> match_directions([[0.0, 2.0], [1.0, 0.0]], [[1.0, 0.0]])
     array([1.])
     """
-    a, b = (np.asarray(x, dtype=np.float64) for x in (found, true))
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or len(a) < len(b):
-        raise ValueError(f"shapes {a.shape} and {b.shape}: give a >= b directions of one dimension")
-    a, b = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300) for x in (a, b))
+    a, b = check_finite("found", found, 2), check_finite("true", true, 2)
+    if a.shape[1] != b.shape[1] or len(a) < len(b):
+        raise ValueError(
+            f"found and true have shapes {a.shape} and {b.shape}: give a >= b directions of one "
+            "dimension"
+        )
+    for name, directions in (("found", a), ("true", b)):
+        zeros = np.flatnonzero(~directions.any(axis=1))
+        if zeros.size:
+            raise ValueError(f"{name}[{zeros[0]}] is zero and has no direction: leave it out")
+    a, b = (x / np.abs(x).max(axis=1, keepdims=True) for x in (a, b))  # squares are finite
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
     rows, columns = linear_sum_assignment(-(b @ a.T))
     cosines: Values = (b @ a.T)[rows, columns]
     return cosines
 
 
+@check_kinds
 def draw_bars(
     samples: int,
     *,
@@ -362,7 +375,7 @@ def draw_bars(
     p: float = 0.2,
     weight: float = 10.0,
     noise: float = 2.0,
-    model: Model = "maximum",
+    model: Literal["maximum", "binary"] = "maximum",
     seed: int | np.random.Generator = 0,
 ) -> tuple[Values, Values]:
     """Draw the bars test: horizontal and vertical bars on a grid, each on with probability p.
@@ -392,12 +405,16 @@ def draw_bars(
     ((3, 25), 500)
     """
     samples, size = check_integer("samples", samples), check_integer("size", size, 2)
+    weight = check_real("weight", weight, -_LARGEST, _LARGEST)
+    p, noise = check_real("p", p, 0, 1), check_real("noise", noise, 0, _LARGEST)
     rng = as_generator(seed)
+    each = 2 * size if model == "maximum" else 3
+    needed = 8.0 * size**2 * (samples * each + 4 * size)
+    check_memory(f"samples = {samples}, size = {size}", needed, "give less")
     grid = np.zeros((2 * size, size, size))
     for k in range(size):
         grid[k, k, :] = grid[size + k, :, k] = weight
     bars = grid.reshape(2 * size, -1)
-    on = rng.random((samples, 2 * size)) < check_real("p", p, 0, 1)
+    on = rng.random((samples, 2 * size)) < p
     states = on @ bars if model == "binary" else np.where(on[:, :, None], bars, 0.0).max(axis=1)
-    noise = check_real("noise", noise, 0)
     return states + noise * rng.standard_normal(states.shape), bars

@@ -20,11 +20,13 @@ from empirical.unembeddings.unembedding import open_unembedding
 from numerics.overlaps.unit_rows import UnitRows
 from numerics.tensors.row_matrix import as_rows
 from theory.checks import as_generator, check_integer, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, GREY, curve, finish, open_axes
 from theory.reading.recall import max_active, recall, required_width
 from theory.results import result
 
 Values = NDArray[np.float64]
+_ROUNDS = 1000  # of draws with replacement, for different tokens of one state
 _BLOCK = 4096
 _MOST = 256  # tokens superposed, at most
 
@@ -132,6 +134,7 @@ class TokenReading:
         return "\n".join([*lines, f"random directions: {self.random_capacity}"])
 
 
+@check_kinds
 def read_tokens(
     source: Any,
     *,
@@ -277,7 +280,15 @@ def _draw_tokens(
     members = np.empty((samples, active), dtype=np.int64)
     for index in range(samples):
         taken: dict[int, None] = {}
+        rounds = 0
         while len(taken) < active:
+            rounds += 1
+            if weights is not None and rounds > _ROUNDS:  # a few tokens have nearly all the weight
+                with np.errstate(divide="ignore"):
+                    keys = np.log(weights) + rng.gumbel(size=n)
+                keys[list(taken)] = -np.inf  # the largest keys are draws without replacement
+                taken.update(dict.fromkeys(np.argsort(-keys)[: active - len(taken)].tolist()))
+                break
             for token in np.searchsorted(total, rng.random(active) * total[-1], side="right"):
                 taken.setdefault(int(min(token, n - 1)))
                 if len(taken) == active:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from numerics.sampling import FeatureSampler
 from numerics.toy_model import ToyModel, check_same_n
-from theory.checks import as_generator, check_integer, check_real
+from theory.checks import MOST_DRAWS, as_generator, check_integer, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 from theory.results import result
@@ -72,6 +73,7 @@ class DetectionRates:
         )
 
 
+@check_kinds
 def detection_rates(
     model: ToyModel,
     features: Features | Frequencies,
@@ -111,7 +113,7 @@ def detection_rates(
     shown = as_features(features)
     check_same_n(model, shown)
     threshold = check_real("threshold", threshold, 0)
-    samples, rng = check_integer("samples", samples), as_generator(seed)
+    samples, rng = check_integer("samples", samples, 1, MOST_DRAWS), as_generator(seed)
     sampler = FeatureSampler(shown)
     n = model.n
     alarms, misses, times_on, right = np.zeros(n), np.zeros(n), np.zeros(n), 0

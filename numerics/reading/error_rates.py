@@ -19,7 +19,8 @@ from scipy.special import ndtr
 from numerics.reading.extremes import power_sums
 from numerics.reading.unit_vectors import unit_rows
 from numerics.tensors.row_matrix import as_rows
-from theory.checks import as_generator, check_integer, check_real
+from theory.checks import MOST_DRAWS, as_generator, check_integer, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 Values = NDArray[np.float64]
@@ -72,6 +73,7 @@ class ErrorRates:
         )
 
 
+@check_kinds
 def error_rates(
     W: Any,
     active: int,
@@ -135,14 +137,11 @@ def error_rates(
     if source.n < _FEWEST:
         raise ValueError(f"the matrix has {source.n} rows: give at least {_FEWEST}")
     active = check_integer("active", active, 1, source.n - 1)
-    threshold, noise = check_real("threshold", threshold), check_real("noise", noise, 0)
-    if method not in ("edgeworth", "gaussian", "sampling"):
-        raise ValueError(
-            f"method = {method!r} is not allowed: give 'edgeworth', 'gaussian' or 'sampling'"
-        )
+    threshold, noise = check_real("threshold", threshold), check_real("noise", noise, 0, 1e100)
+    samples, rng = check_integer("samples", samples, 1, MOST_DRAWS), as_generator(seed)
     rows = unit_rows(source, normalize).astype(np.float64)
     if method == "sampling":
-        return _sample(rows, active, threshold, noise, check_integer("samples", samples), seed)
+        return _sample(rows, active, threshold, noise, samples, rng)
     own = np.einsum("ij,ij->i", rows, rows)
     sums = power_sums(source, normalize)
     series = method == "edgeworth"
@@ -189,7 +188,7 @@ def below(threshold: Any, cumulants: Values, series: bool = True) -> Values:
     deviation = np.sqrt(np.maximum(variance, 0.0))
     certain = deviation < 1e-12
     safe = np.where(certain, 1.0, deviation)
-    z = (threshold - mean) / safe
+    z = np.clip((threshold - mean) / safe, -40, 40)  # beyond, the density is 0
     value = ndtr(z)
     if series:
         skew, excess = third / safe**3, fourth / safe**4
@@ -210,9 +209,13 @@ def draw_supports(n: int, active: int, samples: int, rng: np.random.Generator) -
 
 
 def _sample(
-    rows: Values, active: int, threshold: float, noise: float, samples: int, seed: Any
+    rows: Values,
+    active: int,
+    threshold: float,
+    noise: float,
+    samples: int,
+    rng: np.random.Generator,
 ) -> ErrorRates:
-    rng = as_generator(seed)
     n = len(rows)
     alarms, misses, times_on = np.zeros(n), np.zeros(n), np.zeros(n)
     each: list[Values] = []

@@ -16,8 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import check_integer, check_real
+from theory.checks import check_finite, check_integer, check_numbers, check_real
+from theory.computing.memory import check_memory
 from theory.results import result
+
+_MOST_STEPS = 10**5  # a search is a loop of Python
+_LARGEST = 1e100  # products are finite
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,12 @@ def breadth_first(edges: ArrayLike, n: int, root: int, steps: int) -> tuple[NDAr
     >>> [one.tolist() for one in breadth_first([[0, 1], [1, 2]], 3, 0, 2)]
     [[0], [0, 1], [0, 1, 2]]
     """
-    pairs = _check_edges(edges, n)
+    n = _check_nodes(n)
+    pairs, steps = _check_edges(edges, n), check_integer("steps", steps, 0, _MOST_STEPS)
     held = np.zeros(n, dtype=bool)
     held[check_integer("root", root, 0, n - 1)] = True
     found = [np.flatnonzero(held)]
-    for _ in range(check_integer("steps", steps, 0)):
+    for _ in range(steps):
         held[pairs[held[pairs[:, 0]], 1]] = True
         found.append(np.flatnonzero(held))
     return tuple(found)
@@ -142,14 +147,13 @@ def search_graph(
     >>> print(search_graph([[0, 1], [0, 2], [2, 3]], codes, root=0, steps=2))
     2 steps, as breadth-first search; nodes held: 1, 3, 4
     """
-    U = np.asarray(codes, dtype=np.float64)
-    if U.ndim != 2 or not np.all(np.isfinite(U)):
-        raise ValueError(f"codes of shape {U.shape} are not allowed: give n x m finite numbers")
+    U = check_finite("codes", codes, 2, low=-_LARGEST, high=_LARGEST)
     n = len(U)
     pairs = _check_edges(edges, n)
     threshold = check_real("threshold", threshold)
     if beta is not None:
-        beta = check_real("beta", beta, 0)
+        beta = check_real("beta", beta, 0, _LARGEST)
+    root, steps = check_integer("root", root, 0, n - 1), check_integer("steps", steps, 0)
     expected = breadth_first(pairs, n, root, steps)
     source, target = pairs.T
     h = U[root]
@@ -184,6 +188,7 @@ def search_strengths(
     >>> [x.tolist() for x in search_strengths([[0, 1], [0, 2], [1, 2]], 3, 0, 2)]
     [[1], [1, 1, 1], [1, 2, 3]]
     """
+    n = _check_nodes(n)
     pairs = _check_edges(edges, n)
     found = [np.ones(1, dtype=np.int64)]
     for nodes in breadth_first(pairs, n, root, steps)[:-1]:
@@ -195,8 +200,18 @@ def search_strengths(
 
 
 def _check_edges(edges: ArrayLike, n: int) -> NDArray[np.int64]:
-    pairs = np.asarray(edges)
+    pairs = check_numbers("edges", edges)
     whole = pairs.ndim == 2 and pairs.shape[0] > 0 and pairs.shape[1] == 2
-    if not whole or pairs.dtype.kind not in "iu" or pairs.min() < 0 or pairs.max() >= n:
-        raise ValueError(f"edges must be pairs of node numbers from 0 to {n - 1}, at least one")
+    whole = whole and not (np.asarray(edges).dtype.kind == "b" or (pairs % 1).any())
+    if not whole or not (pairs.min() >= 0 and pairs.max() < n):
+        raise ValueError(
+            f"edges must be pairs of node numbers from 0 to {n - 1} (one less than n, or than the "
+            "rows of codes), at least one"
+        )
     return pairs.astype(np.int64)
+
+
+def _check_nodes(n: int) -> int:
+    n = check_integer("n", n)
+    check_memory(f"n = {n}", 32.0 * n, "give fewer nodes")
+    return n

@@ -12,11 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import check_integer, check_real
+from theory.checks import check_finite, check_integer, check_numbers, check_real
 from theory.computing.memory import check_memory
 
 MOST_ITEMS = 20
+LARGEST_ENTRY = 1e100  # squares are finite
 Values = NDArray[np.float64]
+
+
+def check_states(h: ArrayLike, m: int) -> Values:
+    """Return one state or several as an array of finite numbers, shape (states, m)."""
+    states = check_finite("h", h, None, low=-LARGEST_ENTRY, high=LARGEST_ENTRY)
+    if states.ndim not in (1, 2) or states.shape[-1] != m:
+        raise ValueError(f"h has shape {states.shape}: give states of {m} numbers, as W's rows")
+    return np.atleast_2d(states)
 
 
 class SupportPosterior:
@@ -46,13 +55,13 @@ class SupportPosterior:
     """
 
     def __init__(self, W: ArrayLike, active: int | None, noise: float, p: float = 0.5) -> None:
-        rows = np.asarray(W, dtype=np.float64)
-        if rows.ndim != 2 or not np.all(np.isfinite(rows)):
-            raise ValueError(f"W of shape {rows.shape} is not allowed: give n x m finite numbers")
-        n = check_integer("n", rows.shape[0], 1, MOST_ITEMS)
+        rows = check_finite("W", W, 2, low=-LARGEST_ENTRY, high=LARGEST_ENTRY)
+        n = len(rows)
+        if n > MOST_ITEMS:
+            raise ValueError(f"W has {n} rows: all supports are enumerated up to {MOST_ITEMS}")
         self.noise = check_real("noise", noise, 0, strict=True)
+        p = check_real("p", p, 0, 1)
         if active is None:
-            p = check_real("p", p, 0, 1)
             on = np.array(list(itertools.product((False, True), repeat=n)))
             count = on.sum(axis=1)
             with np.errstate(divide="ignore"):
@@ -71,7 +80,7 @@ class SupportPosterior:
 
     def probabilities(self, h: ArrayLike) -> Values:
         """Return P(support | h) of each state, shape (states, supports)."""
-        states = np.atleast_2d(np.asarray(h, dtype=np.float64))
+        states = check_states(h, self._centres.shape[1])
         check_memory(
             f"{len(states)} states", 16.0 * len(states) * len(self._centres), "give fewer states"
         )
@@ -80,7 +89,10 @@ class SupportPosterior:
             - 2 * states @ self._centres.T
             + (self._centres**2).sum(axis=1)
         )
-        log = self._log_prior - squares / (2 * self.noise**2)
+        possible = np.isfinite(self._log_prior)
+        squares -= squares[:, possible].min(axis=1, keepdims=True)
+        with np.errstate(over="ignore"):  # exp(-inf) = 0
+            log = self._log_prior - squares / self.noise / self.noise / 2
         weights = np.exp(log - log.max(axis=1, keepdims=True))
         return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
@@ -94,8 +106,17 @@ class SupportPosterior:
 
     def probability_of(self, h: ArrayLike, read: Any) -> Values:
         """Return the probability that each state was read correctly, given what was read."""
+        chosen = check_numbers("read", read)
+        if chosen.ndim != 2 or chosen.shape[1] != self.supports.shape[1]:
+            raise ValueError(
+                f"read has shape {chosen.shape}: give a row of {self.supports.shape[1]} True or "
+                "False for each state"
+            )
         place = {row.tobytes(): index for index, row in enumerate(self.supports)}
-        index = [place.get(np.asarray(row, dtype=bool).tobytes(), -1) for row in read]
-        chosen = np.array(index)
-        found = self.probabilities(h)[np.arange(len(chosen)), chosen]
-        return np.asarray(np.where(chosen >= 0, found, 0.0))
+        index = [place.get(np.asarray(row, dtype=bool).tobytes(), -1) for row in chosen]
+        supports = np.array(index)
+        all_of = self.probabilities(h)
+        if len(all_of) != len(supports):
+            raise ValueError(f"read has {len(supports)} rows and h {len(all_of)}: give one each")
+        found = all_of[np.arange(len(supports)), supports]
+        return np.asarray(np.where(supports >= 0, found, 0.0))

@@ -7,6 +7,7 @@ pursuit and lasso are scikit-learn's: ``pip install 'superscale[sparse]'``.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -16,8 +17,15 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from numerics.reading.error_rates import draw_supports
-from numerics.reading.posterior import MOST_ITEMS, SupportPosterior
-from theory.checks import as_generator, check_integer, check_real
+from numerics.reading.posterior import (
+    LARGEST_ENTRY,
+    MOST_ITEMS,
+    SupportPosterior,
+    check_states,
+)
+from theory.checks import as_generator, check_choice, check_finite, check_integer, check_real
+from theory.computing.argument_kinds import check_kinds
+from theory.computing.memory import check_memory
 from theory.results import result
 
 Readout = Literal["top_k", "threshold", "matching_pursuit", "lasso", "posterior"]
@@ -74,6 +82,7 @@ class ReadoutComparison:
         return f"{self.active} of {self.n} items in {self.m} numbers, noise {self.noise:g}\n{table}"
 
 
+@check_kinds
 def decode(
     W: ArrayLike,
     h: ArrayLike,
@@ -112,12 +121,10 @@ def decode(
     >>> decode(np.eye(3), [[0.9, 0.1, 0.8]], active=2).tolist()
     [[True, False, True]]
     """
-    rows, states = np.asarray(W, dtype=np.float64), np.atleast_2d(np.asarray(h, dtype=np.float64))
-    if rows.ndim != 2 or states.ndim != 2 or states.shape[1] != rows.shape[1]:
-        raise ValueError(f"W of shape {rows.shape} does not go with h of shape {states.shape}")
+    rows = check_finite("W", W, 2, low=-LARGEST_ENTRY, high=LARGEST_ENTRY)
+    states = check_states(h, rows.shape[1])
     active = check_integer("active", active, 1, len(rows))
-    if readout not in READOUTS:
-        raise ValueError(f"readout = {readout!r} is not allowed: give one of {', '.join(READOUTS)}")
+    noise, threshold = check_real("noise", noise, 0), check_real("threshold", threshold)
     if readout == "threshold":
         return np.asarray(states @ rows.T > threshold * (rows**2).sum(axis=1))
     if readout == "posterior":
@@ -152,9 +159,15 @@ def _pursue(
 ) -> NDArray[np.bool_]:
     """Return the items that orthogonal matching pursuit takes; fewer if the residual vanishes."""
     norms = np.linalg.norm(rows, axis=1)
+    zeros = np.flatnonzero(norms == 0)
+    if zeros.size:
+        raise ValueError(f"row {zeros[0]} of W is zero and has no direction: leave it out")
     unit = (rows / norms[:, None]).T
     count = min(active, *rows.shape)
-    found = _linear_models().orthogonal_mp(unit, states.T, n_nonzero_coefs=count)
+    with warnings.catch_warnings():
+        # A residual that vanishes early ends the pursuit.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = _linear_models().orthogonal_mp(unit, states.T, n_nonzero_coefs=count)
     return np.asarray(found.reshape(len(rows), len(states)).T != 0)
 
 
@@ -167,10 +180,14 @@ def _lasso(rows: NDArray[np.float64], states: NDArray[np.float64]) -> NDArray[np
         model = Lasso(
             alpha=0.01 * penalty, positive=True, fit_intercept=False, max_iter=5000, tol=1e-3
         )
-        found[index] = model.fit(rows.T, state).coef_
+        with warnings.catch_warnings():
+            # Coefficients that are a little off have the same largest ones.
+            warnings.simplefilter("ignore", UserWarning)
+            found[index] = model.fit(rows.T, state).coef_
     return found
 
 
+@check_kinds
 def compare_readouts(
     W: ArrayLike,
     active: int,
@@ -212,14 +229,18 @@ def compare_readouts(
     >>> bool(found.right[0] < found.right[1])
     True
     """
-    rows = np.asarray(W, dtype=np.float64)
-    if rows.ndim != 2:
-        raise ValueError(f"W has shape {rows.shape}: give n rows of m numbers")
+    rows = check_finite("W", W, 2, low=-LARGEST_ENTRY, high=LARGEST_ENTRY)
     n, m = rows.shape
     active = check_integer("active", active, 1, n)
-    samples, noise = check_integer("samples", samples), check_real("noise", noise, 0)
+    samples = check_integer("samples", samples)
+    noise = check_real("noise", noise, 0, LARGEST_ENTRY)
+    check_memory(f"samples = {samples}", 8.0 * samples * (3 * n + 3 * m), "give fewer samples")
     if readouts is None:
         readouts = [one for one in READOUTS if one != "posterior" or n <= MOST_ITEMS]
+    for one in readouts:
+        check_choice("readouts", one, READOUTS)
+    if not len(readouts):
+        raise ValueError("readouts is empty: give at least one")
     rng = as_generator(seed)
     on = draw_supports(n, active, samples, rng)
     h = on @ rows + noise * rng.standard_normal((samples, m))

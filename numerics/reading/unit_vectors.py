@@ -29,6 +29,13 @@ def unit_rows(source: RowMatrix, normalize: bool = True) -> NDArray[Any]:
     W = source.read(0, source.n)
     if not np.all(np.isfinite(W)):
         raise ValueError("the matrix has NaN or infinite entries")
+    largest = float(np.abs(W).max())
+    most = float(np.finfo(W.dtype).max) ** (1 / 4 if normalize else 1 / 16)
+    if largest > most:
+        raise ValueError(
+            f"the matrix has an entry of {largest:.3g}: give entries of at most {most:.3g}, whose "
+            "products are finite"
+        )
     if not normalize:
         return W
     norms = np.sqrt(np.einsum("ij,ij->i", W, W, dtype=np.float64))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from numerics.reading.extremes import find_extremes
 from numerics.tensors.row_matrix import as_rows
 from theory.checks import check_integer
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 _START = 8
@@ -68,6 +69,7 @@ class WorstCase:
         )
 
 
+@check_kinds
 def worst_case_active(
     W: Any, *, normalize: bool = True, transpose: bool = False, limit: int | None = None
 ) -> WorstCase:
@@ -115,7 +117,9 @@ def worst_case_active(
     source = as_rows(W, transpose)
     if source.n < 2:
         raise ValueError("the matrix has one row: give at least two")
-    most = check_integer("limit", limit or source.n - 1, 1, source.n - 1)
+    most = source.n - 1
+    if limit is not None:
+        most = check_integer("limit", limit, 1, most)
     kept = min(_START, most)
     while True:
         found = find_extremes(source, kept, normalize)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
 from theory.activation import Activation
-from theory.checks import check_integer, check_real, read_only
+from theory.checks import check_integer, check_numbers, check_real, read_only
 from theory.computing.argument_kinds import check_kinds
 from theory.dependence.chow_liu import entropy, fit_tree, forest_of
 from theory.dependence.forest import Forest
@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 
 # Relative width of the law of v where all values are the same.
 _WIDTH = 1e-3
+# Activation, relative to the largest, below which it counts as 0 in a law of v.
+_NOTHING = 1e-40
 
 
 class FitOptions(TypedDict, total=False):
@@ -220,9 +222,7 @@ def fit_samples(
 def _active(X: Any) -> Any:
     """Return the activations above 0 as a sparse array by samples, in double precision."""
     if not issparse(X):
-        X = np.asarray(X)
-        if X.dtype.kind not in "biuf":
-            raise TypeError(f"X holds {X.dtype}: give an array of numbers, samples by features")
+        X = check_numbers("X", X)
     if len(X.shape) != 2 or 0 in X.shape:
         raise ValueError(f"X has shape {X.shape}: give a matrix, samples by features")
     sparse = csr_array(X, dtype=np.float64)
@@ -247,6 +247,7 @@ def _law(values: Array, cells: int) -> Activation:
 
 
 def _law_between(low: float, high: float, counts: NDArray[np.int64]) -> Activation:
+    low = low if low > _NOTHING * high else 0.0
     if high - low <= _WIDTH * high:
         middle = (low + high) / 2
         return Activation(middle * (1 - _WIDTH / 2), middle * (1 + _WIDTH / 2))

@@ -130,18 +130,23 @@ def mixture_forest(weights: ArrayLike, probabilities: ArrayLike) -> Forest:
     """
     w = check_finite("weights", weights)
     q = check_numbers("probabilities", probabilities)
-    if q.ndim != 2 or q.shape[0] != w.size or not q.shape[1]:
-        raise ValueError(
-            f"probabilities has shape {q.shape}: give a row for each of the {w.size} topics and a "
-            "column for each feature"
-        )
     if w.min() < 0 or abs(w.sum() - 1) > _ROUNDING:
         raise ValueError(
             f"weights sum to {w.sum():.9g}, the least is {w.min():g}: they are at least 0 and sum "
             "to 1"
         )
+    if q.ndim != 2 or q.shape[0] != w.size or not q.shape[1]:
+        raise ValueError(
+            f"weights has {w.size} topics and probabilities shape {q.shape}: give a row of "
+            "probabilities for each topic and a column for each feature"
+        )
     if not (np.isfinite(q).all() and q.min() >= 0 and q.max() <= 1):
         raise ValueError("probabilities holds an entry outside [0, 1]")
+    if not q[w > 0].max(axis=0).min() > 0:
+        never = int(np.argmin(q[w > 0].max(axis=0)))
+        raise ValueError(
+            f"probabilities[:, {never}] is 0 in every topic: leave out features that never occur"
+        )
     n = q.shape[1]
     tables = [_normalise(w), *np.stack([1 - q.T, q.T], axis=2)]
     parents = np.zeros(n + 1, dtype=np.int64)
@@ -171,8 +176,8 @@ def common_cause_forest(
     """
     n = p.size
     members = _index_lists("groups", groups, n)
-    q = _one_each("causes", causes, len(members))
-    alone = _one_each("without", without, n)
+    q = _one_each("causes", causes, len(members), "groups")
+    alone = _one_each("without", without, n, "features")
     parents: list[int] = []
     tables: list[Array] = []
     variable = np.full(n, -1, dtype=np.int64)
@@ -188,9 +193,9 @@ def common_cause_forest(
             on = (p[i] - (1 - share) * off) / share
             if not -_ROUNDING <= on <= 1 + _ROUNDING:
                 raise ValueError(
-                    f"feature {i} has frequency {p[i]:.6g}; with a cause that is on with "
-                    f"probability {share:.6g}, and frequency {off:.6g} without it, it lies "
-                    f"between {(1 - share) * off:.6g} and {share + (1 - share) * off:.6g}"
+                    f"feature {i} has frequency {p[i]:.6g}; with causes = {share:.6g} and "
+                    f"without = {off:.6g} it lies between {(1 - share) * off:.6g} and "
+                    f"{share + (1 - share) * off:.6g}"
                 )
             on = min(max(on, 0.0), 1.0)
             variable[i] = len(parents)
@@ -203,11 +208,13 @@ def common_cause_forest(
     return Forest(parents, tables, variable, np.ones(n, dtype=np.int64))
 
 
-def _one_each(name: str, values: ArrayLike, count: int) -> Array:
+def _one_each(name: str, values: ArrayLike, count: int, of: str) -> Array:
     """Return one number for all, or one for each, as an array."""
     found = check_numbers(name, values)
     if found.shape not in ((), (count,)):
-        raise ValueError(f"{name} has shape {found.shape}: give one number, or {count} of them")
+        raise ValueError(
+            f"{name} has shape {found.shape}: give one number, or one for each of the {count} {of}"
+        )
     return np.broadcast_to(found, (count,))
 
 

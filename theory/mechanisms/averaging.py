@@ -10,9 +10,17 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike
 
-from theory.checks import Numbers, as_generator, check_integer, check_real, read_only, scalar_like
+from theory.checks import (
+    Numbers,
+    as_generator,
+    check_finite,
+    check_integer,
+    check_real,
+    read_only,
+    scalar_like,
+)
+from theory.computing.memory import check_memory
 from theory.derivation import Derivation, Step
-from theory.mechanisms.occurrences import check_amounts
 
 
 def averaging_loss(layers: ArrayLike, correlation: float = 0.0) -> Numbers:
@@ -35,14 +43,10 @@ def averaging_loss(layers: ArrayLike, correlation: float = 0.0) -> Numbers:
     >>> averaging_loss([1, 4], correlation=0.2)
     array([1. , 0.4])
     """
-    amounts = check_amounts("layers", layers)
-    if amounts.min() < 1:
-        raise ValueError(f"layers contains {amounts.min():g}: give numbers of at least 1")
-    correlation = check_real("correlation", correlation, 0)
-    if correlation > 1:
-        raise ValueError(f"correlation = {correlation:g} is not allowed: give 0 to 1")
-    found = correlation + (1 - correlation) / amounts
-    return scalar_like(read_only(found.reshape(np.shape(layers))), layers)
+    amounts = check_finite("layers", layers, None, low=1)
+    correlation = check_real("correlation", correlation, 0, 1)
+    found = np.asarray(correlation + (1 - correlation) / amounts)
+    return scalar_like(read_only(found), layers)
 
 
 def simulate_averaging(
@@ -57,7 +61,10 @@ def simulate_averaging(
     True
     """
     layers, samples = check_integer("layers", layers, 1), check_integer("samples", samples, 2)
-    averaging_loss(layers, correlation)  # checks the correlation
+    correlation = check_real("correlation", correlation, 0, 1)
+    check_memory(
+        f"layers = {layers} with samples = {samples}", 16.0 * layers * samples, "give fewer"
+    )
     generator = as_generator(seed)
     shared = generator.standard_normal(samples) * np.sqrt(correlation)
     own = generator.standard_normal((samples, layers)) * np.sqrt(1 - correlation)

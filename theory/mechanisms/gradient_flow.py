@@ -13,11 +13,22 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import Numbers, as_generator, check_integer, check_real, read_only, scalar_like
+from theory.checks import (
+    Numbers,
+    as_generator,
+    check_finite,
+    check_integer,
+    check_real,
+    read_only,
+    scalar_like,
+)
+from theory.computing.memory import check_memory
 from theory.derivation import Derivation, Step
-from theory.mechanisms.occurrences import check_amounts
 
 Array = NDArray[np.float64]
+
+_MOST_STEPS = 10**7  # of a simulation: some seconds
+_LARGEST = 1e100  # coefficients of a teacher: their squares are finite
 
 
 def flow_loss(t: ArrayLike, rates: ArrayLike, weights: ArrayLike) -> Numbers:
@@ -37,11 +48,12 @@ def flow_loss(t: ArrayLike, rates: ArrayLike, weights: ArrayLike) -> Numbers:
     >>> flow_loss(0.0, [1.0, 0.5], [1.0, 2.0])
     3.0
     """
-    times = check_amounts("t", t)
-    speed, size = check_amounts("rates", rates), check_amounts("weights", weights)
+    times = check_finite("t", t, None, low=0).ravel()
+    speed, size = check_finite("rates", rates, low=0), check_finite("weights", weights, low=0)
     if speed.shape != size.shape:
         raise ValueError(f"rates has {speed.size} entries and weights has {size.size}")
-    found = np.array([float(np.exp(-2 * speed * time) @ size) for time in times])
+    with np.errstate(over="ignore"):  # learnt: exp(-inf) = 0
+        found = np.array([float(np.exp(-2 * speed * time) @ size) for time in times])
     return scalar_like(read_only(found.reshape(np.shape(t))), t)
 
 
@@ -82,8 +94,17 @@ def simulate_flow(t: float, rates: ArrayLike, teacher: ArrayLike, rate: float = 
     """
     t = check_real("t", t, 0)
     rate = check_real("rate", rate, 0, strict=True)
-    speed = check_amounts("rates", rates)
-    target = np.asarray(teacher, dtype=np.float64)
+    speed, target = _check_teacher(rates, teacher)
+    if rate * speed.max() >= 2:
+        raise ValueError(
+            f"rate = {rate:g} is not allowed: steps diverge from 2 over the largest of rates on, "
+            f"{2 / speed.max():g}"
+        )
+    if t / rate > _MOST_STEPS:
+        raise ValueError(
+            f"t = {t:g} takes {t / rate:.3g} steps of rate = {rate:g}: give at most 1e7, by a "
+            "shorter time or a larger rate"
+        )
     student = np.zeros_like(target)
     for _ in range(round(t / rate)):
         student -= rate * speed * (student - target)
@@ -120,22 +141,34 @@ def narrow_flow_loss(
     >>> bool(narrow_flow_loss(1e6, rates, np.ones(30), 10, seed=0) > 0.1)
     True
     """
-    times = check_amounts("t", t)
-    speed = check_amounts("rates", rates)
-    target = np.asarray(teacher, dtype=np.float64)
-    if target.shape != speed.shape:
-        raise ValueError(f"teacher has shape {target.shape} and rates has {speed.size} entries")
+    times = check_finite("t", t, None, low=0).ravel()
+    speed, target = _check_teacher(rates, teacher)
     m = check_integer("m", m, 1)
+    check_memory(f"m = {m}", 8.0 * m * (3 * m + 4 * speed.size), "give a smaller m")
+    top = speed.max() or 1.0
+    speed, times = speed / top, times * top  # products of rates neither overflow nor vanish
     P = as_generator(seed).standard_normal((m, speed.size))
     P /= np.linalg.norm(P, axis=0)
     values, vectors = np.linalg.eigh((P * speed) @ P.T)
+    values = np.where(values > 1e-12, values, 0.0)  # by rounding
     # Output i of the best student is c_i lambda_i P_i^T (P Lambda P^T)^-1. On half the loss, as in
     # flow_loss, its distance in eigendirection k falls as exp(-mu_k t).
     inside = ((P * (speed * target)).T @ vectors) ** 2  # (n, m)
-    gain = np.divide(inside, values, out=np.zeros_like(inside), where=values > 1e-12).sum(axis=0)
+    gain = np.divide(inside, values, out=np.zeros_like(inside), where=values > 0).sum(axis=0)
     start = float(speed @ target**2)
-    found = np.array([start + float(gain @ np.expm1(-2 * values * time)) for time in times])
+    with np.errstate(over="ignore"):  # learnt: expm1(-inf) = -1
+        found = np.array([start + float(gain @ np.expm1(-2 * values * time)) for time in times])
+    found *= top
     return scalar_like(read_only(found.reshape(np.shape(t))), t)
+
+
+def _check_teacher(rates: ArrayLike, teacher: ArrayLike) -> tuple[Array, Array]:
+    """Return rates and a teacher's coefficients of one length."""
+    speed = check_finite("rates", rates, low=0)
+    target = check_finite("teacher", teacher, low=-_LARGEST, high=_LARGEST)
+    if target.shape != speed.shape:
+        raise ValueError(f"teacher has {target.size} entries and rates has {speed.size}")
+    return speed, target
 
 
 def derive_flow() -> Derivation:

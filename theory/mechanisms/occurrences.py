@@ -12,7 +12,15 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import Numbers, as_generator, check_integer, read_only, scalar_like
+from theory.checks import (
+    Numbers,
+    as_generator,
+    check_finite,
+    check_integer,
+    read_only,
+    scalar_like,
+)
+from theory.computing.memory import check_memory
 from theory.derivation import Derivation, Step, alpha
 from theory.frequencies import Frequencies
 
@@ -44,19 +52,6 @@ def shares(frequencies: Frequencies) -> Array:
     return theta
 
 
-def check_amounts(name: str, values: ArrayLike) -> Array:
-    """Return amounts of data, parameters, layers or time as a flat array of finite numbers >= 0."""
-    try:
-        amounts = np.asarray(values, dtype=np.float64).ravel()
-    except (TypeError, ValueError, OverflowError) as error:
-        raise TypeError(f"{name} = {values!r} is not allowed: give numbers") from error
-    wrong = amounts[~(np.isfinite(amounts) & (amounts >= 0))]
-    if amounts.size == 0 or wrong.size:
-        shown = wrong[0] if wrong.size else values
-        raise ValueError(f"{name} contains {shown}: give finite numbers of at least 0")
-    return amounts
-
-
 def memorised_loss(frequencies: Frequencies, D: ArrayLike) -> Numbers:
     """Return the share of new occurrences that did not occur among D: sum theta_i (1 - theta_i)^D.
 
@@ -78,13 +73,14 @@ def memorised_loss(frequencies: Frequencies, D: ArrayLike) -> Numbers:
     0.125
     """
     theta = shares(frequencies)
-    amounts = check_amounts("D", D)
+    amounts = check_finite("D", D, None, low=0).ravel()
     rate = np.log1p(-np.minimum(theta, 1 - 1e-16))
     found = np.empty(amounts.size)
     step = max(1, _AT_ONCE // theta.size)
     for first in range(0, amounts.size, step):
         part = amounts[first : first + step, None]
-        found[first : first + step] = np.exp(part * rate) @ theta
+        with np.errstate(over="ignore"):  # never seen: exp(-inf) = 0
+            found[first : first + step] = np.exp(part * rate) @ theta
     if theta.size == 1:
         found[amounts > 0] = 0.0
     return scalar_like(read_only(found.reshape(np.shape(D))), D)
@@ -112,7 +108,7 @@ def quanta_loss(frequencies: Frequencies, N: ArrayLike) -> Numbers:
     array([0.75 , 0.375])
     """
     theta = shares(frequencies)
-    amounts = check_amounts("N", N)
+    amounts = check_finite("N", N, None, low=0).ravel()
     tail = np.append(np.cumsum(theta[::-1])[::-1], 0.0)
     found = np.interp(amounts, np.arange(tail.size), tail)
     return scalar_like(read_only(found.reshape(np.shape(N))), N)
@@ -142,6 +138,7 @@ def simulate_memory(
     """
     theta = shares(frequencies)
     D, samples = check_integer("D", D, 0), check_integer("samples", samples, 2)
+    check_memory(f"samples = {samples}", 17.0 * samples * theta.size, "give fewer samples")
     drawn = as_generator(seed).multinomial(D, theta, samples)
     missed = (drawn == 0) @ theta
     return float(missed.mean()), float(missed.std(ddof=1) / np.sqrt(samples))

@@ -25,24 +25,43 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 from scipy.stats import chi
 
-from theory.checks import Numbers, as_generator, check_integer, check_real, read_only, scalar_like
+from theory.checks import (
+    Numbers,
+    as_generator,
+    check_finite,
+    check_integer,
+    check_real,
+    read_only,
+    scalar_like,
+)
+from theory.computing.memory import check_memory
 from theory.derivation import Derivation, Step
-from theory.mechanisms.occurrences import check_amounts
 
 Array = NDArray[np.float64]
 
-_GUMBEL = (-34.0, 4.5, 160)  # range and nodes of the variable w of density e^w exp(-e^w)
+_TOP, _NODES = 4.5, 4  # end of the variable w of density e^w exp(-e^w), and nodes for each unit
+_BELOW = 36.0  # e^-36 is nothing beside 1
 _ENERGIES = 40  # nodes in each piece of the integral over u
 _PIECES = 13
 _LENGTHS = 8  # quantiles of |x|/sqrt(m)
+_HERMITE = 64  # nodes of the rule over z where beta is small: to rounding up to _SMALL
+_SMALL = 0.5  # beta below which Phi((w - u)/beta) is a step that the rule over w misses
+_COLDEST = 1e6  # beta or 1/T beyond which L, a difference of free energies, has no digits left
+_MOST_POINTS = 10**5
+
+
+@lru_cache(maxsize=4)
+def _gumbel_nodes(low: float) -> tuple[Array, Array]:
+    x, weight = np.polynomial.legendre.leggauss(math.ceil(_NODES * (_TOP - low)))
+    w = low + (_TOP - low) * (x + 1) / 2
+    mass = weight * np.exp(w - np.exp(w))
+    return w, mass / mass.sum()
 
 
 @lru_cache(maxsize=1)
-def _gumbel_nodes() -> tuple[Array, Array]:
-    low, high, count = _GUMBEL
-    x, weight = np.polynomial.legendre.leggauss(count)
-    w = low + (high - low) * (x + 1) / 2
-    return w, weight * (high - low) / 2 * np.exp(w - np.exp(w))
+def _normal_nodes() -> tuple[Array, Array]:
+    z, weight = np.polynomial.hermite_e.hermegauss(_HERMITE)
+    return z, weight / math.sqrt(2 * math.pi)
 
 
 def free_energy(beta: float, n: int) -> tuple[float, float]:
@@ -60,28 +79,40 @@ def free_energy(beta: float, n: int) -> tuple[float, float]:
     0.0
     """
     n = check_integer("n", n, 1)
-    beta = check_real("beta", beta, 0)
+    beta = check_real("beta", beta, 0, 1e300)
     if beta == 0:
         return math.log(n), 0.0
-    w, mass = _gumbel_nodes()
     top = math.sqrt(2 * math.log(n)) + 9
     # u = -beta e - c: e is about the largest energy, from where phi^n is 0 to where it is 1.
-    ends = (-beta * top - 34.0, beta * 9.0 + 36.0)
+    lowest = -math.log(n) - _BELOW
+    ends = (lowest - beta * top, beta * 9.0 + _BELOW)
     x, weight = np.polynomial.legendre.leggauss(_ENERGIES)
     found, slope = 0.0, 0.0
     pieces = np.linspace(*ends, _PIECES)
     for low, high in pairwise(pieces):
         u = low + (high - low) * (x + 1) / 2
         step = weight * (high - low) / 2
-        z = (w - u[:, None]) / beta
-        phi = np.minimum(ndtr(z) @ mass, 1.0)
-        survival = phi**n
-        found += float(step @ survival)
-        density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-        # d phi/d beta = -<Phi'(z) z>/beta
-        slope += float(step @ (n * phi ** (n - 1) * -((density * z) @ mass) / beta))
+        fallen, change = _fallen(u, beta, lowest)
+        with np.errstate(divide="ignore"):
+            log = np.log1p(-fallen)  # of phi, to which n is a power
+        found += float(step @ np.exp(n * log))
+        slope += float(step @ (n * np.exp((n - 1) * log if n > 1 else 0 * fallen) * change))
     mean = ends[0] + found
     return -np.euler_gamma - mean, -slope
+
+
+def _fallen(u: Array, beta: float, low: float) -> tuple[Array, Array]:
+    """Return 1 - phi(u), phi(u) = <exp(-e^(u + beta z))>, and d phi/d beta."""
+    if beta < _SMALL:  # smooth in z itself
+        z, weight = _normal_nodes()
+        power = np.exp(u[:, None] + beta * z)
+        change = -((power * np.exp(-power)) @ (weight * z))
+        return np.minimum(-np.expm1(-power) @ weight, 1.0), change
+    w, mass = _gumbel_nodes(low)
+    z = (w - u[:, None]) / beta
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    # d phi/d beta = -<Phi'(z) z>/beta
+    return np.minimum(ndtr(-z) @ mass, 1.0), -((density * z) @ mass) / beta
 
 
 def _averaged(beta: float, n: int, m: int | None) -> tuple[float, float]:
@@ -106,8 +137,9 @@ def _lengths(m: int) -> tuple[tuple[float, float], ...]:
 def _check(
     beta: ArrayLike, n: int, T: float, m: int | None
 ) -> tuple[Array, int, float, int | None]:
-    n, T = check_integer("n", n, 2), check_real("T", T, 0, strict=True)
-    return check_amounts("beta", beta), n, T, None if m is None else check_integer("m", m, 1)
+    n, T = check_integer("n", n, 2), check_real("T", T, 1 / _COLDEST)
+    values = check_finite("beta", beta, None, low=0, high=_COLDEST).ravel()
+    return values, n, T, None if m is None else check_integer("m", m, 1)
 
 
 def peaked_loss(beta: ArrayLike, n: int, T: float, m: int | None = None) -> Numbers:
@@ -116,11 +148,11 @@ def peaked_loss(beta: ArrayLike, n: int, T: float, m: int | None = None) -> Numb
     Parameters
     ----------
     beta : array_like
-        Inverse temperatures of the student, >= 0.
+        Inverse temperatures of the student, from 0 to 1e6.
     n : int
         Number of classes.
     T : float
-        Temperature of the target.
+        Temperature of the target, at least 1e-6.
     m : int, optional
         Width of the hidden state x, z_i ~ N(0, |x|^2/m); without it z_i ~ N(0, 1).
 
@@ -177,7 +209,8 @@ def flow_of_peaked_loss(
     >>> bool((np.diff(t) > 0).all() and (np.diff(loss) < 0).all())
     True
     """
-    points = check_integer("points", points, 2)
+    points = check_integer("points", points, 2, _MOST_POINTS)
+    T = check_real("T", T, 1 / _COLDEST, 1.0)  # 0.5/T is above 0.1
     beta = np.geomspace(0.1, 0.5 / T, points)
     pull = np.asarray(peaked_gradient(beta, n, T, m))
     # Simpson's rule in ln beta would need the middle; in logarithms pull is nearly a power there.
@@ -207,6 +240,8 @@ def simulate_peaked(
     True
     """
     values, n, T, _ = _check(beta, n, T, m)
+    m = check_integer("m", m, 1)
+    check_memory(f"n = {n}, m = {m}", 8.0 * n * (m + 8 * 256), "give a smaller n or m")
     generator = as_generator(seed)
     loss, pull = np.zeros(values.size), np.zeros(values.size)
     rounds = max(1, check_integer("samples", samples, 1) // 256)

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from theory.checks import check_integer
+from theory.computing.memory import check_memory
 
 _STEP = 1e-4  # of ln(share of matching codes), in the law of that share
 _FEWEST = 1e-12  # probability of shares that are left out
+_ALL = 750.0  # some unit is off with a probability of at most exp(-750) = 0 from here on
+_MOST_STEPS = 10**9
 
 
 def overlap_law(blocks: int, units: int) -> NDArray[np.float64]:
@@ -38,6 +41,7 @@ def overlap_law(blocks: int, units: int) -> NDArray[np.float64]:
     array([0.5625, 0.375 , 0.0625])
     """
     blocks, units = check_integer("blocks", blocks), check_integer("units", units)
+    check_memory(f"blocks = {blocks}", 40.0 * blocks, "give fewer")
     law: NDArray[np.float64] = binom.pmf(np.arange(blocks + 1), blocks, 1 / units)
     return law
 
@@ -61,7 +65,16 @@ def union_law(units: int, active: int) -> NDArray[np.float64]:
     array([0.    , 0.3333, 0.6667, 0.    ])
     """
     units, active = check_integer("units", units), check_integer("active", active)
+    check_memory(f"units = {units}", 40.0 * units, "give fewer")
     law = np.zeros(units + 1)
+    if active > units * (math.log(units) + _ALL):
+        law[units] = 1.0
+        return law
+    if units * active > _MOST_STEPS:
+        raise ValueError(
+            f"units = {units} with active = {active} is too much work: give a product of at most "
+            f"{_MOST_STEPS:.0e}"
+        )
     law[0] = 1.0
     on = np.arange(units + 1) / units
     for _ in range(active):
@@ -114,6 +127,7 @@ def recall_block_codes(n: int, m: int, active: int, blocks: int) -> float:
     steps = np.rint(-np.log(on / units) / _STEP).astype(np.int64)
     # Sums of Q independent numbers of steps: the power of their characteristic function.
     length = 1 << math.ceil(math.log2(blocks * int(steps.max(initial=0)) + 1))
+    check_memory(f"blocks = {blocks}", 64.0 * length, "give fewer")
     pmf = np.bincount(steps, law[on], minlength=length)
     total = np.fft.irfft(np.fft.rfft(pmf) ** blocks, length) if length > 1 else pmf
     share = np.exp(-_STEP * np.arange(total.size))

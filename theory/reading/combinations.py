@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from theory.checks import as_generator, check_integer
+from theory.checks import MOST_DRAWS, as_generator, check_integer
+from theory.computing.argument_kinds import check_kinds
+from theory.computing.memory import check_memory
 from theory.results import result
 
 Place = Literal["best", "midpoint"]
@@ -50,6 +52,7 @@ class CombinationRecall:
     asymptotic_width: float
 
 
+@check_kinds
 def recall_combinations(
     n: int,
     m: int,
@@ -94,9 +97,8 @@ def recall_combinations(
     t = check_integer("t", t, 1, r)
     n, m = check_integer("n", n, 2), check_integer("m", m, 2)
     active = check_integer("active", active, r, n - r)
-    samples = check_integer("samples", samples, 2)
-    if threshold not in ("best", "midpoint"):
-        raise ValueError(f"threshold = {threshold!r} is not allowed: give 'best' or 'midpoint'")
+    samples = check_integer("samples", samples, 2, MOST_DRAWS)
+    check_memory(f"active = {active}", 40.0 * min(_CHUNK, samples) * active, "give fewer")
     rng = as_generator(seed)
     hits = 0
     for start in range(0, samples, _CHUNK):
@@ -156,6 +158,7 @@ def _draw_orders(
     return on, np.sort(lowest, axis=1), highest, size
 
 
+@check_kinds
 def asymptotic_width(
     n: int, active: int, t: int = 1, r: int = 1, *, threshold: Place = "best"
 ) -> float:
@@ -194,6 +197,4 @@ def asymptotic_width(
     high = (t - 1) * on + (r - t + 1) * off
     if threshold == "best":
         return active * (low + high) ** 2
-    if threshold != "midpoint":
-        raise ValueError(f"threshold = {threshold!r} is not allowed: give 'best' or 'midpoint'")
     return 4 * active * max(low, high) ** 2

@@ -19,11 +19,14 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from theory.checks import check_finite, check_integer, check_real
+from theory.computing.argument_kinds import check_kinds
+from theory.computing.memory import check_memory
 from theory.reading.score_law import Codes, ScoreLaw
 from theory.results import result
 
 _LENGTHS = 16  # Gauss-Legendre nodes of the length: the mass is smooth in it
 _POINTS = 512
+_MOST_ACTIVE = qmc.Sobol.MAXDIM
 _WIDEST = 10**9
 _STEP = 0.1  # of ln s
 _NORMAL = np.arange(-9.0, 9.05, 0.1)
@@ -53,6 +56,7 @@ class FrontierMass:
     freezing: float
 
 
+@check_kinds
 def frontier_mass(
     n: int, active: int, m: int, beta: float, *, codes: Codes = "random"
 ) -> FrontierMass:
@@ -87,13 +91,12 @@ def frontier_mass(
     (0.78, 0.955, 0.48)
     """
     n = check_integer("n", n, 2)
-    active, m = check_integer("active", active, 1, n - 1), check_integer("m", m, 2)
+    active = check_integer("active", active, 1, min(n - 1, _MOST_ACTIVE))
+    m = check_integer("m", m, 2)
     beta = check_real("beta", beta, 0)
     law = ScoreLaw(m, n - active, (1.0,), (active,), 0.0, codes)
     R, weights = law.lengths_above(0.0, _LENGTHS)
-    mass = sum(
-        w * _mass_given_length(law, beta * r / m, r) for r, w in zip(R, weights, strict=True)
-    )
+    mass = sum(w * _mass_given_length(law, beta, r) for r, w in zip(R, weights, strict=True))
     own = active * math.exp(min(beta / math.sqrt(active), 600.0))
     others = (n - active) * math.exp(min(beta**2 / (2 * m), 600.0))
     return FrontierMass(
@@ -104,13 +107,16 @@ def frontier_mass(
     )
 
 
-def _mass_given_length(law: ScoreLaw, scale: float, R: float) -> float:
-    """Return ⟨A/(A + B)⟩ given the length; ``scale`` is β σ over the norm of t."""
+def _mass_given_length(law: ScoreLaw, beta: float, R: float) -> float:
+    """Return ⟨A/(A + B)⟩ given the length."""
+    scale = beta * R / law.m  # β σ over the norm of t
     on = scale * (law.rho[0] * R + law.spread[0] * _draw_deviations(law.active))
     log_on = np.logaddexp.reduce(on, axis=1)  # ln A
     off = scale * _NORMAL
     density = law.density(_NORMAL)
     density = density / density.sum()
+    length = (np.ptp(log_on) + 24.0) / _STEP
+    check_memory(f"beta = {beta:g}", 40.0 * _POINTS * length, "give a smaller beta")
     # From where s A is tiny to where exp(-s A) is: nothing is left outside.
     x = np.arange(-log_on.max() - 20.0, -log_on.min() + 4.0, _STEP)
     caught = -np.expm1(-np.exp(np.minimum(x[:, None] + off, 50.0))) @ density
@@ -129,6 +135,7 @@ def _draw_deviations(active: int) -> NDArray[np.float64]:
     return np.asarray(Z - Z.mean(axis=1, keepdims=True))
 
 
+@check_kinds
 def search_success(
     strengths: Sequence[int | ArrayLike],
     n: int,
@@ -173,12 +180,12 @@ def search_success(
             counted = {1.0: check_integer("strengths", one, 1, n)}
         else:
             values, times = np.unique(
-                check_finite("strengths", np.asarray(one)), return_counts=True
+                check_finite("strengths", one, low=0, high=1e100, strict=True), return_counts=True
             )
             counted = dict(zip(values.tolist(), times.tolist(), strict=True))
         size = sum(counted.values())
-        if min(counted) <= 0 or size > n:
-            raise ValueError(f"strengths of {size} nodes: give at most n = {n} positive numbers")
+        if size > n:
+            raise ValueError(f"strengths of {size} nodes: give at most n = {n}")
         success *= _separated(n - size, m, tuple(counted.items()), threshold, codes)
     return success
 
@@ -191,6 +198,7 @@ def _separated(
     return ScoreLaw(m, others, values, times, 0.0, codes).separated_at(threshold)
 
 
+@check_kinds
 def search_width(
     strengths: Sequence[int | ArrayLike],
     n: int,
@@ -206,14 +214,14 @@ def search_width(
     strengths, n, threshold, codes
         As in ``search_success``.
     error : float
-        Allowed probability of failure, in (0, 1).
+        Allowed probability of failure, from 1e-12 to 1 - 1e-12.
 
     Examples
     --------
     >>> search_width([1, 3, 7], n=50)
     357
     """
-    error = check_real("error", error, 0, 1 - 1e-12, strict=True)
+    error = check_real("error", error, 1e-12, 1 - 1e-12)
 
     def reached(m: int) -> bool:
         return search_success(strengths, n, m, threshold=threshold, codes=codes) >= 1 - error
@@ -222,7 +230,11 @@ def search_width(
     while not reached(high):
         low, high = high, 2 * high
         if high > _WIDEST:
-            raise ValueError(f"no width up to {_WIDEST:.0e} has an error of {error:g}")
+            raise ValueError(
+                f"no width up to {_WIDEST:.0e} has an error of {error:g}: "
+                f"threshold = {threshold:g} is too far from the middle, or the strengths "
+                "are too different; allow a larger error"
+            )
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if reached(middle) else (middle, high)

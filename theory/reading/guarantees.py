@@ -7,6 +7,7 @@ n directions in R^m exceed. Equiangular tight frames come close to both.
 from __future__ import annotations
 
 import math
+import sys
 
 from theory.checks import check_integer, check_real
 
@@ -38,6 +39,7 @@ def guaranteed_active(coherence: float) -> int | None:
     coherence = check_real("coherence", coherence, 0, 1)
     if coherence == 0:
         return None
+    coherence = max(coherence, sys.float_info.min)  # 1/coherence is a float
     return max(math.ceil((1 + 1 / coherence) / 2 * (1 - _TINY)) - 1, 0)
 
 

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr
 
 from theory.checks import check_finite, check_integer, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.reading.block_codes import recall_block_codes
 from theory.reading.score_law import Codes, ScoreLaw, independent_scores
 from theory.results import result
@@ -27,6 +28,7 @@ from theory.results import result
 Readout = Literal["argmax", "top_k", "threshold"]
 AnyCodes = Literal["random", "unit", "bipolar", "block"]
 _WIDEST = 10**9
+_STRONGEST = 1e100  # squares are finite
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Recall:
         return text
 
 
+@check_kinds
 def recall(
     n: int,
     m: int,
@@ -151,6 +154,7 @@ def recall(
     >>> round(recall(100, 512, 40, "argmax", codes="bipolar").probability, 3)
     0.846
     """
+    n, active = check_integer("n", n), check_integer("active", active)
     law = _build(n, m, active, readout, codes, strengths, noise, threshold, blocks)
     if law is None:
         m, blocks = check_integer("m", m), check_integer("blocks", blocks)
@@ -210,19 +214,12 @@ def _build(
     blocks: int | None,
 ) -> ScoreLaw | None:
     """Check the arguments; return the law of the scores, or None for block codes."""
-    n, active = check_integer("n", n), check_integer("active", active)
     m = check_integer("m", m, 2, _WIDEST)
-    for name, value, allowed in (
-        ("readout", readout, get_args(Readout)),
-        ("codes", codes, get_args(AnyCodes)),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{name} = {value!r} is not allowed: give one of {', '.join(allowed)}")
     if readout != "argmax" and active > n:
         raise ValueError(f"active = {active} is not allowed: of n = {n} items at most n are on")
     if threshold is not None and readout != "threshold":
         raise ValueError(f"threshold = {threshold} goes with readout='threshold', not {readout!r}")
-    noise = check_real("noise", noise, 0)
+    noise = check_real("noise", noise, 0, _STRONGEST)
     if codes == "block":
         if blocks is None or m % check_integer("blocks", blocks):
             raise ValueError(f"blocks = {blocks} is not allowed: give one that divides m = {m}")
@@ -236,20 +233,23 @@ def _build(
         raise ValueError(f"blocks = {blocks} goes with codes='block', not {codes!r}")
     if threshold is not None:
         check_real("threshold", threshold)
-    x = np.ones(active) if strengths is None else check_finite("strengths", strengths)
-    if x.shape != (active,) or np.any(x <= 0):
-        raise ValueError(
-            f"strengths must be {active} positive numbers, one for each item that is on"
-        )
-    counted = Counter(x.tolist())
-    first = x[0].item()
-    values = [first, *sorted(value for value in counted if value != first)]
+    counted, values = {1.0: active}, [1.0]
+    if strengths is not None:
+        x = check_finite("strengths", strengths, low=0, high=_STRONGEST, strict=True)
+        if x.shape != (active,):
+            raise ValueError(
+                f"strengths has {x.size} entries: give {active}, one for each item that is on"
+            )
+        counted = Counter(x.tolist())
+        first = x[0].item()
+        values = [first, *sorted(value for value in counted if value != first)]
     others = n - 1 if readout == "argmax" else n - active
     counts = tuple(counted[value] for value in values)
     kind: Any = codes
     return ScoreLaw(m, others, tuple(values), counts, noise, kind)
 
 
+@check_kinds
 def required_width(
     n: int,
     active: int,
@@ -268,7 +268,7 @@ def required_width(
         As in ``recall``; codes other than block codes. ``noise`` is on each number of h, so that
         the noise of a score does not depend on m.
     error : float
-        Allowed probability of an error, in (0, 1).
+        Allowed probability of an error, from 1e-12 to 1 - 1e-12.
 
     Returns
     -------
@@ -287,7 +287,7 @@ def required_width(
     >>> required_width(100, 1000, 0.1, "argmax", codes="bipolar")
     15214
     """
-    error = check_real("error", error, 0, 1 - 1e-12, strict=True)
+    error = check_real("error", error, 1e-12, 1 - 1e-12)
 
     def reached(m: int) -> bool:
         found = recall(n, m, active, readout, codes=codes, strengths=strengths, noise=noise)
@@ -299,9 +299,11 @@ def required_width(
     while not reached(high):
         low, high = high, 2 * high
         if high > _WIDEST:
+            weakest = 1.0 if strengths is None else float(np.min(strengths))
             raise ValueError(
                 f"no width up to {_WIDEST:.0e} has an error of {error:g}: noise = {noise:g} on a "
-                "score is too much; allow a larger error or give less noise"
+                f"score is too much for strengths of at least {weakest:g}; allow a larger error or "
+                "give less noise"
             )
     while high - low > 1:
         middle = (low + high) // 2
@@ -309,6 +311,7 @@ def required_width(
     return high
 
 
+@check_kinds
 def max_active(
     n: int,
     m: int,
@@ -328,7 +331,7 @@ def max_active(
     n, m, readout, codes, noise, blocks
         As in ``recall``.
     error : float
-        Allowed probability of an error, in (0, 1).
+        Allowed probability of an error, from 1e-12 to 1 - 1e-12.
 
     Returns
     -------
@@ -341,7 +344,7 @@ def max_active(
     >>> max_active(n=50_000, m=768, error=0.01)
     13
     """
-    error = check_real("error", error, 0, 1 - 1e-12, strict=True)
+    error = check_real("error", error, 1e-12, 1 - 1e-12)
     n, m = check_integer("n", n), check_integer("m", m, 2)
 
     def reached(active: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -143,7 +144,7 @@ def fit(
     outputs = output or []
     check_outputs(outputs)
     samples = None if samples is None else check_integer("samples", samples, 2)
-    seed = check_integer("seed", seed, 0)
+    seed = check_integer("seed", seed, 0, math.inf)
     widths = opt.read_numbers("forecast", forecast) if forecast else []
     losses = opt.read_numbers("reach", reach) if reach else []
     if n is not None and not widths and not losses:

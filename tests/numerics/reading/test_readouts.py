@@ -119,11 +119,11 @@ def test_detector():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="give one of top_k"):
+    with pytest.raises(ValueError, match="give 'top_k', 'threshold'"):
         ss.reading.decode(W8, np.zeros(4), 2, "best")
-    with pytest.raises(ValueError, match="does not go with h"):
+    with pytest.raises(ValueError, match="give states of 4 numbers"):
         ss.reading.decode(W8, np.zeros(5), 2)
-    with pytest.raises(ValueError, match="from 1 to 20"):
+    with pytest.raises(ValueError, match="up to 20"):
         ss.reading.SupportPosterior(np.eye(21), 1, 0.1)
     with pytest.raises(ValueError, match="noise"):
         ss.reading.SupportPosterior(W8, 1, 0.0)

@@ -122,6 +122,16 @@ def test_free_energy_against_sampled_sums(n, beta):
         assert abs(1.1 * exact - drawn.mean()) > 4 * error
 
 
+@pytest.mark.parametrize("n", [8, 128])
+@pytest.mark.parametrize("beta", [1e-6, 0.01])
+def test_free_energy_at_small_beta(n, beta):
+    """F = ln n + (1 - 1/n) beta²/2 + O(beta⁴), the variance of n energies about their mean."""
+    F, slope = me.free_energy(beta, n)
+    assert slope == pytest.approx((1 - 1 / n) * beta, rel=3e-4)
+    assert slope != pytest.approx(beta, rel=3e-4)
+    assert math.log(n) == pytest.approx(F - (1 - 1 / n) * beta**2 / 2, abs=1e-8)
+
+
 def test_free_energy_slope_is_its_derivative():
     for beta in (0.5, 4.0, 40.0):
         h = 1e-3 * beta
@@ -187,12 +197,12 @@ def test_superposition_stands_beside_the_others():
     ("call", "message"),
     [
         (lambda: me.memorised_loss([0.5], 3), "frequencies is a list"),
-        (lambda: me.memorised_loss(power_law(5, 1), -1), "D contains -1"),
-        (lambda: me.quanta_loss(power_law(5, 1), np.nan), "N contains nan"),
+        (lambda: me.memorised_loss(power_law(5, 1), -1), "D = -1.0 is not allowed"),
+        (lambda: me.quanta_loss(power_law(5, 1), np.nan), "N = nan is not allowed"),
         (lambda: me.flow_loss(1.0, [1.0, 2.0], [1.0]), "rates has 2 entries and weights has 1"),
         (lambda: me.flow_exponent(0.5, 0.1), "a = 0.5, b = 0.1 is not allowed"),
         (lambda: me.narrow_flow_loss(1.0, [1.0], [1.0], 0, 0), "m = 0"),
-        (lambda: me.averaging_loss(0.5), "layers contains 0.5"),
+        (lambda: me.averaging_loss(0.5), "layers = 0.5 is not allowed"),
         (lambda: me.averaging_loss(3, 1.5), "correlation = 1.5"),
         (lambda: me.peaked_loss(1.0, 1, 0.1), "n = 1"),
         (lambda: me.peaked_loss(1.0, 10, 0.0), "T = 0"),
