@@ -62,7 +62,7 @@ def test_there_are_some_and_faults_are_seen():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(list(commands(readme))) > 10 and len(NAME.findall(readme)) > 10
     assert list(commands("`superscale predict\n--m 4`")) == ["superscale predict --m 4"]
-    assert fault_of_command("superscale predict --m 4 --weight-decay -1") is not None
+    assert fault_of_command("superscale predict --m 4 --learning-rate 1") is not None
     assert fault_of_command("superscale predicted") == "no command 'predicted'"
     assert list(unknown_names("ss.predict, ss.x, ss.packings.pack, ss.packings.y")) == [
         "x",

@@ -335,7 +335,7 @@ class Theory:
     >>> from theory.registry import THEORIES
     >>> words = Features(Frequencies.power_law(1000, alpha=0.5))
     >>> [theory.name for theory in THEORIES if not theory.applies(words)]
-    ['strong_skewed']
+    ['strong_skewed', 'large_deviations']
     """
 
     name: str

@@ -108,7 +108,8 @@ def check_recipe(recipe: Any, weight_decay: float | None) -> Recipe | None:
     if recipe is None or isinstance(recipe, Recipe):
         if weight_decay is not None:
             raise ValueError(
-                'weight_decay belongs to recipe="paper": give both, or a Recipe that has it'
+                f"weight_decay = {weight_decay!r} is not allowed without a recipe: give "
+                'recipe="paper" too, or a Recipe that has it'
             )
         found = recipe
     elif isinstance(recipe, str) and recipe == "paper":

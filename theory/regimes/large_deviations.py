@@ -335,10 +335,11 @@ def _at(E: float, ln_ratio: float, m: float) -> tuple[float, float, float, float
 
 def refuse_uneven(features: Features) -> str | None:
     """Refuse unequal or frequent features, importances, and any law of v but U(0, 2)."""
-    p = features.p
-    if float(p.max() - p.min()) > 1e-9 * float(p.max()):
+    # No list is built: n may be more than a list can hold.
+    first, last = features.frequencies.frequency([1, features.n])
+    if first - last > 1e-9 * first:
         return "its features are all equally frequent: only alpha = 0 will do"
-    if float(p.max()) > _LARGEST_P:
+    if first > _LARGEST_P:
         return f"its features are rare: E is to be at most n/10, not {features.density:g}"
     if not features.is_independent:
         return "its features are independent: how many are active is a Poisson number"

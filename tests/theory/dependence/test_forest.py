@@ -105,7 +105,7 @@ def test_ranks_and_orders_are_names_only(order, kind):
         (lambda: ss.Features.hierarchy(F, [None, 0]), "2 parents for 6 features"),
         (lambda: ss.Features.mixture([0.5, 0.6], np.full((2, 3), 0.1)), "sum to 1.1"),
         (lambda: ss.Features.mixture([0.5, 0.5], np.full((2, 3), 1.1)), "outside"),
-        (lambda: ss.Features.mixture([0.5, 0.5], np.full((3, 3), 0.1)), "a row for each"),
+        (lambda: ss.Features.mixture([0.5, 0.5], np.full((3, 3), 0.1)), "a row of prob"),
         (lambda: ss.Features.common_cause(F, [[0, 1]], 0.2), "lies between 0 and 0.2"),
         (lambda: ss.Features.common_cause(F, [[0, 1]], 0.2, 0.5), "lies between 0.4 and 0.6"),
         (lambda: Forest([0], [[0.5, 0.5]], [0], [1]), "comes before its child"),
