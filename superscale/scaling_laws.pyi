@@ -1,6 +1,6 @@
 from empirical.scaling_laws.axes.axes_fit import AxesFit as AxesFit
-from empirical.scaling_laws.axes.axes_fit import AxesTest as AxesTest
 from empirical.scaling_laws.axes.fit import fit_axes as fit_axes
+from empirical.scaling_laws.axes.profile import AxesTest as AxesTest
 from empirical.scaling_laws.axes.resampling import AxesBootstrap as AxesBootstrap
 from empirical.scaling_laws.axes.resampling import Validation as Validation
 from empirical.scaling_laws.axes.shape import Shape as Shape

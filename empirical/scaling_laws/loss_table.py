@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from empirical.number_formats import parse_numbers
 from empirical.tables import read_table
-from theory.checks import check_integer
+from theory.checks import check_finite, check_integer, shown
 from theory.computing.argument_kinds import check_kinds
 
 
@@ -228,7 +228,9 @@ def drop_points(
     >>> drop_points(table, highest=1)
     ({'m': array([16, 32]), 'loss': array([2. , 1.5])}, ('point 1 (loss 3)',))
     """
-    loss = np.asarray(columns["loss"])
+    if "loss" not in columns:
+        raise ValueError(f'columns has no "loss": its keys are {shown(list(columns))}')
+    loss = check_finite('columns["loss"]', columns["loss"])
     labels: list[str] | None = columns.get("labels")
     names = list(names)
     highest = check_integer("drop_highest", highest, 0)
@@ -242,7 +244,9 @@ def drop_points(
                 f"no point is named {name!r}: points have no names, give a column of labels"
             )
         if name not in labels:
-            raise ValueError(f"no point is named {name!r}: there is {labels[0]!r}, for example")
+            raise ValueError(
+                f"names: no point is named {name!r}: there is {labels[0]!r}, for example"
+            )
     keep = np.ones(loss.size, dtype=bool)
     if highest:
         keep = loss < np.sort(loss)[-highest]

@@ -23,9 +23,10 @@ from scipy.stats import f as f_law
 
 from empirical.scaling_laws.loss_points import LossPoints, read_points
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from theory.checks import check_integer, check_real
+from theory.checks import check_choice, check_finite, check_integer, check_numbers, check_real
+from theory.computing.argument_kinds import check_kinds
 from theory.frequencies import Frequencies
-from theory.registry import predict
+from theory.registry import THEORIES, predict
 from theory.results import result, short_table
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 _NAMES = ("n", "alpha", "density")
+# Smallest loss and density: squares of ratios of losses stay in the range of floats.
+_LEAST = 1e-100
 # Residuals below this share of the losses are rounding, and every other candidate is excluded.
 _EXACT = 1e-12
 # Parts of a step between two tried values, and the most combinations of interpolated curves.
@@ -109,6 +112,7 @@ class SolvedModelFit:
         return "\n".join([short_table(shown, rows=6, float_format=lambda x: f"{x:.4g}"), *lines])
 
 
+@check_kinds
 def fit_solved_model(
     m: ArrayLike,
     loss: ArrayLike,
@@ -169,17 +173,15 @@ def fit_solved_model(
     """
     level = check_level(level)
     points = read_points(m, loss, groups)
-    if points.loss.min() <= 0:
-        raise ValueError(f"loss contains {points.loss.min():g}: give losses above 0")
+    if points.loss.min() < _LEAST:
+        raise ValueError(f"loss contains {points.loss.min():g}: give losses above {_LEAST:g}")
+    check_choice("theory", theory, [one.name for one in THEORIES])
     if np.unique(points.m).size < 4:
         raise ValueError(f"m takes {np.unique(points.m).size} values: give four widths or more")
     values = {
-        "n": [float(check_integer("n", x, 2)) for x in np.atleast_1d(np.asarray(n)).tolist()],
-        "alpha": [check_real("alpha", x, 0) for x in np.atleast_1d(np.asarray(alpha)).tolist()],
-        "density": [
-            check_real("density", x, 0, strict=True)
-            for x in np.atleast_1d(np.asarray(density)).tolist()
-        ],
+        "n": [float(check_integer("n", x, 2)) for x in _listed("n", n)],
+        "alpha": [check_real("alpha", x, 0) for x in _listed("alpha", alpha)],
+        "density": [check_real("density", x, _LEAST) for x in _listed("density", density)],
     }
     rows, curves, refused = [], [], []
     combinations = list(itertools.product(*values.values()))
@@ -234,6 +236,12 @@ def fit_solved_model(
     )
 
 
+def _listed(name: str, values: ArrayLike) -> list[float]:
+    """Return the values of a parameter to try."""
+    numbers: list[float] = check_finite(name, np.atleast_1d(check_numbers(name, values))).tolist()
+    return numbers
+
+
 def _fit_scale(curve: Array, points: LossPoints, floor: bool) -> dict[str, Any]:
     """Return scale, floors and sum of squares of the relative residuals, none below 0."""
     columns = [curve / points.loss]
@@ -259,6 +267,7 @@ def sum_squares(curves: Array, points: LossPoints, floor: bool) -> Array:
     array([0.3161])
     """
     x, one = curves / points.loss, np.ones(points.size)
+    x /= np.abs(x).max(axis=1, keepdims=True)  # the scale is free
     freed, target = x.copy(), one.copy()
     if floor:
         for k in range(len(points.groups)):

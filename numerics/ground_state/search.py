@@ -126,7 +126,7 @@ def ground_state(
         minima * f.scale,
         counts,
         sampling,
-        int(seed) if isinstance(seed, int | np.integer) else -1,
+        -1 if isinstance(seed, np.random.Generator) else int(seed),
     )
 
 

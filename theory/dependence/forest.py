@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import check_integer, read_only
+from theory.checks import LARGEST, check_finite, check_integer, read_only, shown
 from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
@@ -79,6 +79,7 @@ class Forest:
     variable: Integers
     state: Integers
 
+    @check_kinds
     def __init__(
         self,
         parents: ArrayLike,
@@ -86,9 +87,12 @@ class Forest:
         variable: ArrayLike,
         state: ArrayLike,
     ) -> None:
-        rows = [np.atleast_2d(np.asarray(one, dtype=np.float64)) for one in tables]
+        rows = [
+            np.atleast_2d(check_finite(f"tables[{a}]", one, None, low=0))
+            for a, one in enumerate(tables)
+        ]
         places = {
-            name: read_only(_integers(name, values))
+            name: read_only(_integers(name, values, -1))
             for name, values in (("parents", parents), ("variable", variable), ("state", state))
         }
         sizes = np.array([one.shape[1] for one in rows], dtype=np.int64)
@@ -124,6 +128,7 @@ class Forest:
     @check_kinds
     def conditional(self, a: int) -> Array:
         """Return P(s_a | s_parent) of variable a, shape (states of the parent, states)."""
+        a = check_integer("a", a, 0, self.sizes.size - 1)
         start, rows, size = self.starts[a], self.rows[a], self.sizes[a]
         return self.table[start : start + rows * size].reshape(rows, size)
 
@@ -144,7 +149,7 @@ class Forest:
         return read_only(np.minimum(flat[starts[self.variable] + self.state], 1.0))
 
     @check_kinds
-    def take(self, features: Integers) -> Forest:
+    def take(self, features: ArrayLike) -> Forest:
         """Return the same variables with these features only, in this order.
 
         Examples
@@ -152,7 +157,8 @@ class Forest:
         >>> Forest([-1], [[0.5, 0.3, 0.2]], [0, 0], [1, 2]).take(np.array([1, 0])).marginals
         array([0.2, 0.3])
         """
-        return Forest(self.parents, self._tables(), self.variable[features], self.state[features])
+        kept = _integers("features", features, 0, self.n - 1)
+        return Forest(self.parents, self._tables(), self.variable[kept], self.state[kept])
 
     def _tables(self) -> list[Array]:
         return [self.conditional(a) for a in range(self.sizes.size)]
@@ -177,6 +183,11 @@ class Forest:
         >>> Forest.from_arrays(forest.arrays()) == forest
         True
         """
+        missing = [name for name in _NAMES if name not in arrays]
+        if missing:
+            raise ValueError(
+                f"arrays has no {' and no '.join(missing)}: give what arrays() returns"
+            )
         parents, sizes, table, variable, state = (np.asarray(arrays[name]) for name in _NAMES)
         rows = np.where(parents >= 0, sizes[np.maximum(parents, 0)], 1)
         ends = np.cumsum(rows * sizes)
@@ -242,11 +253,11 @@ def check_marginals(forest: Forest, p: Array) -> None:
         )
 
 
-def _integers(name: str, values: ArrayLike) -> Integers:
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise ValueError(f"{name} has shape {array.shape}: give a one-dimensional array")
-    return np.array([check_integer(name, x, -1) for x in array.tolist()], dtype=np.int64)
+def _integers(name: str, values: ArrayLike, low: int, high: int = LARGEST) -> Integers:
+    array = check_finite(name, values, low=low, high=high)
+    if np.asarray(values).dtype == bool or (array % 1).any():
+        raise TypeError(f"{name} = {shown(values)} holds other than whole numbers")
+    return array.astype(np.int64)
 
 
 def _check_parents(parents: Integers, count: int) -> None:
@@ -268,8 +279,6 @@ def _check_table(a: int, table: Array, parents: Integers, sizes: Integers) -> No
             f"tables[{a}] has shape {table.shape}: give {rows} row{'s' * (rows != 1)}, one for "
             "each state of the parent"
         )
-    if not np.isfinite(table).all() or table.min() < 0:
-        raise ValueError(f"tables[{a}] holds a negative or infinite probability")
     off = np.abs(table.sum(axis=1) - 1)
     if off.max() > _ROUNDING:
         worst = int(off.argmax())

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 _WIDTH = 1e-3
 # Activation, relative to the largest, below which it counts as 0 in a law of v.
 _NOTHING = 1e-40
+# Largest activation: powers of it stay in the range of floats.
+_LARGEST = 1e50
 
 
 class FitOptions(TypedDict, total=False):
@@ -235,6 +237,11 @@ def _active(X: Any) -> Any:
     if sparse.nnz and sparse.data.min() < 0:
         raise ValueError(
             f"X holds {sparse.data.min():g}: activations are at least 0 (take those after the ReLU)"
+        )
+    if sparse.nnz and not 1 / _LARGEST <= sparse.data.max() <= _LARGEST:
+        raise ValueError(
+            f"the largest activation of X is {sparse.data.max():g}: measure in other units, from "
+            f"{1 / _LARGEST:g} to {_LARGEST:g}"
         )
     if not sparse.nnz:
         raise ValueError("no activation of X is above 0: there is nothing to fit")

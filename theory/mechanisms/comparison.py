@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from theory.checks import check_widths
+from theory.checks import check_numbers, check_widths
+from theory.computing.argument_kinds import check_kinds
 from theory.frequencies import Frequencies
 from theory.mechanisms.averaging import averaging_loss
 from theory.mechanisms.gradient_flow import flow_exponent, flow_loss
@@ -84,6 +85,7 @@ class Mechanisms:
         )
 
 
+@check_kinds
 def compare_mechanisms(
     frequencies: Frequencies, m: ArrayLike | None = None, *, solve: bool = True
 ) -> Mechanisms:
@@ -116,7 +118,7 @@ def compare_mechanisms(
         raise ValueError(f"n = {n} is not allowed: a range of an axis needs 20 features or more")
     if m is None:
         m = np.unique(np.geomspace(max(2, n / 100), n / 5, 5).astype(int))
-    widths = check_widths(np.atleast_1d(np.asarray(m)), n)
+    widths = check_widths(np.atleast_1d(check_numbers("m", m)), n)
     if widths.size < 2:
         raise ValueError(f"m = {m!r} is not allowed: an exponent needs two widths or more")
     alpha = frequencies.exponent

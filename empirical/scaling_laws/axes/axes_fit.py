@@ -24,6 +24,7 @@ from empirical.scaling_laws.axes.parameters import (
     name_floors,
 )
 from empirical.scaling_laws.axes.profile import (
+    AxesTest,
     Minima,
     floor_form,
     held_minimum,
@@ -31,6 +32,7 @@ from empirical.scaling_laws.axes.profile import (
 )
 from empirical.scaling_laws.axes.resampling import (
     AxesBootstrap,
+    By,
     Validation,
     leave_one_out,
     resample_rows,
@@ -38,43 +40,24 @@ from empirical.scaling_laws.axes.resampling import (
 )
 from empirical.scaling_laws.axes.search import find_minima
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from theory.checks import Numbers, check_real, scalar_like
+from theory.checks import (
+    Numbers,
+    broadcast_numbers,
+    check_choice,
+    check_finite,
+    check_numbers,
+    check_real,
+    scalar_like,
+    shown,
+)
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
-@dataclass(frozen=True)
-@result
-class AxesTest:
-    """A test of given exponents.
-
-    Attributes
-    ----------
-    values : mapping
-        The exponent tested of each axis.
-    statistic, p_value : float
-        F with (number of exponents, dof) degrees of freedom, and its upper tail.
-    dof : int
-        Points less parameters of the fit.
-    """
-
-    values: Mapping[str, float]
-    statistic: float
-    p_value: float
-    dof: int
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return the test as a table of one row."""
-        tested = ", ".join(f"alpha({name}) = {value:g}" for name, value in self.values.items())
-        return pd.DataFrame(
-            [{"tested": tested, "F": self.statistic, "p_value": self.p_value, "dof": self.dof}]
-        )
-
-    def __str__(self) -> str:
-        tested = ", ".join(f"alpha({name}) = {value:g}" for name, value in self.values.items())
-        return f"{tested}: p = {self.p_value:.3g} (F({len(self.values)}, {self.dof}))"
+# Exponent times a distance in ln x up to which sums of squares of powers are finite.
+_LARGEST_LOGARITHM = 150.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +129,7 @@ class AxesFit:
         variance = np.diag(covariance) / scale**2 * 2 * self.objective / self.dof
         return dict(zip(self.axes, map(float, np.sqrt(variance)), strict=False))
 
+    @check_kinds
     def predict(self, group: str | None = None, **axes: ArrayLike) -> Numbers:
         """Return the loss at given values of all axes (they broadcast), in one group.
 
@@ -157,30 +141,33 @@ class AxesFit:
         """
         if set(axes) != set(self.axes):
             raise ValueError(f"axes {sorted(axes)} were given: give each of {', '.join(self.axes)}")
-        values = [np.asarray(axes[name], dtype=np.float64) for name in self.axes]
-        for name, value in zip(self.axes, values, strict=True):
-            if not np.all(value > 0):
-                raise ValueError(f"{name} = {axes[name]!r} is not allowed: give values above 0")
+        for name, value in axes.items():
+            check_finite(name, value, None, low=0, strict=True)
+        values = broadcast_numbers(**{name: axes[name] for name in self.axes})
         floor = self.floors.get(self._find_group(group), 0.0)
-        terms = {
-            name: value ** -self.exponents[name]
-            for name, value in zip(self.axes, values, strict=True)
-        }
-        loss = floor + sum(
-            c * math.prod((terms[part] for part in name.split("*")), start=np.ones(()))
-            if name not in terms
-            else c * terms[name]
-            for name, c in self.coefficients.items()
-        )
+        with np.errstate(over="ignore"):
+            terms = {
+                name: value ** -self.exponents[name]
+                for name, value in zip(self.axes, values, strict=True)
+            }
+            loss = floor + sum(
+                c * math.prod((terms[part] for part in name.split("*")), start=np.ones(()))
+                if name not in terms
+                else c * terms[name]
+                for name, c in self.coefficients.items()
+            )
+        if not np.all(np.isfinite(loss)):
+            raise ValueError(
+                f"{', '.join(self.axes)}: the law is not finite there: give larger values"
+            )
         return scalar_like(np.asarray(loss), *(axes[name] for name in self.axes))
 
     def _find_group(self, group: str | None) -> str:
         if group is None and len(self.groups) > 1:
             raise ValueError(f"group is missing: give one of {', '.join(self.groups)}")
-        if group is not None and group not in self.groups:
-            raise ValueError(f"group = {group!r} is unknown: give one of {', '.join(self.groups)}")
-        return self.groups[0] if group is None else group
+        return self.groups[0] if group is None else check_choice("group", group, self.groups)
 
+    @check_kinds
     def interval(self, name: str, level: float = 0.95) -> Interval:
         """Return the profile-likelihood interval of an exponent, or of a floor.
 
@@ -219,6 +206,12 @@ class AxesFit:
         if self.dof <= 0:
             raise ValueError("as many parameters as points: give more points")
 
+    def _check_exponents(self, axis: str, name: str, values: ArrayLike) -> Array:
+        """Return exponents that an axis may be held at: its powers stay in the range of floats."""
+        reach = float(np.abs(self.law.u[:, self.axes.index(axis)]).max())
+        return check_finite(name, values, low=0, high=_LARGEST_LOGARITHM / reach, strict=True)
+
+    @check_kinds
     def profile(self, name: str, values: ArrayLike) -> pd.DataFrame:
         """Return the rise of the objective over its minimum, in units of its variance.
 
@@ -230,11 +223,8 @@ class AxesFit:
             Exponents of it that are held, one after the other.
         """
         self._check_profile()
-        if name not in self.axes:
-            raise ValueError(f"name = {name!r} is unknown: give one of {', '.join(self.axes)}")
-        held = np.atleast_1d(np.asarray(values, dtype=np.float64))
-        if not np.all(held > 0):
-            raise ValueError(f"values contains {held.min():g}: give exponents above 0")
+        check_choice("name", name, self.axes)
+        held = self._check_exponents(name, "values", np.atleast_1d(check_numbers("values", values)))
         starts = [x for _, x in self.minima]
         found = [
             held_minimum(self.law, starts, {self.axes.index(name): float(value)}) for value in held
@@ -258,7 +248,10 @@ class AxesFit:
         self._check_profile()
         if not exponents or not set(exponents) <= set(self.axes):
             raise ValueError(f"give exponents of {', '.join(self.axes)}, as {self.axes[0]}=1")
-        values = {name: check_real(name, x, 0, strict=True) for name, x in exponents.items()}
+        values = {
+            name: float(self._check_exponents(name, name, [check_real(name, x)])[0])
+            for name, x in exponents.items()
+        }
         held = {self.axes.index(name): value for name, value in values.items()}
         least = held_minimum(self.law, [x for _, x in self.minima], held)
         variance = self.objective / self.dof
@@ -267,8 +260,9 @@ class AxesFit:
         p = float(f_law.sf(statistic, len(held), self.dof))
         return AxesTest(values, float(statistic), p, self.dof)
 
+    @check_kinds
     def bootstrap(
-        self, by: str = "points", samples: int = 199, seed: np.random.Generator | int = 0
+        self, by: By = "points", samples: int = 199, seed: np.random.Generator | int = 0
     ) -> AxesBootstrap:
         """Refit resampled points, or clusters whose points share errors.
 
@@ -284,7 +278,8 @@ class AxesFit:
         """
         return resample_rows(self, by, samples, seed)
 
-    def influence(self, by: str = "points") -> pd.DataFrame:
+    @check_kinds
+    def influence(self, by: By = "points") -> pd.DataFrame:
         """Return the exponents without each point or cluster, the largest change first."""
         return leave_one_out(self, by)
 
@@ -310,6 +305,7 @@ class AxesFit:
         """
         return validate_outside(self, by, share)
 
+    @check_kinds
     def compare(self, rivals: Mapping[str, AxesFit] | None = None) -> pd.DataFrame:
         """Return laws of the same points by AICc, the best first.
 
@@ -324,6 +320,8 @@ class AxesFit:
         if self.law.floor:
             laws["without floor"] = replace(self.law, floor=False, shift=0.0)
         for title, rival in (rivals or {}).items():
+            if not isinstance(rival, AxesFit):
+                raise TypeError(f"rivals[{title!r}] = {shown(rival)}: give what fit_axes returns")
             if rival.residuals != self.residuals or not np.array_equal(rival.law.y, self.law.y):
                 raise ValueError(f"{title!r} has other points or residuals: fit the same to both")
             laws[title] = rival.law

@@ -21,13 +21,14 @@ from empirical.scaling_laws.axes.axes_fit import AxesFit
 from empirical.scaling_laws.axes.law import Array, AxesLaw, Residuals
 from empirical.scaling_laws.axes.profile import Minima
 from empirical.scaling_laws.axes.search import find_minima
-from theory.checks import check_integer, check_real
+from theory.checks import check_finite, check_integer, check_real, shown
+from theory.computing.argument_kinds import check_kinds
 
-_RESIDUALS = ("squared", "log", "huber")
 _MOST_AXES = 5
 _EXACT = 1e-26  # objective over the sum of squares below which residuals are rounding errors
 
 
+@check_kinds
 def fit_axes(
     table: pd.DataFrame | Mapping[str, ArrayLike],
     axes: Sequence[str],
@@ -94,10 +95,6 @@ def fit_axes(
     >>> print(f"{fit.exponents['m']:.4f} {fit.exponents['depth']:.4f} {fit.floors['all']:.4f}")
     0.9500 1.2000 1.7000
     """
-    if residuals not in _RESIDUALS:
-        raise ValueError(f"residuals = {residuals!r} is not allowed: give {', '.join(_RESIDUALS)}")
-    if not isinstance(floor, bool):
-        raise TypeError(f"floor = {floor!r} is not allowed: give True or False")
     huber = check_real("huber", huber, 0, strict=True)
     names = _check_axes(axes)
     rows = _read_rows(table, names, loss, groups, clusters, weights)
@@ -112,11 +109,7 @@ def fit_axes(
 
 
 def _check_axes(axes: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(axes, str) or not isinstance(axes, Iterable):
-        raise TypeError(f"axes = {axes!r} is not allowed: give a list of column names")
     names = tuple(axes)
-    if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"axes = {list(names)!r} is not allowed: give names of columns")
     if not 1 <= len(names) <= _MOST_AXES or len(set(names)) < len(names):
         raise ValueError(f"axes = {list(names)!r} is not allowed: give one to five different names")
     return names
@@ -127,9 +120,14 @@ def _check_pairs(
 ) -> tuple[tuple[int, int], ...]:
     found = []
     for pair in interactions:
-        if isinstance(pair, str) or len(tuple(pair)) != 2 or not set(pair) <= set(names):
+        if (
+            not isinstance(pair, tuple | list)
+            or len(pair) != 2
+            or any(x not in names for x in pair)
+        ):
             raise ValueError(
-                f"interactions holds {pair!r}: give pairs of axes, as ({names[0]!r}, {names[-1]!r})"
+                f"interactions holds {shown(pair)}: give pairs of axes, as "
+                f"({names[0]!r}, {names[-1]!r})"
             )
         j, k = sorted(names.index(name) for name in pair)
         if j == k:
@@ -144,57 +142,39 @@ def _read_rows(
     table: Any, names: tuple[str, ...], loss: str, groups: Any, clusters: Any, weights: Any
 ) -> pd.DataFrame:
     """Return the points with columns of the axes, loss, group, cluster and weight."""
-    if not isinstance(table, pd.DataFrame | Mapping):
-        raise TypeError(
-            f"table is a {type(table).__name__}: give a DataFrame or a mapping of columns "
-            "(read_columns reads one from a file)"
-        )
-    wanted = {**{name: name for name in names}, "loss": loss}
+    wanted = [(name, "axes", name) for name in names] + [("loss", "loss", loss)]
     if "loss" in names or loss in names:
         raise ValueError(f"loss = {loss!r} is also an axis: give another column")
     rows: dict[str, Any] = {}
-    for name, column in wanted.items():
-        values = _numbers(table, column)
+    for name, argument, column in wanted:
+        values = _numbers(table, argument, column)
         if rows and values.size != next(iter(rows.values())).size:
             raise ValueError(f"{column} has {values.size} entries where others have another number")
         rows[name] = values
     count = rows["loss"].size
-    for key, column in (("group", groups), ("cluster", clusters)):
-        rows[key] = np.array(
-            ["all" if key == "group" else str(k) for k in range(count)]
+    for argument, column in (("groups", groups), ("clusters", clusters)):
+        rows[argument.removesuffix("s")] = np.array(
+            ["all" if argument == "groups" else str(k) for k in range(count)]
             if column is None
-            else [str(entry) for entry in _column(table, column)],
+            else [str(entry) for entry in _column(table, argument, column)],
             dtype=object,
         )
-    rows["weight"] = np.ones(count) if weights is None else _numbers(table, weights)
+    rows["weight"] = np.ones(count) if weights is None else _numbers(table, "weights", weights)
     for column, values in rows.items():
         if len(values) != count:
             raise ValueError(f"{column} has {len(values)} entries, and loss has {count}")
     return pd.DataFrame(rows)
 
 
-def _column(table: Any, name: Any) -> Any:
+def _column(table: Any, argument: str, name: str) -> Any:
     if name not in table:
-        shown = ", ".join(map(str, table))
-        raise ValueError(f"the table has no column {name!r}: its columns are {shown}")
+        columns = ", ".join(map(str, table))
+        raise ValueError(f"{argument}: the table has no column {name!r}: its columns are {columns}")
     return table[name]
 
 
-def _numbers(table: Any, name: str) -> Array:
-    try:
-        values = np.asarray(_column(table, name), dtype=np.float64)
-    except (TypeError, OverflowError) as error:
-        raise TypeError(f"column {name!r} holds entries that are not numbers") from error
-    except ValueError as error:
-        if "column" in str(error):
-            raise
-        raise ValueError(f"column {name!r} holds entries that are not numbers") from error
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"column {name!r} has shape {values.shape}: give a number for each point")
-    wrong = values[~(np.isfinite(values) & (values > 0))]
-    if wrong.size:
-        raise ValueError(f"column {name!r} contains {wrong[0]:g}: give finite numbers above 0")
-    return values
+def _numbers(table: Any, argument: str, name: str) -> Array:
+    return check_finite(f"column {name!r}", _column(table, argument, name), low=0, strict=True)
 
 
 def _leave_out(rows: pd.DataFrame, highest: int) -> pd.DataFrame:

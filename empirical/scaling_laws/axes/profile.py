@@ -8,21 +8,55 @@ Watts, Nonlinear Regression Analysis and Its Applications, 1988, section 6.1).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import f as f_law
 
 from empirical.scaling_laws.axes.law import Array, AxesLaw
 from empirical.scaling_laws.axes.search import descend
 from empirical.scaling_laws.profile_likelihood import Interval
+from theory.results import result
 
 Minima = Sequence[tuple[float, Array]]
 
 _STEPS = 60  # outward steps at most, each 1.3 times the last
 _GROWTH = 1.3
+
+
+@dataclass(frozen=True)
+@result
+class AxesTest:
+    """A test of given exponents.
+
+    Attributes
+    ----------
+    values : mapping
+        The exponent tested of each axis.
+    statistic, p_value : float
+        F with (number of exponents, dof) degrees of freedom, and its upper tail.
+    dof : int
+        Points less parameters of the fit.
+    """
+
+    values: Mapping[str, float]
+    statistic: float
+    p_value: float
+    dof: int
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the test as a table of one row."""
+        tested = ", ".join(f"alpha({name}) = {value:g}" for name, value in self.values.items())
+        return pd.DataFrame(
+            [{"tested": tested, "F": self.statistic, "p_value": self.p_value, "dof": self.dof}]
+        )
+
+    def __str__(self) -> str:
+        tested = ", ".join(f"alpha({name}) = {value:g}" for name, value in self.values.items())
+        return f"{tested}: p = {self.p_value:.3g} (F({len(self.values)}, {self.dof}))"
 
 
 def floor_form(law: AxesLaw, x: Array) -> tuple[AxesLaw, Array]:

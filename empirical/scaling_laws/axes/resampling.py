@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from empirical.scaling_laws.axes.parameters import (
 )
 from empirical.scaling_laws.axes.search import descend, find_minima
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from theory.checks import as_generator, check_integer, check_real
+from theory.checks import as_generator, check_choice, check_finite, check_integer, check_real
 from theory.figures.style import finish, open_axes
 from theory.results import result
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from empirical.scaling_laws.axes.axes_fit import AxesFit
+
+By = Literal["points", "clusters"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +55,7 @@ class AxesBootstrap:
     def interval(self, name: str, level: float = 0.95) -> Interval:
         """Return the percentile interval of a column of the table, as "alpha(d_model)"."""
         level = check_level(level)
-        if name not in self.table:
-            raise ValueError(
-                f"name = {name!r} is unknown: give one of {', '.join(map(str, self.table))}"
-            )
+        check_choice("name", name, map(str, self.table))
         tail = (1 - level) / 2
         low, high = np.quantile(self.table[name], [tail, 1 - tail])
         return Interval(float(low), float(high), level, f"bootstrap over {self.by}")
@@ -121,7 +120,7 @@ class Validation:
 
 
 def resample_rows(
-    fit: AxesFit, by: str, samples: int, seed: np.random.Generator | int
+    fit: AxesFit, by: By, samples: int, seed: np.random.Generator | int
 ) -> AxesBootstrap:
     """Refit resampled points or clusters; see ``AxesFit.bootstrap``."""
     samples = check_integer("samples", samples, 2)
@@ -146,11 +145,9 @@ def resample_rows(
     return AxesBootstrap(by, pd.DataFrame(rows), failed)
 
 
-def _units(fit: AxesFit, by: str) -> np.ndarray:
+def _units(fit: AxesFit, by: By) -> np.ndarray:
     if by == "points":
         return np.arange(len(fit.rows))
-    if by != "clusters":
-        raise ValueError(f"by = {by!r} is not allowed: give points or clusters")
     units = np.unique(fit.rows["cluster"].astype(str), return_inverse=True)[1]
     if units.max() < 1:
         raise ValueError("resampling over clusters needs at least two clusters")
@@ -169,7 +166,7 @@ def _refit(fit: AxesFit, law: AxesLaw) -> Array:
     return min(found, key=lambda pair: pair[0])[1]
 
 
-def leave_one_out(fit: AxesFit, by: str) -> pd.DataFrame:
+def leave_one_out(fit: AxesFit, by: By) -> pd.DataFrame:
     """Return exponents without each unit; see ``AxesFit.influence``."""
     units = _units(fit, by)
     names = (
@@ -199,14 +196,11 @@ def validate_outside(fit: AxesFit, by: str | ArrayLike, share: float) -> Validat
     if not 0 < share < 1:
         raise ValueError(f"share = {share!r} is not allowed: give a number between 0 and 1")
     if isinstance(by, str):
-        if by not in fit.axes:
-            raise ValueError(
-                f"by = {by!r} is unknown: give one of {', '.join(fit.axes)}, or an array"
-            )
-        title, size = by, fit.rows[by].to_numpy(dtype=np.float64)
+        title = check_choice("by", by, fit.axes)
+        size = fit.rows[by].to_numpy(dtype=np.float64)
     else:
-        title, size = "the given size", np.asarray(by, dtype=np.float64)
-        if size.shape != (len(fit.rows),) or not np.isfinite(size).all():
+        title, size = "the given size", check_finite("by", by)
+        if size.shape != (len(fit.rows),):
             raise ValueError(f"by has shape {size.shape}: give a number for each point")
     limit = float(np.quantile(size, share, method="lower"))
     small = size <= limit

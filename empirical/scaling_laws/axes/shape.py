@@ -9,7 +9,7 @@ is convex, so that there is one minimum.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,14 +24,18 @@ from empirical.scaling_laws.axes.budget import (
     find_flat_directions,
     six_per_parameter,
 )
+from empirical.scaling_laws.axes.resampling import By
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from theory.checks import check_integer, check_real
+from theory.checks import LARGEST, check_integer, check_real, shown
+from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SAMPLES = 199
+# FLOP, or parameters: beyond it the axes leave the range that is searched.
+_LARGEST_BUDGET = 1e40
 _STEP = 0.05  # in ln budget, for the move of the optimum
 
 
@@ -155,19 +159,20 @@ class Shapes:
         return "\n".join(str(one).splitlines()[0] for one in self.shapes)
 
 
+@check_kinds
 def plan_shape(
     fit: AxesFit,
     *,
     compute: float | None = None,
     parameters: float | None = None,
     tokens: float | None = None,
-    axes: tuple[str, ...] | None = None,
+    axes: Sequence[str] | None = None,
     group: str | None = None,
     vocabulary: float = 0,
     count_parameters: Count | None = None,
     count_compute: Count | None = None,
     samples: int = _SAMPLES,
-    by: str = "points",
+    by: By = "points",
     level: float = 0.95,
     tolerance: float = 0.001,
     seed: np.random.Generator | int = 0,
@@ -220,15 +225,15 @@ def plan_shape(
     >>> print(f"m = {best.width:.0f}, l = {best.depth:.1f}, D = {best.tokens:.2e}")
     m = 2216, l = 35.2, D = 8.04e+10
     """
-    if not isinstance(fit, AxesFit):
-        raise TypeError(f"fit is a {type(fit).__name__}: give what fit_axes returns")
     if fit.law.pairs:
         raise ValueError("a shape is planned from a law without interactions: fit one")
     names = _check_roles(fit, axes, compute is not None)
     kind, budget = _check_budget(compute, parameters, tokens, len(names) == 3)
     given = None if tokens is None else check_real("tokens", tokens, 0, strict=True)
-    V = check_real("vocabulary", vocabulary, 0)
-    level, tolerance = check_level(level), check_real("tolerance", tolerance, 0, strict=True)
+    V = check_real("vocabulary", vocabulary, 0, LARGEST)
+    if kind == "parameters" and budget <= V:
+        raise ValueError(f"vocabulary = {V:g} is not allowed: {budget:g} parameters hold no width")
+    level, tolerance = check_level(level), check_real("tolerance", tolerance, 0, 1, strict=True)
     samples = check_integer("samples", samples, 2)
     counts: tuple[Count, Count] = (
         count_parameters or Transformer(V),
@@ -289,14 +294,17 @@ def plan_shape(
     )
 
 
-def _check_roles(fit: AxesFit, axes: tuple[str, ...] | None, compute: bool) -> tuple[str, ...]:
+def _check_roles(fit: AxesFit, axes: Sequence[str] | None, compute: bool) -> tuple[str, ...]:
     names = fit.axes if axes is None else tuple(axes)
-    if not set(names) <= set(fit.axes) or len(set(names)) < len(names):
-        raise ValueError(f"axes = {list(names)!r} is not allowed: give axes of the fit, which are "
-                         f"{', '.join(fit.axes)}")  # fmt: skip
-    if len(names) != len(fit.axes) or len(names) not in ((3,) if compute else (2, 3)):
+    if any(name not in fit.axes for name in names) or len(set(names)) < len(names):
         raise ValueError(
-            f"axes = {list(names)!r}: a shape needs a fit over width and depth"
+            f"axes = {shown(list(names))} is not allowed: give axes of the fit, which are "
+            f"{', '.join(fit.axes)}"
+        )
+    if len(names) != len(fit.axes) or len(names) not in ((3,) if compute else (2, 3)):
+        what = "compute" if compute else "parameters"
+        raise ValueError(
+            f"axes = {shown(list(names))}: a budget of {what} needs a fit over width and depth"
             + (" and tokens" if compute else ", and tokens if they are an axis")
         )
     return names
@@ -310,12 +318,12 @@ def _check_budget(
     if compute is not None:
         if tokens is not None:
             raise ValueError("tokens= goes with parameters=: a budget of compute decides them")
-        return "compute", check_real("compute", compute, 0, strict=True)
+        return "compute", check_real("compute", compute, 1, _LARGEST_BUDGET)
     if has_tokens and tokens is None:
         raise ValueError("the fit has tokens for an axis: give tokens= with parameters=")
     if tokens is not None and not has_tokens:
         raise ValueError("the fit has no axis for tokens: leave tokens= out")
-    return "parameters", check_real("parameters", parameters, 0, strict=True)
+    return "parameters", check_real("parameters", parameters, 1, _LARGEST_BUDGET)
 
 
 def _intervals(table: pd.DataFrame, level: float, by: str) -> dict[str, Interval]:

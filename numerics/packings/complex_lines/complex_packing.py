@@ -165,6 +165,7 @@ class ComplexPacking:
         parts = np.concatenate([self.vectors.real.ravel(), self.vectors.imag.ravel()])
         return "".join(f"{x:.17g}\n" for x in parts)
 
+    @check_kinds
     def save(self, path: str | Path) -> None:
         """Write ``to_text()`` to a file, whole or not at all.
 

@@ -21,6 +21,7 @@ from superscale.commands.output import (
 if TYPE_CHECKING:
     from empirical.scaling_laws.axes.axes_fit import AxesFit
     from empirical.scaling_laws.axes.law import Residuals
+    from empirical.scaling_laws.axes.resampling import By
 
 _SHOWN = 5  # points of the leave-one-out table
 _RESAMPLES = 199
@@ -130,7 +131,7 @@ def fit_over_axes(
             tests = [found.test(**{name: value}) for name in found.axes]
             record["tests"] += [test.to_dataframe().to_dict("records")[0] for test in tests]
         record["compare"] = found.compare().to_dict("records")
-    by = "clusters" if choice.cluster else "points"
+    by: By = "clusters" if choice.cluster else "points"
     record["influence"] = found.influence(by).head(_SHOWN).to_dict("records")
     if samples is not None or choice.cluster or robust:
         drawn = found.bootstrap(by, _RESAMPLES if samples is None else samples, seed)
@@ -273,7 +274,7 @@ def plan(
     choice = AxesChoice(
         names, y, cluster=cluster, drop_highest=drop_highest, huber=huber, form=form
     )
-    by = "clusters" if cluster else "points"
+    by: By = "clusters" if cluster else "points"
     with report_rounds("planning"):
         found, _ = read_fit(table, choice)
         shapes = [

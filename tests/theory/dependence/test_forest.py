@@ -111,7 +111,7 @@ def test_ranks_and_orders_are_names_only(order, kind):
         (lambda: Forest([0], [[0.5, 0.5]], [0], [1]), "comes before its child"),
         (lambda: Forest([-1, 0], [[0.5, 0.5], [[1, 0]]], [0], [1]), "give 2 rows"),
         (lambda: Forest([-1], [[0.5, 0.4]], [0], [1]), "sums to 0.9"),
-        (lambda: Forest([-1], [[1.5, -0.5]], [0], [1]), "negative"),
+        (lambda: Forest([-1], [[1.5, -0.5]], [0], [1]), r"tables\[0\]\[1\] = -0.5"),
         (lambda: Forest([-1], [[0.5, 0.5]], [1], [1]), "there are 1 variables"),
         (lambda: Forest([-1], [[0.5, 0.5]], [0], [2]), "has 2 states"),
         (

@@ -277,16 +277,34 @@ def test_bad_arguments_are_refused(change, message):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("m", 0.0, "column 'm' contains 0: give finite numbers above 0"),
-        ("loss", np.nan, "column 'loss' contains nan"),
-        ("D", "many", "column 'D' holds entries that are not numbers"),
+        ("m", 0.0, r"column 'm'\[3\] = 0.0 is not allowed: .* above 0"),
+        ("loss", np.nan, r"column 'loss'\[3\] = nan"),
+        ("D", "many", "column 'D' = .* has entries that are no real numbers"),
+        ("D", None, "column 'D'"),
+        ("l", 1j, "column 'l' = .* has entries that are no real numbers"),
+        ("m", 10**400, "column 'm' = .* has a number beyond 1e308"),
     ],
 )
 def test_bad_tables_are_refused(column, value, message):
     table = grid_table().astype(object)
-    table.loc[3, column] = value
-    with pytest.raises(ValueError, match=message):
+    table.at[3, column] = value
+    with pytest.raises((ValueError, TypeError), match=message):
         ss.scaling_laws.fit_axes(table, AXES)
+
+
+def test_masked_rows_are_refused():
+    table = {name: values.to_numpy() for name, values in grid_table().items()}
+    table["m"] = np.ma.masked_array(table["m"], mask=np.arange(len(table["m"])) == 1)
+    with pytest.raises(TypeError, match="column 'm' = .* no real numbers"):
+        ss.scaling_laws.fit_axes(table, AXES)
+
+
+def test_held_exponents_stay_in_the_range_of_floats():
+    fit = quiet_fit(grid_table(0.004, 6), AXES)
+    with pytest.raises(ValueError, match=r"m\[0\] = 1e\+300 is not allowed: .* at most"):
+        fit.test(m=1e300)
+    with pytest.raises(ValueError, match="m, l, D: the law is not finite there"):
+        fit.predict(m=1e-308, l=1e-308, D=1e-308)
 
 
 def test_too_little_is_refused():

@@ -125,7 +125,7 @@ def test_other_counts_of_parameters_and_compute(fit):
         ({"compute": 1e21, "axes": ("m", "l", "x")}, "give axes of the fit"),
         ({"compute": 1e21, "samples": 1}, "samples = 1"),
         ({"compute": 1e21, "level": 95}, "level = 95"),
-        ({"compute": 1e21, "group": "x"}, "group = 'x' is unknown"),
+        ({"compute": 1e21, "group": "x"}, "group = 'x' is not allowed"),
     ],
 )
 def test_bad_arguments_are_refused(fit, options, message):
