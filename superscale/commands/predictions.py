@@ -75,6 +75,7 @@ def predict(
 
     Example: superscale predict --alpha 1.5 --n 1000 --m 10,25,63
     """
+    from theory.registry import THEORIES
     from theory.registry import predict as predict_losses
 
     outputs = output or []
@@ -94,6 +95,11 @@ def predict(
 
         _show_theories(list_theories(features), frequencies)
         return
+    if any(one.name == latex and one.cost == "solver" for one in THEORIES):
+        raise ValueError(
+            f"--latex {latex}: it is solved by numbers and has no closed form; --explain {latex} "
+            "shows its equations"
+        )
     # What is explained is predicted, and nothing else: a solver takes seconds for each width.
     told = latex if explain is None else explain
     named = opt.split_names(theory if told is None else [told])
@@ -126,13 +132,7 @@ def predict(
 
 def _write_latex(prediction: Prediction, name: str) -> str:
     of: Literal["loss", "exponent"] = "loss" if prediction[name].has_loss else "exponent"
-    try:
-        return prediction.latex(name, of=of)
-    except ValueError:
-        raise ValueError(
-            f"--latex {name}: it is solved by numbers and has no closed form; --explain {name} "
-            "shows its equations"
-        ) from None
+    return prediction.latex(name, of=of)
 
 
 def _record(prediction: Prediction) -> dict[str, Any]:

@@ -107,7 +107,8 @@ import superscale
 def test_python_m_works_beside_them(tmp_path):
     for name in HIDING:
         hide(tmp_path, name)
-    shown = run(tmp_path, "-m", "superscale", "predict", "--n", "100", "--m", "5,10", "--csv")
+    words = ["predict", "--n", "12", "--m", "4,5", "--alpha", "0", "--csv"]
+    shown = run(tmp_path, "-m", "superscale", *words)
     assert not shown.stderr
     assert len(shown.stdout.splitlines()) >= 3
 

@@ -88,10 +88,11 @@ def test_importances_reach_theory_training_and_diagnostics():
 
 
 def test_recipes():
-    run = compare(F, [6], seeds=1, steps=10, evaluation_samples=10)
+    quick = {"seeds": 1, "theory": "weak", "evaluation_samples": 10}
+    run = compare(F, [6], steps=10, **quick)
     assert run.settings["recipe"] == "fast"
     assert run.settings["batch"] == RECIPES["fast"]["batch"]
-    run = compare(F, [6], seeds=1, steps=2, evaluation_samples=10, recipe="paper")
+    run = compare(F, [6], steps=2, recipe="paper", **quick)
     expected = make_settings(recipe="paper", steps=2, evaluation_samples=10)
     for name in ("recipe", "batch", "late_batch", "bias_start", "learning_rate"):
         assert run.settings[name] == expected[name]
@@ -116,7 +117,7 @@ def test_one_thread_each_and_the_callers_setting_back(monkeypatch):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        compare(F, 6, seeds=1, backend="torch", **QUICK)
+        compare(F, 6, seeds=1, theory="weak", backend="torch", **QUICK)
         assert seen == [1] and torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -278,7 +279,7 @@ def test_one_width_one_seed():
 
 def test_seeds_may_be_listed():
     for listed in ({"seeds": [7]}, {"seed": 7}, {"seed": [7]}):
-        assert compare(F, 6, **listed, **QUICK).rows[0].seeds == (7,)
+        assert compare(F, 6, **listed, theory="weak", **QUICK).rows[0].seeds == (7,)
 
 
 @pytest.mark.parametrize("error", [DivergenceError, RuntimeError])

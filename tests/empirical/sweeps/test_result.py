@@ -16,7 +16,8 @@ def test_exponents_and_pictures(undisturbed):
         (table.alpha == first.alpha) & (table.weight_decay == first.weight_decay)
     ].loss.to_numpy()
     assert first.exponent == pytest.approx(-np.log(losses[1] / losses[0]) / np.log(5 / 3))
-    axes = result.plot()
+    # What is solved for is drawn in tests/test_results.py and tests/test_architecture.py.
+    axes = result.plot(theory=("weak", "strong_even"))
     assert len(axes.lines) >= 4
     for quantity in ("exponent", "phi_half", "dead_fraction"):
         image = result.plot_phase(quantity).collections[0].get_array()

@@ -151,9 +151,8 @@ def test_wrong_input_is_one_line_and_code_2(call, files, saved, monkeypatch, cas
 
 
 def test_a_diverged_run_is_one_line_and_code_1(call):
-    code, out, err = call(
-        "compare", *QUICK, "--m", 5, "--learning-rate", "1e6", "--seeds", 1, "--workers", 1
-    )
+    words = ["--m", 5, "--theory", "weak", "--seeds", 1, "--workers", 1]
+    code, out, err = call("compare", *QUICK, *words, "--learning-rate", "1e6")
     assert code == 1 and out == "" and "diverged" in err and err.count("\n") == 1
 
 

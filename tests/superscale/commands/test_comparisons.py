@@ -42,7 +42,8 @@ def test_compare_goes_on_from_its_store(call, tmp_path):
 
 def test_compare_for_people_draws_a_figure(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, err = call("compare", "--n", 60, *TRAINING, "--m", "6,12", "--seeds", 1)
+    words = ["--n", 60, "--alpha", 0, "--m", "6,12", "--seeds", 1]
+    code, out, err = call("compare", *words, *TRAINING)
     assert code == 0 and "measured/mean_field" in out and "exponents" in out
     assert out.splitlines()[-1].startswith(("The mean field is", "The trained losses are"))
     assert "wrote superscale-compare.png" in err
@@ -98,7 +99,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_ctrl_c_keeps_what_was_finished(tmp_path, workers):
     """Of forty models some are finished; their table and code 130 remain."""
     script, marker, table = (tmp_path / name for name in ("run.py", "marker", "out.csv"))
