@@ -589,6 +589,7 @@ def tokenizer_file(folder):
 
 SCALARS = [
     math.nan, math.inf, -math.inf, -1, 0, 0.5, 2.5, 1e300, -1e300, 1e-300, 10**400, -(10**400),
+    10**12,  # a size that does not fit, a number of steps that takes days
     None, True, "x", "", "nan", b"x", 1 + 2j, [], [[]], {}, object(), Decimal("1.5"),
     Fraction(1, 3), np.float16(2), np.array(2), np.array([2.0]), [2], ["x"], [[1, 2], [3]],
     (None,), pd.NA, np.ma.masked, {1, 2}, np.zeros((2, 2, 2)),

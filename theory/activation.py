@@ -17,7 +17,10 @@ import sympy as sp
 
 from theory.checks import check_integer, check_real, shown
 from theory.computing.argument_kinds import check_kinds
+from theory.computing.memory import check_memory
 
+# Largest k of a moment: numerators of more digits take minutes.
+_LARGEST_POWER = 10_000
 # Ends of the support, and their inverses: fourth powers and their products stay floats.
 _LARGEST = 1e50
 # Shares of their sum; exact moments of rarer values take sympy minutes.
@@ -142,7 +145,7 @@ class Activation:
     @check_kinds
     def moment(self, k: int) -> sp.Expr:
         """Return the exact moment ⟨v^k⟩, by symbolic integration of v^k times the density."""
-        return _moment(self, k)
+        return _moment(self, check_integer("k", k, 0, _LARGEST_POWER))
 
     @check_kinds
     def sample(self, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -153,7 +156,8 @@ class Activation:
         >>> Activation().sample(2, np.random.default_rng(0)).round(3)
         array([1.274, 0.54 ])
         """
-        size = check_integer("size", size, 0, 2**40)
+        size = check_integer("size", size, 0)
+        check_memory(f"size = {size}", 8 * size * (1 if self.is_uniform else 3), "draw fewer")
         if self.is_uniform:
             return rng.uniform(self.low, self.high, size)
         shares = np.array(self.shares)

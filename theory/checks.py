@@ -19,6 +19,8 @@ Entry = TypeVar("Entry", bound=np.generic)
 LARGEST = 2**53
 # The most random draws, or steps of a simulation: more take days.
 MOST_DRAWS = 10**9
+# The most resamples, starts, repetitions or models that one call makes: more take days.
+MOST_REPEATS = 10**6
 # Which features are active together: each independently, or exactly one (or none).
 Sampling = Literal["bernoulli", "one_hot"]
 # A float for scalar input, an array for arrays.

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
+from empirical.training.settings import MOST_STEPS
 from empirical.training.train import train
 from numerics.packings.descent import descend
 from numerics.packings.energies import relu_energy
@@ -180,7 +181,7 @@ def bracket_loss(
     widths = [int(width) for width in dict.fromkeys(check_widths(m, n).tolist())]
     if min(widths) < 2:
         raise ValueError("m = 1 is not allowed: directions need m >= 2")
-    steps, batch = check_integer("steps", steps), check_integer("batch", batch)
+    steps, batch = check_integer("steps", steps, 1, MOST_STEPS), check_integer("batch", batch)
     density = check_real("density", density, 0.0, strict=True)
     given = None if r is None or b is None else (r, b)
     frequencies = Frequencies.power_law(n, 0.0, density)

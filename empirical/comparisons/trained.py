@@ -20,10 +20,15 @@ from empirical.progress import Report
 from empirical.scaling_laws.exponent_fit import predicted_exponents, try_fit
 from empirical.sweeps.engine import Result, train_cells, warn_of_failures
 from empirical.sweeps.grid import Cell, widest_first
+from empirical.sweeps.workers import MOST_WORKERS
 from empirical.training.diagnostics import measure
 from empirical.training.run import TrainingRun
 from empirical.training.settings import Recipe, TrainingChanges, make_settings
-from theory.checks import check_integer, check_widths
+from theory.checks import (
+    MOST_REPEATS,
+    check_integer,
+    check_widths,
+)
 from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
@@ -118,7 +123,7 @@ def compare(
         seeds = seed if isinstance(seed, Iterable) else [seed]
     seed_list = _list_seeds(seeds)
     if workers is not None:
-        workers = check_integer("workers", workers)
+        workers = check_integer("workers", workers, 1, MOST_WORKERS)
     cells = [
         Cell(
             {"m": width, "seed": seed},
@@ -175,7 +180,7 @@ def _list_seeds(seeds: int | Iterable[int]) -> list[int]:
     if isinstance(seeds, Iterable):
         listed = [check_integer("seed", seed, 0, math.inf) for seed in seeds]
     else:
-        listed = list(range(check_integer("seeds", seeds)))
+        listed = list(range(check_integer("seeds", seeds, 1, MOST_REPEATS)))
     if len(set(listed)) != len(listed) or not listed:
         raise ValueError(f"seeds = {listed} is not allowed: give different seeds, at least one")
     return listed

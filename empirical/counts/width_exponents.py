@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from empirical.counts.zipf_comparison import ZipfComparison
 from theory.checks import as_generator, check_integer, check_widths, read_only
 from theory.computing.argument_kinds import check_kinds
+from theory.computing.memory import check_memory
 from theory.computing.one_thread import one_thread
 from theory.figures.style import BLACK, GREY, WIDTH, curve, finish, open_axes
 from theory.frequencies import Frequencies
@@ -163,6 +164,7 @@ def predict_width_exponents(
     """
     positive = int(np.sum(comparison.counts > 0))
     size = positive if n is None else check_integer("n", n, 2)
+    check_memory(f"n = {size}", 100.0 * size, "give a smaller n")
     widths = check_widths(m, min(size, positive) - 1)
     law_frequencies = {COUNTS: Frequencies.from_counts(comparison.counts)}
     errors = {COUNTS: _bootstrap(comparison, widths, as_generator(seed))}

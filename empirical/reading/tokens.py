@@ -21,6 +21,7 @@ from numerics.overlaps.unit_rows import UnitRows
 from numerics.tensors.row_matrix import as_rows
 from theory.checks import as_generator, check_integer, check_real
 from theory.computing.argument_kinds import check_kinds
+from theory.computing.memory import check_memory
 from theory.figures.style import BLACK, GREY, curve, finish, open_axes
 from theory.reading.recall import max_active, recall, required_width
 from theory.results import result
@@ -194,6 +195,7 @@ def read_tokens(
     """
     error = check_real("error", error, 0, 1 - 1e-12, strict=True)
     samples = check_integer("samples", samples, 2)
+    check_memory(f"samples = {samples}", 48.0 * samples, "give fewer samples")
     name, matrix = "matrix", source
     if isinstance(source, str | Path):
         opened = open_unembedding(source, tensor, transpose=transpose)

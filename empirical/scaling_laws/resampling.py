@@ -19,7 +19,13 @@ from scipy.stats import t as t_law
 from empirical.scaling_laws.loss_points import LossPoints
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
 from empirical.scaling_laws.variable_projection import Solution, VariableProjection
-from theory.checks import as_generator, check_integer, check_real, read_only
+from theory.checks import (
+    MOST_REPEATS,
+    as_generator,
+    check_integer,
+    check_real,
+    read_only,
+)
 from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, BLUE, finish, open_axes, shorten
 from theory.results import result
@@ -29,7 +35,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-MOST_SAMPLES = 10**6  # resamples of a bootstrap
 _AT_ONCE = 256  # refits in one call, to bound memory
 # A robust refit searches alpha within this factor of the fit, on every third node of the grid.
 _AROUND = 8.0
@@ -142,7 +147,7 @@ def resample(
     seed: np.random.Generator | int,
 ) -> Bootstrap:
     """Refit resampled data; see ``PowerLawFit.bootstrap``."""
-    samples = check_integer("samples", samples, 2, MOST_SAMPLES)
+    samples = check_integer("samples", samples, 2, MOST_REPEATS)
     generator = as_generator(seed)
     size = points.size
     weight: Array = points.weight[None]

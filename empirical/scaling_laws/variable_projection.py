@@ -36,6 +36,8 @@ _FLAT = 1e-6
 _STEEPEST = 300.0
 _STEPS = 60  # largest number of steps to a root of the gradient; seldom more than ten are taken
 _HUBER_STEPS = 200  # largest number of Gauss-Newton steps of a robust fit
+_SHORTER = 20  # trial lengths of such a step, each a quarter of the last
+_AT_ONCE = 2**14  # points of robust fits that are solved together, so that they stay in cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,54 +170,67 @@ class VariableProjection:
 
     def _solve_huber(self, theta: Array, f: Array, weight: Array, y: Array) -> Solution:
         """Reweighted Gauss-Newton steps on the log residuals, each a linear fit that descends."""
-        delta = float(self.huber or 1.0)
         shape = np.broadcast_shapes(f.shape, weight.shape, y.shape)
         f, weight, y = (np.broadcast_to(x, shape) for x in (f, weight, y))
+        rows = max(1, _AT_ONCE // shape[-1])
+        parts = [
+            self._fit_huber(*(x[k : k + rows] for x in (f, weight, y)))
+            for k in range(0, shape[0], rows)
+        ]
+        slope, level = (np.concatenate(x) for x in zip(*parts, strict=True))
+        fitted = self._fitted(f, slope, level)
+        objective = self._sum_huber(fitted, weight, y)
+        pull = np.clip(np.log(fitted / y), -self._delta, self._delta) / fitted
+        change = self._spread(slope) * self._shape_slope(theta[:, None], f)
+        return Solution(theta, objective, np.sum(weight * pull * change, -1), slope, level)
 
-        def loss(residual: Array) -> Array:
-            size = np.abs(residual)
-            each = np.where(size <= delta, residual**2 / 2, delta * (size - delta / 2))
-            total: Array = np.sum(weight * each, axis=-1)
-            return total
+    @property
+    def _delta(self) -> float:
+        return float(self.huber or 1.0)
 
+    def _sum_huber(self, fitted: Array, weight: Array, y: Array) -> Array:
+        """Return the sum of Huber's losses of each row; infinite where a fitted loss is not > 0."""
+        fine = np.all(fitted > 0, axis=-1)
+        residual = np.log(np.where(fine[:, None], fitted, y) / y)
+        size = np.abs(residual)
+        each = np.where(size <= self._delta, size**2 / 2, self._delta * (size - self._delta / 2))
+        total: Array = np.where(fine, np.sum(weight * each, axis=-1), np.inf)
+        return total
+
+    def _fit_huber(self, f: Array, weight: Array, y: Array) -> tuple[Array, Array]:
+        """Return slope and level of each row: see ``_solve_huber``."""
         # Constant laws are positive; the linear fit is better but may not be.
         slope, level = self._linear(f, weight / y**2, y)
-        fitted = self._fitted(f, slope, level)
-        bad = np.any(fitted <= 0, axis=-1)
-        middle = np.exp(self.sum_groups(np.log(y)) / self.sum_groups(np.ones(shape[-1])))
+        bad = np.any(self._fitted(f, slope, level) <= 0, axis=-1)
         if self.leveled:
+            middle = np.exp(self.sum_groups(np.log(y)) / self.sum_groups(np.ones(y.shape[-1])))
             slope[bad], level[bad] = 0.0, middle[bad]
-        fitted = self._fitted(f, slope, level)
-        objective = loss(np.log(fitted / y))
-        active = np.ones(shape[0], dtype=bool)
+        objective = self._sum_huber(self._fitted(f, slope, level), weight, y)
+        active = np.arange(len(f))
         for _ in range(_HUBER_STEPS):
-            residual = np.log(fitted / y)
-            size = np.maximum(np.abs(residual), delta)
-            wanted = weight * (delta / size) / fitted**2
-            new_slope, new_level = self._linear(f, wanted, fitted * (1 - residual))
-            step, gain = np.where(active, 1.0, 0.0), np.zeros(shape[0])
-            for _ in range(20):
-                s = slope + step[:, None] * (new_slope - slope)
-                v = level + step[:, None] * (new_level - level)
-                trial = self._fitted(f, s, v)
-                fine = np.all(trial > 0, axis=-1)
-                trial = np.where(fine[:, None], trial, fitted)
-                gain = objective - np.where(fine, loss(np.log(trial / y)), np.inf)
-                worse = ~(gain >= 0) & (step > 0)
-                if not worse.any():
+            fitted = self._fitted(f[active], slope[active], level[active])
+            residual = np.log(fitted / y[active])
+            wanted = weight[active] / np.maximum(np.abs(residual) / self._delta, 1.0) / fitted**2
+            new_slope, new_level = self._linear(f[active], wanted, fitted * (1 - residual))
+            move, shift = new_slope - slope[active], new_level - level[active]
+            gain = np.zeros(active.size)
+            uphill = np.arange(active.size)  # in active: the step is too long
+            for step in 0.25 ** np.arange(_SHORTER):
+                at = active[uphill]
+                s, v = slope[at] + step * move[uphill], level[at] + step * shift[uphill]
+                less = objective[at] - self._sum_huber(self._fitted(f[at], s, v), weight[at], y[at])
+                down = less > 0
+                slope[at[down]], level[at[down]] = s[down], v[down]
+                gain[uphill[down]] = less[down]
+                uphill = uphill[~(less >= 0)]
+                if not uphill.size:
                     break
-                step = np.where(worse, step / 4, step)
-            take = gain > 0
-            slope, level = np.where(take[:, None], s, slope), np.where(take[:, None], v, level)
-            fitted = np.where(take[:, None], trial, fitted)
-            active = take & (gain > 1e-14 * objective)
-            objective = np.where(take, objective - gain, objective)
-            if not active.any():
+            large = gain > 1e-14 * objective[active]
+            objective[active] -= gain
+            active = active[large]
+            if not active.size:
                 break
-        residual = np.log(fitted / y)
-        pull = np.clip(residual, -delta, delta) / fitted
-        change = self._spread(slope) * self._shape_slope(theta[:, None], f)
-        return Solution(theta, loss(residual), np.sum(weight * pull * change, -1), slope, level)
+        return slope, level
 
     # ---- the best theta ----
 

@@ -19,7 +19,13 @@ from empirical.progress import Report, report
 from empirical.sweeps.grid import Cell
 from empirical.sweeps.store import Busy, StorageError, Store
 from empirical.sweeps.together import AT_ONCE, train_groups
-from empirical.sweeps.workers import Pool, count_cores, ending_processes, start_processes
+from empirical.sweeps.workers import (
+    MOST_WORKERS,
+    Pool,
+    count_cores,
+    ending_processes,
+    start_processes,
+)
 from empirical.training.run import TrainingRun
 from theory.checks import check_integer
 from theory.computing.one_thread import one_thread
@@ -85,7 +91,7 @@ def train_cells(
     """
     if executor is not None and workers is not None:
         raise ValueError(f"workers = {workers} with an executor: it has its own; give one of them")
-    count = count_cores() if workers is None else check_integer("workers", workers)
+    count = count_cores() if workers is None else check_integer("workers", workers, 1, MOST_WORKERS)
     if together is not None:
         check_integer("together", together)
     with (

@@ -21,6 +21,8 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 
 _STARTING = threading.Lock()
 
+MOST_WORKERS = 4096  # processes of one sweep
+
 
 def count_cores() -> int:
     """Return how many cores this process may use."""

@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from empirical.training.recipes import RECIPES
-from theory.checks import check_integer, check_real, shown
+from theory.checks import (
+    LARGEST,
+    MOST_DRAWS,
+    check_integer,
+    check_real,
+    shown,
+)
 from theory.computing.memory import check_memory
 from theory.features import Features
 
@@ -31,13 +37,17 @@ _LARGEST_RATE = 1e6
 _LARGEST_V = 1e8
 
 
+# Steps of a training: more take days, and the rate of each step is a number in memory.
+MOST_STEPS = 10**8
+
+
 def _setting(check: Callable[[str, Any], Any], default: Any = None) -> Any:
     """Return a field with its check; None as default stands for the recipe's value."""
     return field(default=default, metadata={"check": check})
 
 
-def _whole(low: int, default: int | None = None) -> Any:
-    return _setting(lambda name, value: check_integer(name, value, low), default)
+def _whole(low: int, default: int | None = None, high: int = LARGEST) -> Any:
+    return _setting(lambda name, value: check_integer(name, value, low, high), default)
 
 
 def _real(low: float, high: float, default: float | None = None, *, strict: bool = False) -> Any:
@@ -145,14 +155,14 @@ class TrainingSettings:
     batch: int = _whole(1)
     late_batch: int = _whole(1)
     late_fraction: float = _real(0.0, 1.0)
-    steps: int = _whole(1)
+    steps: int = _whole(1, high=MOST_STEPS)
     learning_rate: float = _real(0.0, _LARGEST_RATE, strict=True)
     bias_learning_rate: float = _real(0.0, _LARGEST_RATE, strict=True)
     warmup_steps: int = _whole(0)
     final_learning_rate: float = _real(0.0, 1.0)
     rare_share: float = _real(0.0, 0.99)
     loss_scale: float = _real(1e-20, 1e20, default=1.0)
-    evaluation_samples: int = _whole(2, default=2**16)
+    evaluation_samples: int = _whole(2, default=2**16, high=MOST_DRAWS)
     device: str = _setting(_check_device, "cpu")
     backend: Backend = _one_of("auto", "fused", "torch", default="auto")  # noqa: RUF009
     draws: Draws = _one_of("numpy", "device", default="numpy")  # noqa: RUF009
@@ -337,6 +347,7 @@ def check_feasible(features: Features, m: int, settings: TrainingSettings, model
     if settings.backend == "torch":
         needed += 12.0 * n * batch
     needed += 4.0 * settings.decoder_rows * (2 * m + batch)
-    size = f"batch = {batch}" if needed > 2 * 28.0 * n * m else f"n = {n}, m = {m}"
-    smaller = "a smaller batch" if size.startswith("batch") else "smaller models"
+    larger = "batch" if settings.batch == batch else "late_batch"
+    size = f"{larger} = {batch}" if needed > 2 * 28.0 * n * m else f"n = {n}, m = {m}"
+    smaller = f"a smaller {larger}" if size.startswith(larger) else "smaller models"
     check_memory(f"training with {size}", models * needed, f"give {smaller}")

@@ -27,7 +27,11 @@ from empirical.training.train import (
     record_every,
     start,
 )
-from theory.checks import check_integer, check_numbers
+from theory.checks import (
+    MOST_REPEATS,
+    check_integer,
+    check_numbers,
+)
 from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
@@ -98,12 +102,14 @@ def train_many(
     if isinstance(seeds, Iterable):
         seed_list = list(seeds)
     else:
-        seed_list = list(range(check_integer("seeds", seeds)))
+        seed_list = list(range(check_integer("seeds", seeds, 1, MOST_REPEATS)))
     count = len(seed_list)
     if isinstance(features, Features | Frequencies):
         shown = [as_features(features)] * count
-    else:
+    elif isinstance(features, Iterable):
         shown = [as_features(one) for one in features]
+    else:
+        shown = [as_features(features)]  # which says what it is
     decays = np.broadcast_to(check_numbers("weight_decay", weight_decay), count)
     sizes = sorted({one.n for one in shown})
     if not count or len(shown) != count or len(sizes) != 1:

@@ -18,9 +18,16 @@ from numpy.typing import NDArray
 
 from numerics.loss.exact import population_loss
 from numerics.toy_model import GramModel
-from theory.checks import as_generator, check_integer
+from theory.checks import (
+    MOST_REPEATS,
+    as_generator,
+    check_integer,
+)
 from theory.computing.argument_kinds import check_kinds
-from theory.features import Features
+from theory.features import (
+    Features,
+    as_features,
+)
 from theory.mean_field.groups import rank_features
 from theory.mean_field.solution import MeanField
 from theory.mean_field.solve import solve_mean_field
@@ -92,7 +99,8 @@ def first_order_loss(
     >>> found.change < 0
     True
     """
-    draws = check_integer("draws", draws, 2)
+    features = as_features(features)
+    draws = check_integer("draws", draws, 2, MOST_REPEATS)
     if features.is_independent:
         raise ValueError("the features are independent: use solve_mean_field")
     rng = as_generator(seed)

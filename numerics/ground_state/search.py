@@ -14,7 +14,13 @@ from numerics.ground_state.state import GroundState
 from numerics.loss.exact import population_loss
 from numerics.loss.report import LossReport
 from numerics.toy_model import ToyModel, check_same_n
-from theory.checks import Sampling, as_generator, check_integer, check_sampling
+from theory.checks import (
+    MOST_REPEATS,
+    Sampling,
+    as_generator,
+    check_integer,
+    check_sampling,
+)
 from theory.computing.argument_kinds import check_kinds
 from theory.computing.one_thread import one_thread
 from theory.features import Features, as_features
@@ -143,7 +149,7 @@ def _check_width(features: Features, m: int | None, start: ToyModel | None) -> i
 
 def _count_starts(starts: int | None, start: ToyModel | None, n: int) -> int:
     if starts is not None:
-        return check_integer("starts", starts, 1 if start is None else 0)
+        return check_integer("starts", starts, 1 if start is None else 0, MOST_REPEATS)
     if start is not None:
         return 0
     return 40 if n <= 10 else 20 if n <= 30 else 6

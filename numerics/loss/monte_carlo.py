@@ -14,7 +14,12 @@ from scipy.sparse import csr_array
 
 from numerics.sampling import FeatureSampler
 from numerics.toy_model import ToyModel, check_same_n
-from theory.checks import as_generator, check_integer, read_only
+from theory.checks import (
+    MOST_DRAWS,
+    as_generator,
+    check_integer,
+    read_only,
+)
 from theory.computing.argument_kinds import check_kinds
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
@@ -97,7 +102,7 @@ def monte_carlo_loss(
     >>> round(weak_loss(f, 5), 4)
     0.4769
     """
-    samples = check_integer("samples", samples, 2)
+    samples = check_integer("samples", samples, 2, MOST_DRAWS)
     features = as_features(features)
     check_same_n(model, features)
     rng = as_generator(seed)

@@ -22,8 +22,15 @@ from numerics.overlaps.result import Overlaps
 from numerics.overlaps.unit_rows import UnitRows, moments
 from numerics.row_threads import in_threads, thread_count
 from numerics.tensors.row_matrix import as_rows
-from theory.checks import as_generator, check_finite, check_integer, read_only
+from theory.checks import (
+    MOST_REPEATS,
+    as_generator,
+    check_finite,
+    check_integer,
+    read_only,
+)
 from theory.computing.argument_kinds import check_kinds
+from theory.computing.memory import check_memory
 from theory.frequencies import Frequencies
 
 Pairs = Literal["all", "sample", "none"]
@@ -165,6 +172,7 @@ def overlaps(
             _stream(unit, left, right, w, shifts, levels, sums, histogram, found)
         else:
             count = check_integer("samples", samples, 2)
+            check_memory(f"samples = {count}", 40.0 * count, "draw fewer pairs")
             t, ends = _draw(unit, left, right, w, count, as_generator(seed))
             stderr = _sample(t, ends, shifts, rounding, levels, sums, histogram, found)
             pair_count = count
@@ -408,7 +416,8 @@ def random_overlaps(
     np.True_
     """
     n, m = check_integer("n", n, 2), check_integer("m", m, 2)
-    repeats, rng = check_integer("repeats", repeats, 2), as_generator(seed)
+    check_memory(f"n = {n}, m = {m}", 16.0 * n * m, "give smaller ones")
+    repeats, rng = check_integer("repeats", repeats, 2, MOST_REPEATS), as_generator(seed)
     found = [
         overlaps(rng.standard_normal((n, m)), thresholds=thresholds).values for _ in range(repeats)
     ]

@@ -122,7 +122,9 @@ def predict(
             )
         return
     record = _record(prediction)
-    record["settings"] = {"frequencies": source, "m": widths, "sampling": sampling}
+    record["settings"] = {
+        **features.describe(), "frequencies": source, "m": widths, "sampling": sampling,
+    }  # fmt: skip
     if recipe is not None:
         record["settings"] |= {"recipe": recipe, "weight_decay": weight_decay or -1.0}
     write_outputs(outputs, prediction, record)
@@ -215,8 +217,10 @@ def theories(
     frequencies, source = opt.build_frequencies(
         law, n, alpha, scale, density, counts, top, column, form
     )
-    table = list_theories(opt.build_features(frequencies, activation, importance, dependence))
-    record = {"rows": table.to_dict("records"), "settings": {"frequencies": source}}
+    features = opt.build_features(frequencies, activation, importance, dependence)
+    table = list_theories(features)
+    settings = {**features.describe(), "frequencies": source}
+    record = {"rows": table.to_dict("records"), "settings": settings}
     shown = SimpleNamespace(to_dataframe=lambda: table)
     write_outputs(outputs, shown, record)
     if show_for_machines(json, csv, record, shown):
@@ -282,7 +286,9 @@ def required_width(
         theory=theory,
         sampling=sampling,  # type: ignore[arg-type]  # it says what is wrong
     )
-    settings = {"frequencies": source, "theory": theory, "sampling": sampling}
+    settings = {
+        **features.describe(), "frequencies": source, "theory": theory, "sampling": sampling,
+    }  # fmt: skip
     if json:
         print_data(to_json({"m": m, "loss": loss, "kept": kept, "settings": settings}) + "\n")
         return

@@ -219,6 +219,7 @@ def sweep(
         device=device,
         decoder_rows=decoder_rows,
     )
+    settings = grid | training | opt.given(activation=activation, importance=importance)
     client = None
     if dask is not None:
         if store is None or workers is not None:
@@ -243,6 +244,7 @@ def sweep(
         "exponents": exponents.to_dict("records"),
         "failures": list(result.failures),
         "set_aside": list(result.aside),
+        "settings": settings,
     }
     if not show_for_machines(json, csv, record, result):
         _show_sweep(result, record["rows"])

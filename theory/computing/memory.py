@@ -12,6 +12,7 @@ from pathlib import Path
 
 _USABLE = 0.8  # the rest is left to the system and to other programs
 _UNKNOWN = 16 * 2**30
+_ALWAYS = 2**24  # every machine has that: nothing is read to see it
 
 
 def total_memory() -> int:
@@ -45,6 +46,8 @@ def check_memory(what: str, needed: float, advice: str) -> None:
     ValueError: n = 10^9 needs about 7.45e+09 GiB of memory and this machine has ... GiB, of which \
 80 % may be used: give a smaller n
     """
+    if needed <= _ALWAYS:
+        return
     memory = total_memory()
     if needed > _USABLE * memory:
         raise ValueError(

@@ -17,6 +17,7 @@ from scipy.sparse import csr_array, issparse
 from theory.activation import Activation
 from theory.checks import check_integer, check_numbers, check_real, read_only
 from theory.computing.argument_kinds import check_kinds
+from theory.computing.memory import check_memory
 from theory.dependence.chow_liu import entropy, fit_tree, forest_of
 from theory.dependence.forest import Forest
 from theory.frequencies import Frequencies
@@ -202,6 +203,7 @@ def fit_samples(
         fitted = forest_of(samples, counts, grown)
         child = grown.order[grown.parent[grown.order] >= 0]
         edges, gains = np.stack([child, grown.parent[child]], axis=1), grown.gain[child]
+    check_memory(f"cells = {cells}", 24 * cells * columns.size, "give fewer cells")
     ranges, histograms = _histograms(by_feature, unit, cells)
     return SampleFit(
         frequencies=Frequencies.from_probabilities(share),

@@ -107,7 +107,7 @@ def solve_mean_field(
         raise ValueError("n = 1: a single feature has no overlaps; give at least two")
     m = check_integer("m", m, 2, features.n)
     if groups is not None:
-        groups = check_integer("groups", groups)
+        groups = min(check_integer("groups", groups), features.n)
     sampling = choose_sampling(features, sampling)
     one_hot = sampling == "one_hot"
     ranked = rank_features(features)

@@ -26,6 +26,7 @@ from scipy.special import ndtr
 from scipy.stats import chi
 
 from theory.checks import (
+    MOST_DRAWS,
     Numbers,
     as_generator,
     check_finite,
@@ -244,7 +245,7 @@ def simulate_peaked(
     check_memory(f"n = {n}, m = {m}", 8.0 * n * (m + 8 * 256), "give a smaller n or m")
     generator = as_generator(seed)
     loss, pull = np.zeros(values.size), np.zeros(values.size)
-    rounds = max(1, check_integer("samples", samples, 1) // 256)
+    rounds = max(1, check_integer("samples", samples, 1, MOST_DRAWS) // 256)
     for _ in range(rounds):
         W = generator.standard_normal((m, n)) / math.sqrt(m)
         z = generator.standard_normal((256, m)) @ W

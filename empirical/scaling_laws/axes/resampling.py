@@ -21,7 +21,14 @@ from empirical.scaling_laws.axes.parameters import (
 )
 from empirical.scaling_laws.axes.search import descend, find_minima
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from theory.checks import as_generator, check_choice, check_finite, check_integer, check_real
+from theory.checks import (
+    MOST_REPEATS,
+    as_generator,
+    check_choice,
+    check_finite,
+    check_integer,
+    check_real,
+)
 from theory.figures.style import finish, open_axes
 from theory.results import result
 
@@ -123,7 +130,7 @@ def resample_rows(
     fit: AxesFit, by: By, samples: int, seed: np.random.Generator | int
 ) -> AxesBootstrap:
     """Refit resampled points or clusters; see ``AxesFit.bootstrap``."""
-    samples = check_integer("samples", samples, 2)
+    samples = check_integer("samples", samples, 2, MOST_REPEATS)
     generator = as_generator(seed)
     origin = mean_logarithms(fit.rows, fit.axes)
     units = _units(fit, by)

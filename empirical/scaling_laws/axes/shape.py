@@ -26,7 +26,13 @@ from empirical.scaling_laws.axes.budget import (
 )
 from empirical.scaling_laws.axes.resampling import By
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from theory.checks import LARGEST, check_integer, check_real, shown
+from theory.checks import (
+    LARGEST,
+    MOST_REPEATS,
+    check_integer,
+    check_real,
+    shown,
+)
 from theory.computing.argument_kinds import check_kinds
 from theory.results import result
 
@@ -234,7 +240,7 @@ def plan_shape(
     if kind == "parameters" and budget <= V:
         raise ValueError(f"vocabulary = {V:g} is not allowed: {budget:g} parameters hold no width")
     level, tolerance = check_level(level), check_real("tolerance", tolerance, 0, 1, strict=True)
-    samples = check_integer("samples", samples, 2)
+    samples = check_integer("samples", samples, 2, MOST_REPEATS)
     counts: tuple[Count, Count] = (
         count_parameters or Transformer(V),
         count_compute or six_per_parameter,

@@ -21,8 +21,8 @@ from scipy.stats import f as f_law
 
 from empirical.scaling_laws.chinchilla.surface import Surface
 from empirical.scaling_laws.profile_likelihood import Interval, check_level
-from empirical.scaling_laws.resampling import MOST_SAMPLES
 from theory.checks import (
+    MOST_REPEATS,
     Numbers,
     as_generator,
     broadcast_numbers,
@@ -129,7 +129,7 @@ class ChinchillaFit:
     @check_kinds
     def bootstrap(self, samples: int = 199, seed: np.random.Generator | int = 0) -> pd.DataFrame:
         """Refit resampled points; return a row of parameters for each resample."""
-        samples = check_integer("samples", samples, 2, MOST_SAMPLES)
+        samples = check_integer("samples", samples, 2, MOST_REPEATS)
         generator = as_generator(seed)
         rows = []
         for _ in range(samples):

@@ -20,6 +20,7 @@ from numerics.packings.constructions.finite_fields import golay_words
 from numerics.packings.constructions.line_system import LineSystem
 from theory.checks import LARGEST, check_integer
 from theory.computing.argument_kinds import check_kinds
+from theory.computing.memory import check_memory
 
 Forms = list[NDArray[np.int64]]
 
@@ -55,6 +56,7 @@ def construct(n: int, m: int) -> LineSystem | None:
     """
     n, m = check_integer("n", n, 1, LARGEST), check_integer("m", m, 1, LARGEST)
     if n <= m:
+        check_memory(f"n = {n}, m = {m}", 8.0 * n * m, "these lines are orthonormal vectors")
         return LineSystem("orthonormal basis", np.eye(n, m), (sp.Integer(0),), "classical")
     if m == 1:
         return None
