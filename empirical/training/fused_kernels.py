@@ -5,8 +5,8 @@ it is given. Its plain forms are ``FeatureSampler.draw``, ``loss_and_gradients``
 (torch); it draws the same batches from the same generator. ``take_drawn_steps`` takes batches of
 features that depend on each other.
 
-``importance`` is None where all I_i are 1, and ``cumulative_shares`` where v is uniform: numba
-compiles that case without the other's instructions.
+``importance`` is None where all I_i are 1: numba compiles that case without the other's
+instructions. ``cumulative_shares`` is empty where v is uniform.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _draw_cells(tables, batch, rng):  # type: ignore[no-untyped-def]
 def _draw_values(count, low, high, cumulative_shares, rng):  # type: ignore[no-untyped-def]
     """Draw values of v, as ``Activation.sample`` does."""
     value = np.empty(count, np.float32)
-    if cumulative_shares is None:
+    if cumulative_shares.size == 0:
         for a in range(count):
             value[a] = low + (high - low) * rng.random()
     else:

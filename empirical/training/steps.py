@@ -128,10 +128,10 @@ def make_sampler(features: Features, settings: TrainingSettings) -> FeatureSampl
     return FeatureSampler(features, settings.rare_share)
 
 
-def law_for_kernels(activation: Activation) -> tuple[float, float, NDArray[np.float64] | None]:
-    """Return low, high and the cumulative shares (None for a uniform law) for the kernels."""
+def law_for_kernels(activation: Activation) -> tuple[float, float, NDArray[np.float64]]:
+    """Return low, high and the cumulative shares (none for a uniform law) for the kernels."""
     if activation.is_uniform:
-        return activation.low, activation.high, None
+        return activation.low, activation.high, np.empty(0)
     shares = np.array(activation.shares)
     cumulative = (shares / shares.sum()).cumsum()  # as numpy's Generator.choice computes it
     return activation.low, activation.high, cumulative / cumulative[-1]
