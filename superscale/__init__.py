@@ -10,7 +10,7 @@ Examples
 --------
 >>> import superscale as ss
 >>> words = ss.Frequencies.power_law(n=1000, alpha=1.0)
->>> ss.predict(words, m=[10, 100]).loss["weak"].round(3)
+>>> ss.predict(words, m=[10, 100], theory="weak").loss["weak"].round(3)
 array([0.81 , 0.409])
 """
 

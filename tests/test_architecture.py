@@ -27,7 +27,7 @@ from theory.estimate import Estimate, LineStyle, Theory
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-WORDS = ss.Frequencies.power_law(100, 1.0)
+EVEN = ss.Frequencies.power_law(100, 0.0)  # the mean field has one group: solved in a moment
 
 
 def rows():
@@ -98,13 +98,13 @@ def test_a_theory(edits, capsys):
     row = rows()["a theory"]
     assert len(edits.made) == row.places and edits.made[1] in row.files
 
-    prediction = ss.predict(WORDS, [5, 10])
+    prediction = ss.predict(EVEN, [5, 10])
     assert "toy" in prediction.theories and prediction.loss["toy"].tolist() == [1.4, 0.7]
-    assert ss.predict(WORDS, 7, theory="toy").loss["toy"] == 1.0
+    assert ss.predict(EVEN, 7, theory="toy").loss["toy"] == 1.0
     assert "The loss falls as 1/m." in str(prediction.explain("toy"))
     assert prediction.expression("toy").subs({"m": 7}) == 1
     assert "a toy" in [line.get_label() for line in prediction.plot(Figure().add_subplot()).lines]
-    huge = ss.Frequencies.power_law(3000, 1.0)
+    huge = ss.Frequencies.power_law(3000, 0.0)
     assert "toy" not in ss.predict(huge, 10).theories
     with pytest.raises(ValueError, match="'toy' does not apply here: it is for n <= 2000"):
         ss.predict(huge, 10, theory="toy")
@@ -122,7 +122,7 @@ def test_a_theory(edits, capsys):
             assert np.allclose(line.get_ydata(), 7.0 / np.asarray(line.get_xdata(), float))
 
     # In the figure of a sweep, beside models of strong superposition.
-    grid = {"m": [5, 8], "n": 20, "weight_decay": [-1.0, 0.5]}
+    grid = {"m": [5, 8], "n": 20, "alpha": 0.0, "weight_decay": [-1.0, 0.5]}
     result = ss.sweep(grid, steps=2, batch=4, evaluation_samples=8, workers=1)
     lines = result.plot(Figure().add_subplot()).lines
     drawn = [line for line in lines if line.get_marker() == "x" and len(line.get_xdata())]
@@ -137,7 +137,7 @@ def test_a_theory(edits, capsys):
 
 def test_without_its_record_there_is_no_such_theory():
     with pytest.raises(ValueError, match="theory 'toy': unknown"):
-        ss.predict(WORDS, 5, theory="toy")
+        ss.predict(EVEN, 5, theory="toy")
 
 
 def test_a_checkpoint_format(edits, capsys, tmp_path):

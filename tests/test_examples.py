@@ -13,13 +13,20 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
-# Some ten seconds each; the build of the site runs them too.
+# Seconds each; the build of the site runs them too.
 LONG = {
     "dependent_features",
+    "energy_certificate",
+    "graph_search",
     "loss_between_bounds",
+    "loss_parts",
     "measured_features",
+    "overlap_law",
+    "packing_bounds",
     "pairs_to_pentagon",
     "phase_diagrams",
+    "reading_capacity",
+    "readouts",
     "twenty_features",
 }
 # What is imported under another name than it is installed by.

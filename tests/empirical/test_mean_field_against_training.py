@@ -7,7 +7,7 @@ from theory.frequencies import Frequencies
 from theory.mean_field.solve import solve_mean_field
 
 
-@pytest.mark.parametrize("m", [25, 63])
+@pytest.mark.parametrize("m", [25, pytest.param(63, marks=pytest.mark.slow)])
 def test_between_a_fifth_below_and_what_training_reached(m):
     """Trained by one recipe they are not at their best: the prediction lies below, not far."""
     table = load_measured("seeds").query("recipe == 'fast' and m == @m")

@@ -358,9 +358,9 @@ def test_one_active_feature_at_a_time():
 
 
 def test_a_law_in_cells():
-    v = Activation(0.0, 2.0, (3.0, 1.0))
-    prediction = predict(Features(WORDS, v), 10, theory=["weak", "mean_field"])
-    uniform = predict(WORDS, 10, theory=["weak", "mean_field"])
+    v, even = Activation(0.0, 2.0, (3.0, 1.0)), Frequencies.power_law(40, alpha=0.0)
+    prediction = predict(Features(even, v), 12, theory=["weak", "mean_field"])
+    uniform = predict(even, 12, theory=["weak", "mean_field"])
     for name in ("weak", "mean_field"):
         assert 0 < prediction.loss[name] < uniform.loss[name]  # its v are smaller
     with pytest.raises(ValueError, match="does not apply"):

@@ -34,7 +34,8 @@ def test_importances(importance, share):
 def test_weak_keeps_m():
     words = Frequencies.power_law(100, 1.0)
     assert [required_width(words, kept=k, theory="weak") for k in (1, 7, 100)] == [1, 7, 100]
-    assert predict(words, 7).kept["weak"] == 7 and "equiangular" not in predict(words, 7).kept
+    kept = predict(words, 7, ["weak", "equiangular"]).kept
+    assert kept["weak"] == 7 and "equiangular" not in kept
 
 
 @given(st.lists(st.floats(-3, 0.3), min_size=1, max_size=200), st.floats(0, 1), st.booleans())

@@ -88,7 +88,7 @@ def predict_recipe_loss(
 
     Examples
     --------
-    >>> predict_recipe_loss(Frequencies.power_law(200, alpha=1.0), 20).loss > 0.1
+    >>> predict_recipe_loss(Frequencies.power_law(60, alpha=0.0), 10).loss > 0.1
     True
     """
     found = predict_dead_features(features, m, recipe, bias=bias)

@@ -48,7 +48,7 @@ def estimate_paper_recipe(request: Request) -> Estimate:
     Examples
     --------
     >>> from theory.frequencies import Frequencies
-    >>> words = Features(Frequencies.power_law(100, alpha=1.0))
+    >>> words = Features(Frequencies.power_law(60, alpha=1.0))
     >>> found = estimate_paper_recipe(Request(words, np.array([10])))
     >>> bool(found.parts["dead"][0] > 0)
     True

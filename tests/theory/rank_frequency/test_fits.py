@@ -43,7 +43,11 @@ def draw(law, n=400, total=10**8, rng=None):
 
 @pytest.mark.parametrize(
     ("law", "repeats"),
-    [("zipf", 400), ("zipf_mandelbrot", 80), ("broken_power_law", 80)],
+    [
+        ("zipf", 400),
+        ("zipf_mandelbrot", 80),
+        pytest.param("broken_power_law", 80, marks=pytest.mark.slow),
+    ],
 )
 def test_parameters_and_errors_hold_in_repetition(law, repeats):
     # So many draws that ranks hardly change places: the errors are the multinomial ones.
@@ -63,7 +67,7 @@ def test_parameters_and_errors_hold_in_repetition(law, repeats):
 
 
 @pytest.mark.parametrize("law", PARAMETERS)
-@pytest.mark.parametrize("first", [1, 4])
+@pytest.mark.parametrize("first", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_standard_errors_are_the_delta_method_over_counts(law, first):
     """Var θ = Σ c_i g_i² - (Σ c_i g_i)²/N for multinomial counts, g_i = dθ/dc_i, without scores."""
     truth = TRUTHS[law] | ({"break_rank": 12.5} if law == "broken_power_law" else {})

@@ -43,7 +43,9 @@ def test_rank_bias_is_what_the_excess_does_to_the_fit(alpha, ranks):
     assert fit.rank_bias == pytest.approx(moved, rel=1e-3)
 
 
-@pytest.mark.parametrize(("alpha", "ranks"), [(0.5, (1, 2000)), (1.0, (1, 2000))])
+@pytest.mark.parametrize(
+    ("alpha", "ranks"), [pytest.param(0.5, (1, 2000), marks=pytest.mark.slow), (1.0, (1, 2000))]
+)
 def test_rank_bias_and_standard_error_hold_in_repetition(alpha, ranks):
     rng, repeats = np.random.default_rng(3), 900
     fits = [fit_zipf(draw_counts(alpha, 6000, 400_000, rng), ranks=ranks) for _ in range(repeats)]

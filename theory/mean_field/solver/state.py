@@ -22,7 +22,7 @@ class ConvergenceError(ArithmeticError):
     >>> from theory.frequencies import Frequencies
     >>> from theory.mean_field.solve import solve_mean_field
     >>> from theory.mean_field.solver.options import SolverOptions
-    >>> words = Frequencies.power_law(60, alpha=1.5)
+    >>> words = Frequencies.power_law(60, alpha=0.0)
     >>> try:
     ...     solve_mean_field(words, 12, options=SolverOptions(rounds=1))
     ... except ConvergenceError:
