@@ -82,7 +82,7 @@ def test_a_namespace_loads_only_what_is_used():
 
 
 def test_the_design_in_one_breath():
-    words = ss.Frequencies.power_law(n=100, alpha=1.0)
+    words = ss.Frequencies.power_law(n=100, alpha=0.0)
     p = ss.predict(words, m=[10, 25])
     assert p.loss["weak"].shape == p.exponent["weak"].shape == (2,)
     run = ss.train(words, m=10, weight_decay=-1.0, seed=0, batch=16, steps=20)
