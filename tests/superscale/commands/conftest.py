@@ -1,7 +1,20 @@
+from functools import cache
+
 import pytest
+import typer
 
 import superscale as ss
-from superscale.commands.app import run
+from superscale.commands.app import build_app, run
+
+one_app = cache(build_app)
+parser_of = cache(typer.main.get_command)
+
+
+@pytest.fixture(autouse=True)
+def one_parser(monkeypatch):
+    """Build the parser once for all tests of commands: it takes as long as a quick command."""
+    monkeypatch.setattr("superscale.commands.app.build_app", one_app)
+    monkeypatch.setattr("typer.main.get_command", parser_of)
 
 
 @pytest.fixture
