@@ -37,6 +37,8 @@ Array = NDArray[np.float64]
 _ROUNDS, _SETTLED = 60, 3e-4
 # Steps of the directions in a round: with more, norm and bias stay near the optimum of the start.
 _ITERATIONS = 40
+# Largest norm and bias that are given: fourth powers stay in single precision.
+_LARGEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,12 @@ def bracket_loss(
         raise ValueError("m = 1 is not allowed: directions need m >= 2")
     steps, batch = check_integer("steps", steps, 1, MOST_STEPS), check_integer("batch", batch)
     density = check_real("density", density, 0.0, strict=True)
-    given = None if r is None or b is None else (r, b)
+    given = None
+    if r is not None and b is not None:
+        given = (
+            check_real("r", r, 0, _LARGEST, strict=True),
+            check_real("b", b, -_LARGEST, _LARGEST),
+        )
     frequencies = Frequencies.power_law(n, 0.0, density)
     rows, found = [], []
     for done, width in enumerate(widths):
@@ -219,6 +226,7 @@ def bracket_loss(
         found.append(read_only(ends["optimised"][0]))
         if progress is not None:
             progress(done + 1, len(widths))
+    r, b = given or (None, None)
     settings = {"n": n, "m": widths, "r": r, "b": b, "seed": seed, "density": density}
     settings |= {"steps": steps, "batch": batch}
     return Bracket(n, tuple(rows), tuple(found), settings)

@@ -20,6 +20,8 @@ from empirical.comparisons.shipped import is_shipped, load_measured, measure_gri
 from empirical.progress import Report
 from empirical.scaling_laws.exponent_fit import try_fit
 from empirical.sweeps.result import SweepRow
+from empirical.sweeps.workers import MOST_WORKERS
+from theory.checks import check_integer
 from theory.computing.argument_kinds import check_kinds
 from theory.figures.style import BLACK, curve, finish, gradient, open_axes, open_row
 from theory.results import result
@@ -173,6 +175,8 @@ def reproduce(
     """
     if figure not in _FIGURES:
         raise ValueError(f"no figure {figure!r}: there are {', '.join(_FIGURES)}")
+    if workers is not None:
+        workers = check_integer("workers", workers, 1, MOST_WORKERS)
     names, panels, build = _FIGURES[figure]
     missing = () if store is not None else tuple(x for x in names if not is_shipped(x))
     if len(missing) == len(names):

@@ -177,7 +177,7 @@ def compare(
 
 
 def _list_seeds(seeds: int | Iterable[int]) -> list[int]:
-    if isinstance(seeds, Iterable):
+    if isinstance(seeds, Iterable) and getattr(seeds, "ndim", None) != 0:
         listed = [check_integer("seed", seed, 0, math.inf) for seed in seeds]
     else:
         listed = list(range(check_integer("seeds", seeds, 1, MOST_REPEATS)))

@@ -105,7 +105,7 @@ class ZipfComparison:
         """Return Pearson's chi-square per degree of freedom; 1 or less if the law is right."""
         fit = self[law]
         expected = fit.total * fit.p
-        square = np.sum((self.window - self.excess - expected) ** 2 / expected)
+        square = np.sum(((self.window - self.excess - expected) / np.sqrt(expected)) ** 2)
         return float(square / (expected.size - 1 - fit.theta.size))
 
     @check_kinds

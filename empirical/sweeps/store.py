@@ -73,6 +73,8 @@ class Store:
     """
 
     def __init__(self, folder: str | Path) -> None:
+        if not str(folder):
+            raise ValueError("store = '' is not allowed: give the name of a folder")
         self.folder = Path(folder).absolute()  # workers may run elsewhere
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

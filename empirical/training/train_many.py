@@ -29,6 +29,7 @@ from empirical.training.train import (
 )
 from theory.checks import (
     MOST_REPEATS,
+    check_finite,
     check_integer,
     check_numbers,
 )
@@ -99,18 +100,22 @@ def train_many(
             "recipe = 'converged' ends each model after another number of rounds: give 'fast' or "
             "'paper', or train one model at a time with train"
         )
-    if isinstance(seeds, Iterable):
+    if isinstance(seeds, Iterable) and getattr(seeds, "ndim", None) != 0:
         seed_list = list(seeds)
     else:
         seed_list = list(range(check_integer("seeds", seeds, 1, MOST_REPEATS)))
     count = len(seed_list)
     if isinstance(features, Features | Frequencies):
         shown = [as_features(features)] * count
-    elif isinstance(features, Iterable):
+    elif isinstance(features, Iterable) and getattr(features, "ndim", None) != 0:
         shown = [as_features(one) for one in features]
     else:
-        shown = [as_features(features)]  # which says what it is
-    decays = np.broadcast_to(check_numbers("weight_decay", weight_decay), count)
+        raise TypeError(f"features = {features!r} is not allowed: give one, or one a model")
+    decays = np.atleast_1d(check_numbers("weight_decay", weight_decay))
+    decays = check_finite("weight_decay", decays)
+    if decays.size not in (1, count):
+        raise ValueError(f"weight_decay has {decays.size} entries: give one, or one for each model")
+    decays = np.broadcast_to(decays, count)
     sizes = sorted({one.n for one in shown})
     if not count or len(shown) != count or len(sizes) != 1:
         raise ValueError(

@@ -100,6 +100,7 @@ def first_order_loss(
     True
     """
     features = as_features(features)
+    m = check_integer("m", m, 2, features.n)
     draws = check_integer("draws", draws, 2, MOST_REPEATS)
     if features.is_independent:
         raise ValueError("the features are independent: use solve_mean_field")

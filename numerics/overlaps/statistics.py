@@ -27,6 +27,7 @@ from theory.checks import (
     as_generator,
     check_finite,
     check_integer,
+    check_numbers,
     read_only,
 )
 from theory.computing.argument_kinds import check_kinds
@@ -126,8 +127,9 @@ def overlaps(
     source = as_rows(W, transpose)
     remove = check_integer("remove", remove, 0, source.m - 1)
     bins = check_integer("bins", bins, 1, 10**6)
-    levels = np.atleast_1d(np.asarray(thresholds))
+    levels = np.atleast_1d(check_numbers("thresholds", thresholds))
     levels = check_finite("thresholds", levels) if levels.size else np.empty(0)
+    samples, rng = check_integer("samples", samples, 2), as_generator(seed)
     if pairs is None:
         pairs = choose_pairs(source.n)
     if pairs not in ("all", "sample", "none"):
@@ -153,7 +155,7 @@ def overlaps(
         pair_count = left.size * right.size - both.size * (both.size + 1) // 2
     mass = w[left].sum() * w[left if right is None else right].sum() - np.sum(same**2)
     if not mass > 0:
-        raise ValueError("the weights leave no pair: give at least two rows a positive weight")
+        raise ValueError("weights (or counts) leave no pair: give two rows or more one above 0")
     # Σ w_i w_j t² over all i, j is ‖Σ w u uᵀ‖², at least (trace)²/m; i = j gives Σ w².
     least = w[left].sum() ** 2 / (unit.m - remove) - np.sum(same**2)
     welch = max(least, 0.0) / mass if right is None else math.nan
@@ -171,11 +173,10 @@ def overlaps(
         if pairs == "all":
             _stream(unit, left, right, w, shifts, levels, sums, histogram, found)
         else:
-            count = check_integer("samples", samples, 2)
-            check_memory(f"samples = {count}", 40.0 * count, "draw fewer pairs")
-            t, ends = _draw(unit, left, right, w, count, as_generator(seed))
+            check_memory(f"samples = {samples}", 40.0 * samples, "draw fewer pairs")
+            t, ends = _draw(unit, left, right, w, samples, rng)
             stderr = _sample(t, ends, shifts, rounding, levels, sums, histogram, found)
-            pair_count = count
+            pair_count = samples
         values |= _statistics(sums, levels, found, rounding)
     names = ("mean", "mean_absolute", "mean_square", "variance_of_square", "skewness", "largest")
     order = [*names, "smallest", "coherence", *(f"one_sided({h:g})" for h in levels)]
@@ -211,10 +212,13 @@ def _check_rows(name: str, rows: ArrayLike | None, n: int, unit: UnitRows) -> ND
     """Return the places of the chosen rows among those with a direction."""
     if rows is None:
         return np.arange(unit.ids.size)
-    ids = np.unique(np.asarray(rows))
-    whole = np.issubdtype(ids.dtype, np.integer) and np.ndim(rows) == 1
-    if not whole or ids.size == 0 or ids[0] < 0 or ids[-1] >= n:
-        raise ValueError(f"{name}: give numbers of rows from 0 to {n - 1}")
+    allowed = f"{name}: give numbers of rows from 0 to {n - 1}"
+    try:
+        ids = check_finite(name, rows, low=0, high=n - 1)
+    except (TypeError, ValueError):
+        raise ValueError(allowed) from None
+    if np.asarray(rows).dtype.kind not in "iu":
+        raise ValueError(allowed)
     return np.flatnonzero(np.isin(unit.ids, ids))
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from numerics.overlaps.result import Overlaps
 from numerics.overlaps.statistics import TooFewRowsError, overlaps
 from numerics.tensors.row_matrix import as_rows
+from theory.checks import check_integer
 from theory.computing.argument_kinds import check_kinds
 from theory.results import result, short_table
 
@@ -104,6 +105,7 @@ def compare_treatments(
     source = as_rows(W, transpose)
     if remove is None:
         remove = max(1, source.m // 100) if source.m > 1 else 0
+    remove = check_integer("remove", remove, 0, max(source.m - 1, 0))
     results, left_out = [overlaps(source, **options)], []
     treatments: list[dict[str, Any]] = [{"center": True}]
     if remove:

@@ -135,6 +135,7 @@ def pack(
     goal = -math.inf if target is None else check_real("target", target)
     if progress is not None and not callable(progress):
         raise TypeError(f"progress = {progress!r} is not callable: give a function of two numbers")
+    p = check_real("p", p, 1.0, 1000.0, strict=True)
     energy = _energy(objective, n, p, features, r, b)
     kind: Kind = "lines" if objective == "coherence" else "code"
     if energy is None:
@@ -260,19 +261,19 @@ def _energy(
     b: ArrayLike,
 ) -> Energy | None:
     """Return the energy of an objective; None for the largest overlap."""
+    known = None if features is None else as_features(features)
+    given = [_one_each(name, x, n) for name, x in (("r", r), ("b", b))]
     if objective in ("coherence", "cosine"):
         return None
     if objective == "frame_potential":
         return lambda U: p_frame(U, 2.0)
     if objective == "p_frame":
-        exponent = check_real("p", p, 1.0, 1000.0, strict=True)
-        return lambda U: p_frame(U, exponent)
+        return lambda U: p_frame(U, p)
     if objective != "relu_energy":
         raise ValueError(
             f"objective = {objective!r} is not allowed: give 'coherence', 'cosine', "
             "'frame_potential', 'p_frame' or 'relu_energy'"
         )
-    known = None if features is None else as_features(features)
     if known is None or known.n != n:
         raise ValueError(f"relu_energy needs the frequencies of n = {n} features: give features=")
     if not known.has_equal_importance or known.activation != UNIFORM:
@@ -285,10 +286,7 @@ def _energy(
             f"relu_energy is for one active feature at a time, not for {known!r}: leave out "
             "dependence"
         )
-    norms, biases = (
-        np.array(np.broadcast_to(_one_each(name, x, n), n), dtype=np.float64)
-        for name, x in (("r", r), ("b", b))
-    )
+    norms, biases = (np.array(np.broadcast_to(values, n)) for values in given)
     if np.any(norms <= 0):
         raise ValueError(f"r = {norms.min():g} is not allowed: give norms above 0")
     weights = np.array(known.p)

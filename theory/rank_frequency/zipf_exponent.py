@@ -148,7 +148,7 @@ def fit_zipf(
     mean = float(p @ log_rank)
     variance = float(p @ (log_rank - mean) ** 2)
     expected = total * p
-    chi_square = float(np.sum((c - expected) ** 2 / expected))
+    chi_square = float(np.sum(((c - expected) / np.sqrt(expected)) ** 2))
     whole = bool(np.all(c == np.floor(c)))
     stderr = 1 / float(np.sqrt(total * variance)) if whole else float("nan")
     bias = math.nan

@@ -284,7 +284,10 @@ def _build(
         turn[1, [1, 3]] = values["A"] / s, values["A"] * (log_n - 1 / a)
         turn[2, [2, 4]] = values["B"] / t, values["B"] * (log_d - 1 / b)
         turn[3, 3] = turn[4, 4] = 1
-        errors = np.sqrt(np.diag(turn @ covariance @ turn.T))
+        size = np.abs(turn).max(axis=1)  # squares of A and B may leave the range of floats
+        with np.errstate(invalid="ignore"):  # and so may A and B: their errors are NaN then
+            turn = turn / size[:, None]
+            errors = size * np.sqrt(np.diag(turn @ covariance @ turn.T))
         stderr = dict(zip(_NAMES, map(float, errors), strict=True))
     fitted = surface.fitted(x)
     about = float(np.sum((surface.y - surface.y.mean()) ** 2))

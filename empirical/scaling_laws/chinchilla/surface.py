@@ -102,11 +102,15 @@ class Surface:
 
     def refine(self, start: Array) -> tuple[float, Array]:
         """Return objective and (level, slopes, exponents) of the minimum next to a grid node."""
-        _, coefficients = self.solve(start[0], start[1])
+        least, coefficients = self.solve(start[0], start[1])
         x0 = np.append(coefficients, start)
         if self.huber is None:
-            found = least_squares(lambda x: self.fitted(x) - self.y, x0, self.jacobian,
-                                  method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15)  # fmt: skip
+            # A trial step may leave the range of floats; it is not taken.
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = least_squares(lambda x: self.fitted(x) - self.y, x0, self.jacobian,
+                                      method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15)  # fmt: skip
+            if not 2 * found.cost <= least:
+                return float(least), x0
             return float(2 * found.cost), found.x
 
         def residual(x: Array) -> Array:
