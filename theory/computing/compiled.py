@@ -8,7 +8,9 @@ What a user waits for at the first use is mostly Python: numba types each operat
 intermediate code. So kernels are loops over numbers: an expression of arrays, a slice that is
 assigned, ``np.sum`` or complex arithmetic brings in library code that takes longer to compile than
 the loop. A function whose name begins with an underscore is called by kernels only, and gets no
-entry point for callers from Python or C.
+entry point for callers from Python or C. Where sums may be reordered (``fastmath``) it is inlined:
+a call could reach one of two compiled copies, which differ in the last digit, and which one it is
+depends on whether the kernel was compiled or loaded.
 
 When kernels are compiled rather than loaded, and that takes more than a second, a line on stderr
 says so, once a process.
@@ -58,7 +60,8 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         if not function.__name__.startswith("_"):
             return _compile(function, options)
-        part = _compile(function, options | {"no_cpython_wrapper": True})
+        part_of = {"no_cpython_wrapper": True, "forceinline": bool(options.get("fastmath"))}
+        part = _compile(function, options | part_of)
         if isinstance(part, CPUDispatcher):  # not so with NUMBA_DISABLE_JIT
             part.__class__ = _Part
         return part

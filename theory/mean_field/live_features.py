@@ -86,10 +86,13 @@ def search_live(
     gain_high = trial.marginal_gain
     while high - low > max(1, _BRACKET_WIDTH * low):
         trial = attempt(_between(low, high, gain_low, gain_high), below)
+        # An end that stays twice counts half: else the other one creeps towards it (the Illinois
+        # rule of regula falsi).
         if trial.marginal_gain > 0:
-            high, gain_high = trial.live, trial.marginal_gain
+            high, gain_high, gain_low = trial.live, trial.marginal_gain, gain_low / 2
         else:
             low, gain_low, below = trial.live, trial.marginal_gain, trial
+            gain_high /= 2
     # Should the derivative have led elsewhere, the least loss that was seen counts.
     best = min(trials, key=lambda one: one.total)
     if below is not None:

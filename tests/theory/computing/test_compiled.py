@@ -49,6 +49,52 @@ def test_a_part_of_kernels_runs_from_python_too():
     assert len(half.signatures) == 1
 
 
+def test_parts_whose_sums_may_be_reordered_are_inlined():
+    """A call could reach the copy of the part's own module, which is compiled in another way."""
+
+    def _part(x):
+        return x.sum()
+
+    assert compiled(fastmath=True)(_part).targetoptions["forceinline"]
+    assert compiled(fastmath={"reassoc"})(_part).targetoptions["forceinline"]
+    assert not compiled()(_part).targetoptions["forceinline"]
+
+
+BITS = """
+import hashlib
+from theory.activation import UNIFORM
+from theory.frequencies import Frequencies
+from theory.mean_field.groups import group_features
+from theory.mean_field.solver.augmented_lagrangian import loss_at, rule_at
+from theory.mean_field.solver.method_of_multipliers import initialise
+from theory.mean_field.solver.problem import Problem
+
+problem = Problem(group_features(Frequencies.power_law(1000, 1.75)), 25.0, UNIFORM)
+point = initialise(problem).point
+for level in (0, 1, 2):
+    found = loss_at(problem, rule_at(problem, point, level), point)
+    slopes = found.r.tobytes() + found.b.tobytes() + found.t.tobytes()
+    print(found.loss.hex(), hashlib.md5(slopes).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_a_kernel_gives_the_same_bits_compiled_and_loaded(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", BITS],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+        )
+        for _ in range(2)
+    ]
+    assert len(runs[0].stdout.splitlines()) == 3
+    assert runs[0].stdout == runs[1].stdout
+
+
 def test_a_division_by_zero_is_infinite():
     assert compiled()(divide)(1.0, 0.0) == float("inf")
 

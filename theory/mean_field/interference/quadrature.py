@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 ABSCISSA = 4.0
 # Gauss-Legendre nodes in each stretch, and octaves above ω = 1, of each level of refinement. The
 # tail beyond the last octave falls as 1/ω²; both grow so that each level halves the error at least.
-_LEVELS = ((8, 6), (16, 7), (32, 8), (48, 9), (72, 10))
+_LEVELS = ((8, 6), (16, 7), (32, 8), (40, 10), (72, 12))
 # ln M(±c) tells how many digits cancel. A new scale keeps it below the first of these; between
 # minimisations the scale is kept up to the second; within one, up to the third a point is evaluated
 # with the scale of the rule.
