@@ -31,7 +31,8 @@ BiasStart = Literal["normal", "zero"]
 Backend = Literal["auto", "fused", "torch"]
 Draws = Literal["numpy", "device"]
 
-# Larger rates overflow float32; every rate near this diverges.
+# Of learning rates and, in size, weight decays. Larger ones overflow float32; every rate near this
+# diverges.
 _LARGEST_RATE = 1e6
 # Largest v: the squares of gradients, which go as v^4, are single-precision numbers.
 _LARGEST_V = 1e8
@@ -149,7 +150,7 @@ class TrainingSettings:
     """
 
     recipe: Recipe = _one_of("fast", "converged", "paper", default="fast")  # noqa: RUF009
-    weight_decay: float = _real(-math.inf, math.inf, default=-1.0)
+    weight_decay: float = _real(-_LARGEST_RATE, _LARGEST_RATE, default=-1.0)
     seed: int = _whole(0, default=0)
     bias_start: BiasStart = _one_of("normal", "zero")  # noqa: RUF009
     batch: int = _whole(1)

@@ -105,8 +105,11 @@ def fit_over_axes(
 ) -> None:
     """Fit L = L_0 + sum c/x^alpha to columns of a table, show and write it."""
     from empirical.scaling_laws.profile_likelihood import check_level
+    from theory.checks import check_real
 
     check_level(level)
+    for value in alpha_test:
+        check_real("--alpha-test", value, 0, strict=True)
     found, sizes = read_fit(table, choice, validate)
     robust = found.residuals == "huber"
     record: dict[str, Any] = {

@@ -110,7 +110,7 @@ def fault(code, err, option, value):
     if code and len(err.splitlines()) != 1:
         return f"{len(err.splitlines())} lines: {err}"
     named = re.search(rf"\b{option.lstrip('-')}\b", err)
-    if code and not named and not any(word in err for word in (*WORDS, *filter(None, [value]))):
+    if code and not named and not any(word in err for word in (*WORDS, value or "''")):
         return f"does not say which option: {err}"
     return ""
 
