@@ -72,18 +72,18 @@ def test_what_is_finished_is_not_trained_again(tmp_path, monkeypatch, undisturbe
 
 
 def test_a_failed_cell_does_not_stop_the_others(tmp_path):
-    grid = {"m": 3, "n": 40, "weight_decay": [-1.0, -1e9]}
+    grid = {"m": 3, "n": 40, "weight_decay": [-1.0, -1e6]}
     with pytest.warns(module.FailedRunsWarning, match="1 of 2 runs failed, the first: .* m = 3"):
         result = sweep(grid, store=tmp_path, workers=1, **QUICK)
     assert len(result.rows) == 1
     (failure,) = result.failures
     assert (
-        "weight_decay = -1000000000.0" in failure
+        "weight_decay = -1000000.0" in failure
         and "DivergenceError: training diverged" in failure
     )
     assert len(list(tmp_path.glob("*.failed.json"))) == 1
     with pytest.raises(DivergenceError):
-        train(Frequencies.power_law(40, 1.0), 3, weight_decay=-1e9, recipe="fast", **QUICK)
+        train(Frequencies.power_law(40, 1.0), 3, weight_decay=-1e6, recipe="fast", **QUICK)
 
 
 def test_damaged_files_are_named_and_made_again(tmp_path, undisturbed, contents):

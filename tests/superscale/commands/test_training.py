@@ -66,7 +66,7 @@ def test_sweep_names_what_failed_and_what_it_set_aside(call, tmp_path):
         "--m",
         "3",
         "--weight-decay",
-        "-1,-1e9",
+        "-1,-1e6",
         "--steps",
         "30",
         "--workers",
