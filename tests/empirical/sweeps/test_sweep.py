@@ -78,8 +78,7 @@ def test_a_failed_cell_does_not_stop_the_others(tmp_path):
     assert len(result.rows) == 1
     (failure,) = result.failures
     assert (
-        "weight_decay = -1000000.0" in failure
-        and "DivergenceError: training diverged" in failure
+        "weight_decay = -1000000.0" in failure and "DivergenceError: training diverged" in failure
     )
     assert len(list(tmp_path.glob("*.failed.json"))) == 1
     with pytest.raises(DivergenceError):
