@@ -25,17 +25,22 @@ losses = json.loads((studies / "against_training.json").read_text(encoding="utf-
 solved = json.loads((studies / "over_alpha.json").read_text(encoding="utf-8"))["settings"]
 
 # %%
-# Left, even frequencies, n = 1000: dots are trained models, lines the mean field, dotted verticals
-# critical widths. Middle, the least width at which the mean field keeps every feature, and the law
-# of large deviations (dashed), which it approaches. Right, the mean field of all n and E over the
-# critical width: one curve below it, and above it where n is much larger than m.
+# Left, even frequencies, n = 1000: dots are models trained until they converged, crosses models
+# trained by the recipe "fast" only, lines the mean field, dotted verticals critical widths. Middle,
+# the least width at which the mean field keeps every feature, and the law of large deviations
+# (dashed), which it approaches. Right, the mean field of all n and E over the critical width: one
+# curve below it, and above it where n is much larger than m.
 left, middle, right = open_row(3)
 densities = sorted({row["density"] for row in losses})
 for density, color in zip(densities, gradient(len(densities)), strict=True):
     own = [row for row in losses if row["density"] == density]
     m = [row["m"] for row in own]
     left.plot(m, [row["predicted"] for row in own], color=color, label=f"E = {density:g}")
-    left.plot(m, [row["trained"] for row in own], "o", ms=4, color=color)
+    for name, marker in (("trained", "o"), ("fast", "x")):
+        dots = [row for row in own if row[name] and (name == "trained" or not row["trained"])]
+        left.plot(
+            [row["m"] for row in dots], [row[name] for row in dots], marker, ms=4, color=color
+        )
     here = [row for row in critical["rows"] if row["n"] == 1000 and row["density"] == density]
     left.axvline(here[0]["critical"], color=color, lw=0.8, ls=":")
 finish(left, WIDTH, "loss", log="xy")
