@@ -5,7 +5,7 @@ settings were chosen before any result: even frequencies, E from 0.1 to 10, widt
 features are lost to n/m = 6. One model each, seed 0, recipe "converged", whose first round is a
 training by the recipe "fast": the losses of both are stored, exact for the trained W and b. Results
 are stored in studies/transition/trained.json as they come; a run goes on where the last one
-stopped.
+stopped. Settings without a "gain" there have been trained by the recipe "fast" only.
 """
 
 import json

@@ -134,7 +134,9 @@ def predict(
 
 def _write_latex(prediction: Prediction, name: str) -> str:
     of: Literal["loss", "exponent"] = "loss" if prediction[name].has_loss else "exponent"
-    return prediction.latex(name, of=of)
+    known = prediction.derivation(name).expressions
+    limit: Literal["exact", "leading"] = "exact" if (of, "exact") in known else "leading"
+    return prediction.latex(name, of=of, limit=limit)
 
 
 def _record(prediction: Prediction) -> dict[str, Any]:

@@ -86,8 +86,8 @@ def search_live(
     gain_high = trial.marginal_gain
     while high - low > max(1, _BRACKET_WIDTH * low):
         trial = attempt(_between(low, high, gain_low, gain_high), below)
-        # An end that stays twice counts half: else the other one creeps towards it (the Illinois
-        # rule of regula falsi).
+        # The gain at the end that stays counts half from then on, so that the other end does not
+        # creep towards it (nearly the Illinois rule of regula falsi).
         if trial.marginal_gain > 0:
             high, gain_high, gain_low = trial.live, trial.marginal_gain, gain_low / 2
         else:

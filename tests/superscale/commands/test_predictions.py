@@ -112,6 +112,8 @@ def test_predict_explains(call):
     assert out.startswith("\\frac")
     _, out, _ = call("predict", "--alpha", 2, "--latex", "strong_skewed")
     assert out.strip() == r"2 \alpha - 2"
+    _, out, _ = call("predict", "--alpha", 0, "--latex", "large_deviations")
+    assert out.strip() == r"\frac{2 \ln{\left(n \right)}}{3 m}"  # at E = 1; leading order only
 
 
 def test_what_the_published_recipe_ends_at(call):
