@@ -20,6 +20,8 @@ _FINE, _COARSE = 512, 64  # cells of the transform, and of the nodes
 _RARE = 1e-9  # share of samples below which an outer cell is left out
 # Cuts, as shares of the samples that are not empty, between the nodes of active features.
 _CUTS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99)
+_V, _V_SHARE = np.polynomial.legendre.leggauss(8)
+_V, _V_SHARE = 1 + _V, _V_SHARE / 2  # v ~ U(0, 2)
 _MOST = 50  # largest s² at a node, in units of max q²/m
 
 
@@ -82,6 +84,57 @@ def make_background(c: Array, q: Array, often: Array, m: int) -> Background:
     h = low + (np.arange(cells) + 0.5) * width
     s2 = np.minimum(s2 / np.maximum(share, 1e-300), _MOST * float(q.max()) ** 2 / m)
     return Background(empty, low, width, h, share, s2, _few_nodes(empty, h, share, s2))
+
+
+def given_frequent(
+    law: Background, often: Array, c: Array, q: Array, m: int
+) -> tuple[Array, Array]:
+    """Return the mean of x, and of x² q²/m, of frequent features, given h at each node.
+
+    Shape (features, nodes) each. The law of what the other features add is taken to be that of h.
+
+    Examples
+    --------
+    >>> one = np.array([0.1]), np.array([0.5]), np.array([0.8])
+    >>> law = make_background(one[1], one[2], one[0], 20)
+    >>> x, squares = given_frequent(law, *one, 20)
+    >>> bool(np.all(np.diff(x[0][law.h > 0.2]) > 0))
+    True
+    """
+    x, squares = np.zeros((c.size, law.h.size)), np.zeros((c.size, law.h.size))
+    for k in range(c.size):
+        for v, v_share in zip(_V, _V_SHARE, strict=True):
+            at = law.h - v * c[k]
+            density = np.interp(at, law.h, law.share, left=0.0, right=0.0)
+            density += law.empty * (np.abs(at) < law.width / 2)
+            x[k] += often[k] * v_share * v * density
+            squares[k] += often[k] * v_share * v**2 * density * q[k] ** 2 / m
+    share = np.maximum(law.share, 1e-300)
+    most = 4 * q[:, None] ** 2 / m
+    return np.minimum(x / share, 2.0), np.minimum(squares / share, most)
+
+
+def weigh_senders(law: Background, c: Array, size: Array) -> Array:
+    """Return, for each node of h, the sum of size v² over features, by the law of h given each.
+
+    Examples
+    --------
+    >>> law = make_background(np.array([0.5]), np.array([0.8]), np.array([1.0]), 20)
+    >>> weigh_senders(law, np.array([0.5]), np.array([3.0])).sum().round(1)  # 3 ⟨v²⟩
+    np.float64(4.0)
+    """
+    n = law.h.size
+    moves = np.zeros(2 * n + 1)  # by -n to n cells
+    for v, v_share in zip(_V, _V_SHARE, strict=True):
+        move = np.clip(v * c / law.width, 1 - n, n - 1)
+        cell = np.floor(move).astype(int)
+        value = size * v_share * v**2
+        np.add.at(moves, cell + n, value * (cell + 1 - move))
+        np.add.at(moves, cell + n + 1, value * (move - cell))
+    start = law.share.copy()
+    start[min(max(math.floor(-law.low / law.width), 0), n - 1)] += law.empty
+    total: Array = np.convolve(start, moves)[n : 2 * n]
+    return total
 
 
 def _from_origin(x: Array, origin: int) -> Array:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 # Ends of the strata of frequent features, each of them a class of its own; the number of strata of
-# rank for the others, and of classes in each.
-_HEAD, _STRATA, _QUANTILES = (5, 10, 20, 40), 10, 20
+# rank for the others, and the biases at the start between which their classes lie.
+_HEAD, _STRATA = (5, 10, 20, 40), 10
+_EDGES = np.array([*np.arange(-2.75, 1.01, 0.25), 1.5, 2.0])
 
 
 class Classes(NamedTuple):
@@ -53,9 +54,12 @@ def make_classes(p: Array, bias: Array) -> Classes:
     stratum: list[int] = []
     for a, (low, high) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         order = low + np.argsort(bias[low:high], kind="stable")
-        count = high - low if high <= head else min(_QUANTILES, high - low)
-        label[order] = len(stratum) + np.arange(high - low) * count // (high - low)
-        stratum += [a] * count
+        if high <= head:
+            place = np.arange(high - low)
+        else:
+            place = np.unique(np.searchsorted(_EDGES, bias[order]), return_inverse=True)[1]
+        label[order] = len(stratum) + place
+        stratum += [a] * int(place[-1] + 1)
     weight = np.bincount(label).astype(float)
     means = [np.bincount(label, x) / weight for x in (p, bias)]
     return Classes(means[0], means[1], weight, label, np.array(stratum, dtype=np.int64))
