@@ -229,18 +229,18 @@ THEORIES: tuple[Theory, ...] = (
         cost="solver",
         by_default=False,
         undefined="it needs m >= 2, and as many features alive",
-        assumes="three numbers a feature under Adam; private directions are isotropic; weight "
-        "decay below 0; nothing is fitted",
+        assumes="three numbers a feature under Adam; private directions are isotropic, except from "
+        "the most frequent rows; weight decay of 0 or less; nothing is fitted",
         evidence=Evidence(
             "the published losses of Figures 7b and 1d",
             36,
-            1.11,
-            2.7,
+            1.10,
+            1.62,
             "studies/dead_features/losses.json",
             "docs/science/dead_features.md",
             "factor",
         ),
-        seconds="3 to 20 s",
+        seconds="6 to 30 s",
     ),
 )
 
@@ -284,7 +284,7 @@ def predict(
         ``theory.dead_features.recipe.Recipe`` names other rates, batch and steps. Biases start at
         N(0, 1), so that features die (docs/science/dead_features.md).
     weight_decay : float, optional
-        Of the recipe "paper", -1 unless given; below 0, where the prediction was checked.
+        Of the recipe "paper", -1 unless given; not above 0.
     bias : array_like, shape (n,), optional
         Biases at the start, in the order of the frequencies, for a recipe. Without them the loss
         is the mean over biases N(0, 1).
@@ -308,8 +308,8 @@ def predict(
     ValueError
         For widths outside 1..n, no theory, an unknown one, or one that does not apply to these
         features or this sampling (the message says why and lists those that do); for "one_hot"
-        with E > 1; for a recipe with weight decay of 0 or more, where its dead are known to be
-        predicted wrongly; for weight decay or biases without a recipe.
+        with E > 1; for a recipe with weight decay above 0; for weight decay or biases
+        without a recipe.
     ConvergenceError
         If a theory that is named converges at no width, or no other theory is left.
 

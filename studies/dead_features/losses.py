@@ -89,7 +89,9 @@ def show(record):
         within, law = (
             sum(abs(row[name] - 1) <= 0.2 for row in rows) for name in ("ratio", "by_law")
         )
-        print(f"Figure {figure}: {within} of {len(rows)} within 20 %, by the fitted law {law}")
+        ratios = [row["ratio"] for row in rows]
+        print(f"Figure {figure}: {within} of {len(rows)} within 20 %, by the fitted law {law}; "
+              f"ratios from {min(ratios):.2f} to {max(ratios):.2f}")  # fmt: skip
 
 
 def main():

@@ -55,7 +55,7 @@ def predict(
         typer.Option(help="What a training ends at instead of the least loss: paper (published)."),
     ] = None,
     weight_decay: Annotated[
-        float | None, typer.Option(help="Weight decay of the recipe, below 0 (default -1).")
+        float | None, typer.Option(help="Weight decay of the recipe, not above 0 (default -1).")
     ] = None,
     explain: Annotated[
         str | None,

@@ -98,7 +98,7 @@ def check_recipe(recipe: Any, weight_decay: float | None) -> Recipe | None:
     Raises
     ------
     ValueError
-        For another name, weight decay of 0 or more, or weight decay without the name.
+        For another name, weight decay above 0, or weight decay without the name.
 
     Examples
     --------
@@ -119,10 +119,11 @@ def check_recipe(recipe: Any, weight_decay: float | None) -> Recipe | None:
             f'recipe = {shown(recipe)} is not allowed: losses of "paper" or of a Recipe can be '
             "predicted; the best loss there is needs no recipe"
         )
-    if found is not None and found.weight_decay >= 0:
+    if found is not None and found.weight_decay > 0:
         raise ValueError(
-            f"weight_decay = {found.weight_decay:g} is not allowed: which features die is "
-            "predicted wrongly at 0 and above (docs/science/dead_features.md); give a negative one"
+            f"weight_decay = {found.weight_decay:g} is not allowed: rows that decay lose "
+            "more than the mean field of the features that live (docs/science/dead_features.md); "
+            "give 0 or less"
         )
     return found
 

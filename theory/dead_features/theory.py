@@ -20,11 +20,12 @@ ASSUMPTIONS = (
     "loss 4/3 p, the others reach the mean field",
     "each feature is three numbers: component along one common direction, private norm, bias; "
     "private directions are isotropic",
-    "a row turns until the overlaps that made other outputs fire are undone: an estimate of size",
+    "rows of the 20 most frequent features turn away from each output that they make fire; others "
+    "turn until the overlaps that made outputs fire are undone: an estimate of size",
     "checked against the published losses of Figures 7b and 1d and 25 trained models "
-    "(docs/science/dead_features.md): within 20 % on Figure 7b; up to several times too low where "
-    "rates are those of Figure 1d and m is large",
-    "weight decay below 0 only: at 0 and above the dead are known to be predicted wrongly",
+    "(docs/science/dead_features.md): within 15 % on Figure 7b; up to 2.4 times too low where rates "
+    "are those of Figure 1d, frequencies exponential and m large",
+    "weight decay of 0 and below: rows that decay lose more than the mean field of those that live",
 )
 # What the reduced model was compared with, at the rates of the recipe: n, n/m, alpha, E.
 _RANGE: dict[str, tuple[float, float]] = {"n": (300, 3000), "n/m": (6, 100), "E": (0.3, 3.5)}

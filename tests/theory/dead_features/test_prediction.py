@@ -260,7 +260,7 @@ def test_a_recipe_is_predicted_as_a_theory():
     ("change", "message"),
     [
         ({"recipe": "fast"}, "recipe = 'fast'"),
-        ({"recipe": "paper", "weight_decay": 0.0}, "weight_decay = 0 is not allowed"),
+        ({"recipe": "paper", "weight_decay": 0.1}, "weight_decay = 0.1 is not allowed"),
         ({"recipe": Recipe(weight_decay=0.3)}, "weight_decay = 0.3 is not allowed"),
         ({"recipe": SHORT, "weight_decay": -1.0}, "weight_decay = .* without a recipe"),
         ({"bias": np.zeros(200)}, "bias is where a recipe begins"),
