@@ -23,8 +23,8 @@ ASSUMPTIONS = (
     "rows of the 20 most frequent features turn away from each output that they make fire; others "
     "turn until the overlaps that made outputs fire are undone: an estimate of size",
     "checked against the published losses of Figures 7b and 1d and 25 trained models "
-    "(docs/science/dead_features.md): within 15 % on Figure 7b; up to 2.4 times too low where rates "
-    "are those of Figure 1d, frequencies exponential and m large",
+    "(docs/science/dead_features.md): within 15 % on Figure 7b; up to 2.4 times too low where "
+    "rates are those of Figure 1d, frequencies exponential and m large",
     "weight decay of 0 and below: rows that decay lose more than the mean field of those that live",
 )
 # What the reduced model was compared with, at the rates of the recipe: n, n/m, alpha, E.

@@ -39,9 +39,7 @@ def test_silent_means_against_plain_sums():
     c, q, b, weight = np.array([0.4, -0.5]), np.array([0.7, 0.6]), np.array([-0.3, 0.2]), np.ones(2)
     h, share, s2 = np.array([0.0, 0.8]), np.array([0.5, 0.2]), np.array([0.02, 0.05])
     senders, down = np.array([0.1, 0.4]), np.array([[0.0, 0.3], [0.0, -0.2]])
-    means, sent = average_silent(
-        c, q, b, weight, 10, 0.3, h, share, s2, s2 / 2, senders, down
-    )
+    means, sent = average_silent(c, q, b, weight, 10, 0.3, h, share, s2, s2 / 2, senders, down)
     z = rng.standard_normal(200_000)
     for k in range(2):
         first, on_rest, variance = 0.3 * max(b[k], 0), 0.0, 0.0
