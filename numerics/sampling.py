@@ -29,6 +29,9 @@ from theory.checks import check_real
 from theory.features import Features, as_features
 from theory.frequencies import Frequencies
 
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureBatch:
@@ -115,34 +118,68 @@ class FeatureSampler:
 
     def draw(self, batch: int, rng: np.random.Generator) -> FeatureBatch:
         """Draw ``batch`` independent samples from ``rng``."""
+        sample, feature, value, weight, _ = self.draw_batches(batch, 1, rng)
+        return FeatureBatch(sample, feature, value, batch, self.n, weight)
+
+    def draw_batches(
+        self, batch: int, steps: int, rng: np.random.Generator
+    ) -> tuple[Integers, Integers, Array, Array, Integers]:
+        """Draw ``steps`` batches from ``rng``, the same as one after the other.
+
+        Returns
+        -------
+        tuple of ndarray
+            Sample (within its batch), feature and value of each active entry, sorted by batch,
+            sample, feature; the weight of each sample, shape (steps batch,); where the entries of
+            each batch begin, shape (steps + 1,).
+        """
         if self.forest is not None:
-            sample, feature, value, weight, _ = self.forest.draw(batch, 1, rng)
-            return FeatureBatch(sample, feature, value, batch, self.n, weight)
-        cells = np.empty(0, dtype=np.int64)
-        common_p, cumulative, share, rare, odds = self.tables
-        head = common_p.size
-        if cumulative.size:
-            total = cumulative[-1]
-            events = rng.poisson(batch * total)
-            feature = head + np.searchsorted(cumulative, rng.random(events) * total, side="right")
-            # The product may round up to the total itself.
-            np.minimum(feature, self.n - 1, out=feature)
-            cells = rng.integers(batch, size=events) * self.n + feature
-        if head:
-            common = np.nonzero(rng.random((batch, head)) < common_p)
-            cells = np.concatenate([common[0] * self.n + common[1], cells])
+            return self.forest.draw(batch, steps, rng)
+        law, uniform = self._activation, self._activation.is_uniform
+        drawn, values = [], []
+        for _ in range(steps):  # as little as possible here: many batches are small
+            cells = self._draw_cells(batch, rng)
+            cells.sort()
+            again = (cells[1:] == cells[:-1]).nonzero()[0]
+            kept = cells.size - again.size
+            drawn.append(cells)
+            values.append(rng.random(kept) if uniform else law.sample(kept, rng))
+        begins, starts = (np.cumsum([0, *(x.size for x in parts)]) for parts in (drawn, values))
+        cells, value = np.concatenate(drawn), np.concatenate(values)
+        if uniform:
+            value = law.low + (law.high - law.low) * value
+        if value.size < cells.size:  # each cell once
+            new = np.append(True, cells[1:] != cells[:-1])
+            new[begins[:-1][np.diff(begins) > 0]] = True
+            cells = cells[new]
+        sample = cells // self.n
+        feature = cells - sample * self.n
+        share, odds = self.tables.share, self.tables.odds
+        weight = np.ones(steps * batch)
         if share:
-            more = np.flatnonzero(rng.random(batch) < share)
-            feature = np.searchsorted(rare, rng.random(more.size), side="right")
-            cells = np.concatenate([more * self.n + feature, cells])
-        cells.sort()
-        cells = cells[np.diff(cells, prepend=-1) > 0]  # each cell once
-        sample, feature = np.divmod(cells, self.n)
-        weight = np.ones(batch)
-        if share:
-            weight = 1 / (1 - share + share * np.bincount(sample, odds[feature], batch))
-        value = self._activation.sample(cells.size, rng)
+            row = sample + np.repeat(np.arange(steps) * batch, np.diff(starts))
+            weight = 1 / (1 - share + share * np.bincount(row, odds[feature], steps * batch))
         if self._places is not None:
             feature = self._places[feature]
-            feature = feature[np.lexsort((feature, sample))]
-        return FeatureBatch(sample, feature, value, batch, self.n, weight)
+            row = np.repeat(np.arange(steps), np.diff(starts))
+            feature = feature[np.lexsort((feature, sample, row))]
+        return sample, feature, value, weight, starts
+
+    def _draw_cells(self, batch: int, rng: np.random.Generator) -> Integers:
+        """Draw the active cells (sample n + feature) in any order, some of them repeatedly."""
+        head, cumulative, share, rare, _ = self.tables
+        cells = np.empty(0, dtype=np.int64)
+        if cumulative.size:
+            events = rng.poisson(batch * cumulative[-1])
+            # The product may round up to the total itself: the last feature's, so not searched.
+            cells = cumulative[:-1].searchsorted(rng.random(events) * cumulative[-1], "right")
+            cells += rng.integers(batch, size=events) * self.n
+        if head.size:
+            common = (rng.random((batch, head.size)) < head).nonzero()
+            cells = np.concatenate([common[0] * self.n + common[1], cells + head.size])
+        if share:
+            more = (rng.random(batch) < share).nonzero()[0]
+            more *= self.n
+            more += rare.searchsorted(rng.random(more.size), "right")
+            cells = np.concatenate([more, cells])
+        return cells

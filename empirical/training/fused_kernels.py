@@ -1,23 +1,23 @@
-"""Compiled training steps on one core: of the features only active ones are drawn and encoded.
+"""Compiled training steps on one core: of the features only active ones are encoded.
 
-``take_steps`` draws batches, computes gradients and updates the model, one step for each rate that
-it is given. Its plain forms are ``FeatureSampler.draw``, ``loss_and_gradients`` and ``RowAdamW``
-(torch); it draws the same batches from the same generator. ``take_drawn_steps`` takes batches of
-features that depend on each other.
+``take_steps`` computes gradients and updates the model, one step for each batch that it is given.
+Its plain forms are ``loss_and_gradients`` and ``RowAdamW`` (torch).
 
 ``importance`` is None where all I_i are 1: numba compiles that case without the other's
-instructions. ``cumulative_shares`` is empty where v is uniform.
+instructions.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from theory.computing.compiled import compiled
 
-# error_model="numpy": numba's own check of divisions by 0 would prevent vectorised loops.
+Array = NDArray[np.float32]
 
 # Entries of the output (sample x feature) per block: 512 kB of float32, about a core's cache.
 _BLOCK = 1 << 17
@@ -28,81 +28,51 @@ _SAMPLES = 32
 _FEW, _DENSE = 8, 0.15
 
 
-@compiled()
-def draw_active(tables, batch, law, rng):  # type: ignore[no-untyped-def]
-    """Draw the active entries of a batch, as ``numerics.sampling`` does and explains.
+class Workspace(NamedTuple):
+    """Arrays that a step fills in anew; allocated by numpy, since numba compiles that slowly."""
 
-    ``law`` is that of v: low, high, and the cumulative shares of its equal steps. Returns sample,
-    feature and value of each entry, sorted by sample, then feature, and the weight of each sample.
-    """
-    head, cumulative, share, _, odds = tables
-    n = head.size + cumulative.size
-    cells = np.sort(_draw_cells(tables, batch, rng))
-    kept = 0
-    for a in range(cells.size):  # each cell once
-        if a == 0 or cells[a] != cells[a - 1]:
-            cells[kept] = cells[a]
-            kept += 1
-    cells = cells[:kept]
-    sample, value = cells // n, _draw_values(kept, law[0], law[1], law[2], rng)
-    feature, weight = cells - sample * n, np.ones(batch, np.float32)
-    if share > 0:
-        seen = np.zeros(batch)
-        for a in range(kept):
-            seen[sample[a]] += odds[feature[a]]
-        for s in range(batch):
-            weight[s] = 1 / (1 - share + share * seen[s])
-    return sample, feature, value, weight
+    grad_W: Array
+    flat_grad_W: Array
+    """The same array."""
+    grad_b: Array
+    hidden: Array
+    """Wᵀx, sample by sample, and the gradient by it."""
+    grad_hidden: Array
+    columns: Array
+    """W, transposed."""
+    share: Array
+    """What a block of samples adds to ``grad_W``."""
+    output: Array
+    """W hidden of a block of samples, and its largest entries."""
+    peaks: Array
+    sample_of: NDArray[np.int32]
+    """Outputs above 0 of a block: sample, feature, and how far they are off."""
+    feature_of: NDArray[np.int32]
+    error_of: Array
 
 
-@compiled()
-def _draw_cells(tables, batch, rng):  # type: ignore[no-untyped-def]
-    """Draw the active cells (sample n + feature) in any order, some of them repeatedly."""
-    head, cumulative, share, rare, _ = tables
-    n = head.size + cumulative.size
-    events = 0
-    if cumulative.size:
-        events = rng.poisson(batch * cumulative[-1])
-    cells = np.empty(events + batch * (head.size + (share > 0)), np.int64)
-    if cumulative.size:
-        at = rng.random(events)
-        row = rng.integers(0, batch, size=events)
-        for a in range(events):
-            feature = np.searchsorted(cumulative, at[a] * cumulative[-1], side="right") + head.size
-            cells[a] = row[a] * n + min(feature, n - 1)
-    count = events
-    for sample in range(batch if head.size else 0):
-        for feature in range(head.size):
-            if rng.random() < head[feature]:
-                cells[count] = sample * n + feature
-                count += 1
-    if share > 0:
-        first = count
-        for sample in range(batch):
-            if rng.random() < share:
-                cells[count] = sample * n
-                count += 1
-        for a in range(first, count):
-            cells[a] += np.searchsorted(rare, rng.random(), side="right")
-    return cells[:count]
+def make_workspace(n: int, m: int, batch: int, entries: int) -> Workspace:
+    """Allocate the arrays for batches of so many samples, with so many active entries at most."""
+    most = min(batch, max(_SAMPLES, _BLOCK // n))
+    listed = most * n + entries
+    grad_W = np.empty((n, m), np.float32)
+    return Workspace(
+        grad_W=grad_W,
+        flat_grad_W=grad_W.reshape(-1),
+        grad_b=np.empty(n, np.float32),
+        hidden=np.empty((batch, m), np.float32),
+        grad_hidden=np.empty((batch, m), np.float32),
+        columns=np.empty((m, n), np.float32),
+        share=np.empty((n, m), np.float32),
+        output=np.empty((most, n), np.float32),
+        peaks=np.empty((most, n), np.float32),
+        sample_of=np.empty(listed, np.int32),
+        feature_of=np.empty(listed, np.int32),
+        error_of=np.empty(listed, np.float32),
+    )
 
 
-@compiled()
-def _draw_values(count, low, high, cumulative_shares, rng):  # type: ignore[no-untyped-def]
-    """Draw values of v, as ``Activation.sample`` does."""
-    value = np.empty(count, np.float32)
-    if cumulative_shares.size == 0:
-        for a in range(count):
-            value[a] = low + (high - low) * rng.random()
-    else:
-        steps = np.searchsorted(cumulative_shares, rng.random(count), side="right")
-        width = (high - low) / cumulative_shares.size
-        for a in range(count):
-            value[a] = low + width * (steps[a] + rng.random())
-    return value
-
-
-@compiled(fastmath=True, error_model="numpy")
+@compiled(fastmath=True)
 def _find_peaks(output, b, peaks):  # type: ignore[no-untyped-def]
     """Fill the largest pre-activation among every few samples, by feature; count those above 0.
 
@@ -124,7 +94,7 @@ def _find_peaks(output, b, peaks):  # type: ignore[no-untyped-def]
     return count
 
 
-@compiled(fastmath=True, error_model="numpy")
+@compiled(fastmath=True)
 def _list_outputs(  # type: ignore[no-untyped-def]
     output, b, weight, importance, peaks, sample_of, feature_of, error_of
 ):
@@ -148,7 +118,7 @@ def _list_outputs(  # type: ignore[no-untyped-def]
     return count, square
 
 
-@compiled(fastmath=True, error_model="numpy")
+@compiled(fastmath=True)
 def _rectify(output, b, weight, importance, grad_b):  # type: ignore[no-untyped-def]
     """Replace pre-activations by I w y; return Σ I w y², add Σ_samples I w y to ``grad_b``."""
     loss = 0.0
@@ -166,7 +136,7 @@ def _rectify(output, b, weight, importance, grad_b):  # type: ignore[no-untyped-
     return loss
 
 
-@compiled(fastmath=True, error_model="numpy")
+@compiled(fastmath=True)
 def _leave_out_empty(sample, weight, b, importance, grad_b):  # type: ignore[no-untyped-def]
     """Remove the samples without an active entry, renumber the others; return the loss of those.
 
@@ -195,9 +165,22 @@ def _leave_out_empty(sample, weight, b, importance, grad_b):  # type: ignore[no-
     return loss
 
 
-@compiled(fastmath=True, error_model="numpy")
-def _encode(W, sample, feature, value, weight, importance, hidden, loss):  # type: ignore[no-untyped-def]
-    """Add Wᵀx to ``hidden``; return the loss plus Σ I w x²."""
+@compiled(fastmath=True)
+def _clear(W, grad_W, grad_b, columns):  # type: ignore[no-untyped-def]
+    """Set the gradients to 0, and ``columns`` to Wᵀ."""
+    for i in range(W.shape[0]):
+        grad_b[i] = 0
+        for k in range(W.shape[1]):
+            grad_W[i, k] = 0
+            columns[k, i] = W[i, k]
+
+
+@compiled(fastmath=True)
+def _encode(W, sample, feature, value, weight, importance, hidden, grad_hidden, loss):  # type: ignore[no-untyped-def]
+    """Set ``hidden`` to Wᵀx, its gradient to 0; return the loss plus Σ I w x²."""
+    for s in range(sample[sample.size - 1] + 1 if sample.size else 0):
+        for k in range(W.shape[1]):
+            hidden[s, k] = grad_hidden[s, k] = 0
     for a in range(sample.size):
         if importance is None:
             loss += weight[sample[a]] * value[a] * value[a]
@@ -208,7 +191,7 @@ def _encode(W, sample, feature, value, weight, importance, hidden, loss):  # typ
     return loss
 
 
-@compiled(fastmath=True, error_model="numpy")
+@compiled(fastmath=True)
 def _subtract_inputs(  # type: ignore[no-untyped-def]
     part, dense, b, low, high, sample, feature, value, weight, importance, first,
     grad_b, sample_of, feature_of, error_of, count, loss,
@@ -236,55 +219,47 @@ def _subtract_inputs(  # type: ignore[no-untyped-def]
     return first, count, loss
 
 
-@compiled(fastmath=True, error_model="numpy")
-def gradients(  # type: ignore[no-untyped-def]
-    W, b, sample, feature, value, weight, importance, grad_W, grad_b
-):
-    """Fill the gradients of half the loss Σ_samples w Σ_i I_i (y_i - x_i)²; return the loss.
+@compiled(fastmath=True, inline="always")
+def gradients(W, b, sample, feature, value, weight, importance, work):  # type: ignore[no-untyped-def]
+    """Fill ``work.grad_W``, ``grad_b``, of half Σ_samples w Σ_i I_i (y_i - x_i)²; return the sum.
 
-    The active entries must be sorted by sample.
+    The active entries must be sorted by sample. ``sample`` and ``weight`` are changed.
     """
     n, m = W.shape
-    grad_W[:], grad_b[:] = 0, 0
-    sample, weight = sample.copy(), weight.copy()
+    grad_W, grad_b, hidden, grad_hidden = work.grad_W, work.grad_b, work.hidden, work.grad_hidden
+    sample_of, feature_of, error_of = work.sample_of, work.feature_of, work.error_of
+    _clear(W, grad_W, grad_b, work.columns)
     loss = _leave_out_empty(sample, weight, b, importance, grad_b)
-    batch = sample[-1] + 1 if sample.size else 0
-    hidden, grad_hidden = np.zeros((batch, m), np.float32), np.zeros((batch, m), np.float32)
-    loss = _encode(W, sample, feature, value, weight, importance, hidden, loss)
-    most = max(min(batch, max(_SAMPLES, _BLOCK // n)), 1)  # every sample may be empty
-    output, peaks = np.empty((most, n), np.float32), np.empty((most, n), np.float32)
-    columns = np.ascontiguousarray(W.T)
-    sample_of = np.empty(output.size + sample.size, np.int32)
-    feature_of, error_of = np.empty_like(sample_of), np.empty(sample_of.size, np.float32)
-    first = 0
+    batch = sample[sample.size - 1] + 1 if sample.size else 0
+    loss = _encode(W, sample, feature, value, weight, importance, hidden, grad_hidden, loss)
+    none = first = np.int64(0)  # a literal 0 would have parts compiled twice
+    most = work.output.shape[0]
     # Σ (y - x)² = Σ_active x² + Σ y² - 2 Σ_active x y; the gradient is y - x where the ReLU is on.
     # Each term is weighted by its sample and its feature.
     for low in range(0, batch, most):
         high = min(low + most, batch)
-        part = output[: high - low]
-        np.dot(hidden[low:high], columns, part)
-        dense, count = _find_peaks(part, b, peaks) * _FEW > _DENSE * part.size, 0
+        part, inner, weights = work.output[: high - low], hidden[low:high], weight[low:high]
+        np.dot(inner, work.columns, part)
+        dense = _find_peaks(part, b, work.peaks) * _FEW > _DENSE * part.size
         if dense:
-            loss += _rectify(part, b, weight[low:high], importance, grad_b)
+            count, square = none, _rectify(part, b, weights, importance, grad_b)
         else:
             count, square = _list_outputs(
-                part, b, weight[low:high], importance, peaks, sample_of, feature_of, error_of
+                part, b, weights, importance, work.peaks, sample_of, feature_of, error_of
             )
-            loss += square
         first, count, loss = _subtract_inputs(
             part, dense, b, low, high, sample, feature, value, weight, importance, first,
-            grad_b, sample_of, feature_of, error_of, count, loss,
+            grad_b, sample_of, feature_of, error_of, count, loss + square,
         )  # fmt: skip
-        for a in range(count):
-            grad_b[feature_of[a]] += error_of[a]
         if dense:
             np.dot(part, W, grad_hidden[low:high])
-            share = np.dot(part.T, hidden[low:high])
+            np.dot(part.T, inner, work.share)
             for i in range(n):
                 for k in range(m):
-                    grad_W[i, k] += share[i, k]
+                    grad_W[i, k] += work.share[i, k]
         for a in range(count):
             s, i, error = low + sample_of[a], feature_of[a], error_of[a]
+            grad_b[i] += error
             for k in range(m):
                 grad_W[i, k] += error * hidden[s, k]
                 grad_hidden[s, k] += error * W[i, k]
@@ -294,7 +269,7 @@ def gradients(  # type: ignore[no-untyped-def]
     return loss
 
 
-@compiled(fastmath=True, error_model="numpy")
+@compiled(fastmath=True)
 def decay_rows(W, rate, decay):  # type: ignore[no-untyped-def]
     """Pull W to zero (decay > 0) or its rows to length 1 (decay < 0)."""
     for i in range(W.shape[0]):
@@ -308,7 +283,7 @@ def decay_rows(W, rate, decay):  # type: ignore[no-untyped-def]
             W[i, k] *= keep
 
 
-@compiled(fastmath=True, error_model="numpy")
+@compiled(fastmath=True)
 def update(x, g, first, second, step, rate, scale, betas, eps):  # type: ignore[no-untyped-def]
     """Take one step of Adam on a flat x, with gradient ``scale`` g."""
     fresh, fresh_square = np.float32(1 - betas[0]), np.float32(1 - betas[1])
@@ -322,62 +297,29 @@ def update(x, g, first, second, step, rate, scale, betas, eps):  # type: ignore[
         x[a] -= size * first[a] / (np.sqrt(second[a]) * root + tiny)
 
 
-@compiled()
-def _take_step(  # type: ignore[no-untyped-def]
-    model, grad_W, grad_b, drawn, batch, step, rate, bias_rate, decay, scale, betas, eps,
-    importance,
-):  # fmt: skip
-    """Take one step on a batch that was drawn, in place; return its loss."""
-    W, b, first_W, second_W, first_b, second_b = model
-    sample, feature, value, weight = drawn
-    loss = gradients(W, b, sample, feature, value, weight, importance, grad_W, grad_b)
-    decay_rows(W, rate, decay)
-    update(W.ravel(), grad_W.ravel(), first_W, second_W, step, rate, scale, betas, eps)
-    update(b, grad_b, first_b, second_b, step, bias_rate, scale, betas, eps)
-    return loss / batch
-
-
-@compiled()
+@compiled(fastmath=True)
 def take_steps(  # type: ignore[no-untyped-def]
-    W, b, first_W, second_W, first_b, second_b, rates, bias_rates, done,
-    batch, decay, scale, betas, eps, tables, law, importance, rng,
-):  # fmt: skip
+    model, rates, bias_rates, done, batch, decay, scale, betas, eps, drawn, importance, work
+):
     """Take one step for each rate, in place; return the batch losses.
 
-    ``done`` steps were taken before; the moments of W are flat.
+    ``model`` is W, the same array flat, b, the flat moments of W, those of b. ``done`` steps were
+    taken before. ``drawn`` are sample, feature and value of the active entries, the weight of each
+    sample, and where the entries of each batch begin (``FeatureSampler.draw_batches``); samples and
+    weights are changed.
     """
-    losses, scale = np.empty(rates.size), scale * 2 / batch
-    grad_W, grad_b = np.empty_like(W), np.empty_like(b)
-    for k in range(rates.size):
-        losses[k] = _take_step(
-            (W, b, first_W, second_W, first_b, second_b), grad_W, grad_b,
-            draw_active(tables, batch, law, rng), batch, done + k + 1, rates[k], bias_rates[k],
-            decay, scale, betas, eps, importance,
-        )  # fmt: skip
-    return losses
-
-
-@compiled()
-def take_drawn_steps(  # type: ignore[no-untyped-def]
-    W, b, first_W, second_W, first_b, second_b, rates, bias_rates, done,
-    batch, decay, scale, betas, eps, drawn, importance,
-):  # fmt: skip
-    """Take the same steps on batches that were drawn before.
-
-    ``drawn`` are sample, feature and value of their active entries, the weight of each sample, and
-    where the entries of each batch begin (``numerics.dependent.samples``).
-    """
-    losses, scale = np.empty(rates.size), scale * 2 / batch
-    grad_W, grad_b = np.empty_like(W), np.empty_like(b)
+    W, flat_W, b, first_W, second_W, first_b, second_b = model
     sample, feature, value, weight, starts = drawn
+    losses, scale = np.empty(rates.size), scale * 2 / batch
     for k in range(rates.size):
         low, high = starts[k], starts[k + 1]
-        one = (
-            sample[low:high], feature[low:high], value[low:high],
-            weight[k * batch : (k + 1) * batch],
+        loss = gradients(
+            W, b, sample[low:high], feature[low:high], value[low:high],
+            weight[k * batch : (k + 1) * batch], importance, work,
         )  # fmt: skip
-        losses[k] = _take_step(
-            (W, b, first_W, second_W, first_b, second_b), grad_W, grad_b, one, batch,
-            done + k + 1, rates[k], bias_rates[k], decay, scale, betas, eps, importance,
-        )  # fmt: skip
+        losses[k] = loss / batch
+        decay_rows(W, rates[k], decay)
+        step = done + k + 1
+        update(flat_W, work.flat_grad_W, first_W, second_W, step, rates[k], scale, betas, eps)
+        update(b, work.grad_b, first_b, second_b, step, bias_rates[k], scale, betas, eps)
     return losses

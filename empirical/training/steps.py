@@ -13,12 +13,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from empirical.training.fused_kernels import take_drawn_steps, take_steps
+from empirical.training.fused_kernels import make_workspace, take_steps
 from empirical.training.recipes import BETAS, EPS
 from empirical.training.settings import TrainingSettings
-from numerics.dependent.samples import ForestSampler
 from numerics.sampling import FeatureSampler
-from theory.activation import Activation
 from theory.computing.interrupts import interrupts_held
 from theory.computing.one_thread import one_thread
 from theory.features import Features
@@ -26,8 +24,8 @@ from theory.features import Features
 # Names of the moments in a state, those of torch's optimizers.
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
-# Active entries of batches of dependent features that are drawn at once, about.
-_ENTRIES = 500_000
+# Active entries that are drawn at once, about: their arrays stay in a core's cache.
+_ENTRIES = 20_000
 
 Array = NDArray[np.float32]
 Rates = NDArray[np.float64]
@@ -64,12 +62,10 @@ class FusedSteps:
         for name, x in (("W", W), ("b", b)):
             for moment in MOMENTS:
                 self._arrays[f"{name}.{moment}"] = np.zeros_like(x)
-        sampler = make_sampler(features, settings)
-        self._tables, self._forest, self._rng = sampler.tables, sampler.forest, rng
+        self._sampler, self._rng = make_sampler(features, settings), rng
         self._density = features.density
         self._decay = settings.weight_decay
         self._scale = settings.loss_scale / len(b)
-        self._law = law_for_kernels(features.activation)
         self._importance = None
         if features.importance is not None:
             self._importance = features.importance.astype(np.float32)
@@ -77,39 +73,22 @@ class FusedSteps:
     def take(self, rates: Rates, bias_rates: Rates, done: int, batch: int) -> Rates:
         """Take a step for each pair of rates; return the batch losses."""
         W, W1, W2, b, b1, b2 = (self._arrays[name] for name in self._order)
-        model = W, b, W1.reshape(-1), W2.reshape(-1), b1, b2
-        with one_thread(), interrupts_held():
-            if self._forest is not None:
-                return self._take_drawn(self._forest, model, rates, bias_rates, done, batch)
-            losses: Rates = take_steps(
-                *model, rates, bias_rates, done, batch, self._decay, self._scale, BETAS, EPS,
-                self._tables, self._law, self._importance, self._rng,
-            )  # fmt: skip
-        return losses
-
-    def _take_drawn(
-        self,
-        forest: ForestSampler,
-        model: tuple[Array, ...],
-        rates: Rates,
-        bias_rates: Rates,
-        done: int,
-        batch: int,
-    ) -> Rates:
-        """Take steps on dependent features, whose batches are drawn before, some at a time."""
+        model = W, W.reshape(-1), b, W1.reshape(-1), W2.reshape(-1), b1, b2
         at_once = max(1, int(_ENTRIES / (batch * (self._density + 1))))
-        losses = []
-        for first in range(0, rates.size, at_once):
-            now = slice(first, first + at_once)
-            sample, feature, value, weight, starts = forest.draw(batch, rates[now].size, self._rng)
-            drawn = sample, feature, value.astype(np.float32), weight.astype(np.float32), starts
-            losses.append(
-                take_drawn_steps(
-                    *model, rates[now], bias_rates[now], done + first, batch, self._decay,
-                    self._scale, BETAS, EPS, drawn, self._importance,
+        losses = np.empty(rates.size)
+        with one_thread(), interrupts_held():  # of a block, all steps or none
+            for first in range(0, rates.size, at_once):
+                now = slice(first, min(first + at_once, rates.size))
+                sample, feature, value, weight, starts = self._sampler.draw_batches(
+                    batch, now.stop - first, self._rng
                 )
-            )  # fmt: skip
-        return np.concatenate(losses)
+                drawn = sample, feature, value.astype(np.float32), weight.astype(np.float32), starts
+                work = make_workspace(len(W), W.shape[1], batch, int(np.diff(starts).max()))
+                losses[now] = take_steps(
+                    model, rates[now], bias_rates[now], done + first, batch, self._decay,
+                    self._scale, BETAS, EPS, drawn, self._importance, work,
+                )  # fmt: skip
+        return losses
 
     _order = ("W", *(f"W.{x}" for x in MOMENTS), "b", *(f"b.{x}" for x in MOMENTS))
 
@@ -126,12 +105,3 @@ class FusedSteps:
 def make_sampler(features: Features, settings: TrainingSettings) -> FeatureSampler:
     """Return the sampler of the batches that a run sees."""
     return FeatureSampler(features, settings.rare_share)
-
-
-def law_for_kernels(activation: Activation) -> tuple[float, float, NDArray[np.float64]]:
-    """Return low, high and the cumulative shares (none for a uniform law) for the kernels."""
-    if activation.is_uniform:
-        return activation.low, activation.high, np.empty(0)
-    shares = np.array(activation.shares)
-    cumulative = (shares / shares.sum()).cumsum()  # as numpy's Generator.choice computes it
-    return activation.low, activation.high, cumulative / cumulative[-1]

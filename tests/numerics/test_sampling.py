@@ -132,3 +132,63 @@ def test_generators_and_seeds():
             as_generator(bad)
     with pytest.raises(TypeError, match="seed"):
         as_generator(None)
+
+
+def draw_plainly(tables, n, v, batch, rng):
+    """Draw a batch as the module's docstring says: cells in order, values, weights."""
+    head, cumulative, share, rare, odds = tables
+    on = set()
+    if cumulative.size:
+        events = rng.poisson(batch * cumulative[-1])
+        at = rng.random(events) * cumulative[-1]
+        feature = np.minimum(head.size + np.searchsorted(cumulative, at, side="right"), n - 1)
+        on |= set(zip(rng.integers(batch, size=events), feature, strict=True))
+    if head.size:
+        on |= set(zip(*np.nonzero(rng.random((batch, head.size)) < head), strict=True))
+    if share:
+        more = np.flatnonzero(rng.random(batch) < share)
+        on |= set(zip(more, np.searchsorted(rare, rng.random(more.size), "right"), strict=True))
+    cells = np.array(sorted(on), dtype=int).reshape(-1, 2)
+    seen = np.bincount(cells[:, 0], odds[cells[:, 1]], batch)
+    weight = 1 / (1 - share + share * seen) if share else np.ones(batch)
+    return cells[:, 0], cells[:, 1], v.sample(len(cells), rng), weight
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        Frequencies.power_law(1000, 1.0),
+        Frequencies.power_law(300, 1.5, density=2.0),  # a head of p >= 1/2
+        Frequencies.from_probabilities([1.0, 0.9, 0.7]),  # nothing but a head
+        Frequencies.from_probabilities([0.01]),  # batches without an entry
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("share", "v"), [(0.0, Activation(0.5, 1.5)), (0.6, Activation(0.5, 1.5, (3, 0, 1)))]
+)
+def test_many_batches_are_those_of_plain_draws(f, share, v):
+    sampler = FeatureSampler(Features(f, v), share)
+    plain, ours = (np.random.default_rng(3) for _ in "ab")
+    for batch, steps in ((1, 4), (7, 3), (64, 2), (2048, 1)):
+        *entries, weight, starts = sampler.draw_batches(batch, steps, ours)
+        assert starts.size == steps + 1 and starts[-1] == entries[0].size
+        for k in range(steps):
+            *expected, weights = draw_plainly(sampler.tables, f.n, v, batch, plain)
+            for found, wanted in zip(entries, expected, strict=True):
+                np.testing.assert_array_equal(found[starts[k] : starts[k + 1]], wanted)
+            assert weight[k * batch : (k + 1) * batch] == pytest.approx(weights, rel=1e-14)
+    assert plain.random() == ours.random()  # the streams are still together
+
+
+def test_many_batches_of_features_not_given_by_rank():
+    f = Frequencies.from_probabilities([0.01, 0.4, 0.9, 0.1, 0.2])
+    sampler = FeatureSampler(f, 0.5)
+    rng = np.random.default_rng(5)
+    one_by_one = [sampler.draw(6, rng) for _ in range(9)]
+    sample, feature, value, weight, starts = sampler.draw_batches(6, 9, np.random.default_rng(5))
+    for name, found in (("sample", sample), ("feature", feature), ("value", value)):
+        whole = np.concatenate([getattr(one, name) for one in one_by_one])
+        np.testing.assert_array_equal(found, whole)
+    np.testing.assert_array_equal(weight, np.concatenate([one.weight for one in one_by_one]))
+    assert starts[-1] == sample.size

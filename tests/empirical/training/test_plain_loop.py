@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from empirical.training.devices.sampler import to_device
-from empirical.training.fused_kernels import gradients
+from empirical.training.fused_kernels import gradients, make_workspace
 from empirical.training.torch_steps import loss_and_gradients
 from empirical.training.train import train
 from numerics.sampling import FeatureSampler
@@ -67,11 +67,12 @@ def test_gradients_with_importances_against_dense_autograd(bias):
     assert torch.allclose(ours.W, W.grad, rtol=1e-10, atol=1e-13)
     assert torch.allclose(ours.b, b.grad, rtol=1e-10, atol=1e-13)
     single = [x.detach().numpy().astype(np.float32) for x in (W, b, importance)]
-    grad_W, grad_b = np.empty_like(single[0]), np.empty_like(single[1])
+    work = make_workspace(40, 6, 300, batch.value.size)
     total = gradients(
-        single[0], single[1], batch.sample, batch.feature, batch.value.astype(np.float32),
-        batch.weight.astype(np.float32), single[2], grad_W, grad_b,
+        single[0], single[1], batch.sample.copy(), batch.feature, batch.value.astype(np.float32),
+        batch.weight.astype(np.float32), single[2], work,
     )  # fmt: skip
+    grad_W, grad_b = work.grad_W, work.grad_b
     assert total / 300 == pytest.approx(loss.item(), rel=1e-5)
     size = float(W.grad.abs().max())
     assert grad_W * 2 / 300 == pytest.approx(W.grad.numpy(), abs=1e-5 * size)

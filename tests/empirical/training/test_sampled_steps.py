@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from empirical.training.fused_kernels import gradients
+from empirical.training.fused_kernels import gradients, make_workspace
 from empirical.training.recipes import BETAS, EPS
 from empirical.training.run import TrainingRun
 from empirical.training.sampled.kernels import catch_up, find_rows, sampled_gradients
@@ -42,8 +42,9 @@ def test_the_mean_over_all_choices_of_rows_is_the_dense_gradient(bias):
     importance = rng.uniform(0.5, 2.0, 7).astype(np.float32)
     drawn = FeatureSampler(F, rare_share=0.5).draw(40, rng)
     value, weight = drawn.value.astype(np.float32), drawn.weight.astype(np.float32)
-    grad_W, grad_b = np.empty_like(W), np.empty_like(b)
-    dense = gradients(W, b, drawn.sample, drawn.feature, value, weight, importance, grad_W, grad_b)
+    work = make_workspace(7, 3, 40, value.size)
+    dense = gradients(W, b, drawn.sample.copy(), drawn.feature, value, weight, importance, work)
+    grad_W, grad_b = work.grad_W, work.grad_b
     for factor in (7 / 2, 1.0, 7 / 3):
         every = [
             on_all_rows(W, b, drawn, importance, two, factor) for two in combinations(range(7), 2)
