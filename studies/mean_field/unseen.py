@@ -1,10 +1,11 @@
 """The mean field at settings drawn at random, before any of them was trained.
 
-Run ``python studies/mean_field/unseen.py`` (hours on one core, most of them for the steepest frequencies). Sixteen settings are drawn with
-one seed: n from 200 to 800, n/m from 4 to 40, E from 0.2 to 5, a law of the frequencies and a law
-of v. Each model is trained once (seed 0) by the recipe "converged", which stops when as many
-samples as before lower the exact loss by less than 1 %, and the mean field is solved once. Results
-are stored in studies/mean_field/unseen.json as they come; a run goes on where the last one stopped.
+Run ``python studies/mean_field/unseen.py`` (hours on one core, most of them for the steepest
+frequencies). Sixteen settings are drawn with one seed: n from 200 to 800, n/m from 4 to 40, E from
+0.2 to 5, a law of the frequencies and a law of v. Each model is trained once (seed 0) by the recipe
+"converged", which stops when as many samples as before lower the exact loss by less than 1 %, and
+the mean field is solved once. Results are stored in studies/mean_field/unseen.json as they come; a
+run goes on where the last one stopped.
 """
 
 import json
@@ -70,7 +71,9 @@ def measure(setting):
 def main():
     path = Path(__file__).with_suffix(".json")
     cells = json.loads(path.read_text())["cells"] if path.exists() else []
-    done = [{name: one[name] for name in ("n", "law", "density", "m", "activation")} for one in cells]
+    done = [
+        {name: one[name] for name in ("n", "law", "density", "m", "activation")} for one in cells
+    ]
     # The steepest frequencies take hours of training: they come last.
     for setting in sorted(draw(), key=lambda one: one["law"] == "2.25"):
         if setting in done:
