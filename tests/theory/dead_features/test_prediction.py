@@ -151,28 +151,31 @@ def test_the_background_is_the_law_of_samples():
     assert abs(law.share @ (law.s2 * law.h) - (s2 * h).mean()) < 4 * stats.sem(s2 * h) + 1e-3
 
 
-def test_frequent_features_given_h_are_those_of_samples():
-    rng = np.random.default_rng(6)
+def test_frequent_features_given_h_have_the_moments_of_a_poisson_sum():
+    """Of x and y = Σ x_k² given h: mean, and mean of the product with h, by Campbell's formula."""
     c, q, often = np.array([0.6, 0.3, -0.2]), np.array([0.7, 0.8, 0.9]), np.array([0.2, 0.6, 1.0])
     law = make_background(c, q, often, 20)
-    x, squares = given_frequent(law, often[:1], c[:1], q[:1], 20)
-    counts = rng.poisson(often, size=(60_000, 3))
-    drawn = [[rng.uniform(0, 2, k) for k in row] for row in counts]
-    h = np.array([sum(c[k] * row[k].sum() for k in range(3)) for row in drawn])
-    one = np.array([row[0].sum() for row in drawn])
-    two = np.array([(row[0] ** 2).sum() for row in drawn]) * q[0] ** 2 / 20
-    for low, high in ((0.1, 0.4), (0.4, 0.8), (0.8, 1.2)):
-        here, nodes = (h > low) & (h < high), (law.h > low) & (law.h < high)
-        for mine, theirs in ((x[0], one), (squares[0], two)):
-            mean = np.average(mine[nodes], weights=law.share[nodes])
-            assert mean == pytest.approx(theirs[here].mean(), rel=0.1)
-            assert mean != pytest.approx(theirs.mean(), rel=0.2)  # h tells much
+    x, squares = given_frequent(law, often[:2], c[:2], q[:2], 20)
+    mean = often @ c  # ⟨v⟩ = 1
+    for k in range(2):
+        scale = q[k] ** 2 / 20
+        # ⟨v²⟩ = 4/3, ⟨v³⟩ = 2
+        for found, first, second in (
+            (x[k], often[k], often[k] * c[k] * 4 / 3),
+            (squares[k] / scale, often[k] * 4 / 3, often[k] * c[k] * 2),
+        ):
+            assert found @ law.share == pytest.approx(first, rel=0.02)
+            together = first * mean + second
+            assert found @ (law.share * law.h) == pytest.approx(
+                together, rel=0.05
+            )  # at most 2 a feature
+            assert together != pytest.approx(first * mean, rel=0.5)  # without what h tells
     # Weights of senders: the mean of h given a sender is its own part more.
     size = np.array([0.0, 2.0, 0.0])
     weights = weigh_senders(law, c, size)
     assert weights.sum() == pytest.approx(2 * 4 / 3, rel=1e-3)
     own = c[1] * 1.5  # ⟨v³⟩/⟨v²⟩
-    assert weights @ law.h / weights.sum() == pytest.approx(h.mean() + own, abs=0.02)
+    assert weights @ law.h / weights.sum() == pytest.approx(mean + own, abs=0.02)
 
 
 def test_slopes_are_those_of_random_rows():
