@@ -20,7 +20,7 @@ from numerics.dependent.plan import THETA, plan_rows
 from numerics.dependent.transform import expected_rows, expected_slopes
 from numerics.dependent.tree import Tree, tree_of
 from numerics.loss.gram_rows import accumulate, gram_rows, make_report, row_blocks, split_alone
-from numerics.loss.law_table import law_table
+from numerics.loss.law_table import law_tables
 from numerics.loss.one_active_kernels import pair_rows
 from numerics.loss.report import LossReport
 from numerics.row_threads import over_rows
@@ -51,6 +51,7 @@ class _Setting(NamedTuple):
     variable: NDArray[np.int64]
     state: NDArray[np.int64]
     law: Array
+    general: Array | None
     mean: float
     variance: float
 
@@ -92,7 +93,7 @@ def dependent_loss(model: Model, features: Features, rtol: float, gradient: bool
         tree_of(forest),
         np.array(forest.variable),
         np.array(forest.state),
-        law_table(v),
+        *law_tables(v),
         mean,
         float(v.moment(2)) - mean**2,
     )
@@ -219,7 +220,8 @@ def _close(
         )
 
     none, single = by_rows(few_rows)
-    pairs = over_rows(rows, lambda s: pair_rows(gram[s], start + s.start, b[s], setting.law))
+    laws = setting.law, setting.general
+    pairs = over_rows(rows, lambda s: pair_rows(gram[s], start + s.start, b[s], *laws))
     mass, centre, spread, joint, given = _moments(by_rows, setting, slopes)
     inside = np.arange(rows), start + np.arange(rows)
     alone = pairs[inside]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from numerics.loss.exact import population_loss
 from numerics.loss.laplace_kernels import expected_rows, expected_slopes
 from numerics.loss.laplace_plan import THETA, plan_rows
-from numerics.loss.law_table import law_table
+from numerics.loss.law_table import law_tables
 from numerics.loss.one_active_kernels import few_active_rows
 from numerics.row_threads import over_rows
 from numerics.toy_model import ToyModel
@@ -86,8 +86,8 @@ class LossFunction:
         return float(self.features.lost_losses.sum())
 
     @cached_property
-    def _law(self) -> Array:
-        return law_table(self.features.activation)
+    def _law(self) -> tuple[Array, Array | None]:
+        return law_tables(self.features.activation)
 
     @cached_property
     def _share(self) -> Array:
@@ -150,7 +150,7 @@ class LossFunction:
         gram = W @ W.T
         gram[(np.abs(gram) < _NOTHING) & ~np.eye(self.n, dtype=bool)] = 0.0
         slopes = np.empty_like(gram)
-        closed: Any = few_active_rows(gram, 0, self.features.p, b, self._law, slopes)
+        closed: Any = few_active_rows(gram, 0, self.features.p, b, *self._law, slopes)
         # Frequencies of the other inputs, 0 where there is no overlap with them.
         felt = np.where(gram == 0, 0.0, self.features.p)
         np.fill_diagonal(felt, 0.0)
@@ -163,7 +163,7 @@ class LossFunction:
         self, rows: tuple[Array, ...], turned: NDArray[np.bool_], b: Array, tolerance: float
     ) -> Plan:
         kernel: Any = plan_rows
-        by_row, rest = (*rows, self._share, b, turned), (tolerance / self.n, self._law, THETA)
+        by_row, rest = (*rows, self._share, b, turned), (tolerance / self.n, *self._law, THETA)
         return turned, self._follow(lambda some: kernel(*(x[some] for x in by_row), *rest))
 
     def _follow(self, task: Callable[[slice], Any]) -> Any:
@@ -181,19 +181,19 @@ class LossFunction:
         plans, mean_rows, slope_rows = plan[1], *_KERNELS
         means = self._follow(
             lambda some: mean_rows(
-                *(x[some] for x in rows), b[some], turned[some], law, plans[some]
+                *(x[some] for x in rows), b[some], turned[some], *law, plans[some]
             )
         )
         by_gram, by_own, by_b = self._follow(
             lambda some: slope_rows(
-                *(x[some] for x in rows), p[some], b[some], turned[some], law, plans[some]
+                *(x[some] for x in rows), p[some], b[some], turned[some], *law, plans[some]
             )
         )
         loss = float(np.sum(share * (closed[:, :2] + closed[:, 2:4] + means[:, :2])))
         slopes += by_gram
         by_b = by_b + closed[:, 6]
         # An overlap of 0 that grows moves z by the mean of its input, whatever else is active.
-        unfelt, mean = rows[0] == 0, law[0, 7]
+        unfelt, mean = rows[0] == 0, law[0][0, 7]
         slopes[unfelt] = (by_b[:, None] * (mean * p))[unfelt]
         slopes[np.arange(self.n), np.arange(self.n)] += by_own
         weights = self.features.weights

@@ -25,7 +25,7 @@ from numerics.loss.gram_rows import (
 )
 from numerics.loss.laplace_kernels import expected_rows, expected_slopes
 from numerics.loss.laplace_plan import THETA, plan_rows
-from numerics.loss.law_table import law_table
+from numerics.loss.law_table import law_tables
 from numerics.loss.one_active_kernels import few_active_rows, one_hot_rows
 from numerics.loss.report import LossReport
 from numerics.row_threads import over_rows
@@ -37,12 +37,12 @@ from theory.frequencies import Frequencies
 from theory.regimes.one_active import self_loss
 
 Array = NDArray[np.float64]
+Laws = tuple[Array, Array | None]  # ``law_tables``
 
 # Passes, each with a smaller tolerance than the last.
 _PASSES = 7
 # Losses above this are refused, as they overflow.
 _HUGE = 1e200
-_NONE = np.empty((0, 0))
 
 
 @check_kinds
@@ -131,45 +131,47 @@ def population_loss(
 
 
 def _in_slices(
-    kernel: Any, gram: Array, some: slice, p: Array, b: Array, law: Array, slopes: Array
+    kernel: Any, gram: Array, some: slice, p: Array, b: Array, law: Laws, slopes: Array | None
 ) -> Any:
     """Call a kernel of closed forms on slices of Gram rows, in threads; it fills ``slopes``."""
     return over_rows(
         len(gram),
-        lambda s: kernel(gram[s], some.start + s.start, p, b, law, slopes[s]),
+        lambda s: kernel(
+            gram[s], some.start + s.start, p, b, *law, None if slopes is None else slopes[s]
+        ),
     )
 
 
 def _plan(
-    rows: tuple[Any, ...], share: Array, where: tuple[Any, ...], tolerance: float, law: Array
+    rows: tuple[Any, ...], share: Array, where: tuple[Any, ...], tolerance: float, law: Laws
 ) -> Array:
     """Plan the sums of a block of rows, in threads."""
     by_row = (*rows, share, *where)
     plan: Any = plan_rows
     planned: Array = over_rows(
-        len(share), lambda s: plan(*(x[s] for x in by_row), tolerance, law, THETA)
+        len(share), lambda s: plan(*(x[s] for x in by_row), tolerance, *law, THETA)
     )
     return planned
 
 
-def _follow(kernel: Any, by_row: tuple[Any, ...], law: Array, plans: Array) -> Any:
+def _follow(kernel: Any, by_row: tuple[Any, ...], law: Laws, plans: Array) -> Any:
     """Compute the sums that were planned for a block of rows, in threads."""
-    return over_rows(len(plans), lambda s: kernel(*(x[s] for x in by_row), law, plans[s]))
+    return over_rows(len(plans), lambda s: kernel(*(x[s] for x in by_row), *law, plans[s]))
 
 
 def _one_hot(model: Model, features: Features, gradient: bool, empty: float) -> LossReport:
     """Return the loss with one active feature, or with none in a share ``empty`` of the samples."""
     b, p, weights = model.b, features.p, features.weights
-    law = law_table(features.activation)
+    law = law_tables(features.activation)
     silent, own, by_b = np.empty(model.n), np.empty(model.n), np.empty(model.n)
-    W = model.W if gradient and isinstance(model, ToyModel) else _NONE
+    W = model.W if gradient and isinstance(model, ToyModel) else np.empty((0, 0))
     gradient_W = np.zeros_like(W) if gradient else None
     for some in row_blocks(model):
         gram = gram_rows(model, some)
-        slopes = np.empty_like(gram) if gradient else _NONE
+        slopes = np.empty_like(gram) if gradient else None
         closed = _in_slices(one_hot_rows, gram, some, p, b, law, slopes)
         silent[some], own[some], by_b[some] = closed
-        if gradient_W is not None:
+        if gradient_W is not None and slopes is not None:
             slopes *= weights[some, None]
             accumulate(gradient_W, W, some, slopes)
     silent += empty * np.maximum(b, 0) ** 2
@@ -201,10 +203,10 @@ def _rows(model: Model, p: Array) -> Iterator[tuple[slice, tuple[Array, Array, A
 
 def _bernoulli(model: Model, features: Features, rtol: float, gradient: bool) -> LossReport:
     b, p, n, weights = model.b, features.p, model.n, features.weights
-    law = law_table(features.activation)
+    law = law_tables(features.activation)
     closed = np.empty((n, 7))
     for some in row_blocks(model):
-        closed[some] = _in_slices(few_active_rows, gram_rows(model, some), some, p, b, law, _NONE)
+        closed[some] = _in_slices(few_active_rows, gram_rows(model, some), some, p, b, law, None)
     if not np.abs(closed).max() < _HUGE:
         raise ArithmeticError("the loss is beyond double precision: W or b is too large")
     # Weights in the loss of the means with the own input silent and active.
@@ -231,7 +233,7 @@ def _sum_terms(
     Returns the two means of each output, shape (n, 2), the bound on the error of the loss, and the
     tolerance of one output that was enough.
     """
-    b, n, law = model.b, model.n, law_table(features.activation)
+    b, n, law = model.b, model.n, law_tables(features.activation)
     reflected, known = closed[:, 4:6] > 0, closed[:, :2] + closed[:, 2:4]
     # All terms are squares: the loss with few active inputs is below it, and sets the first scale.
     below = float(np.sum(share * closed[:, :2]))
@@ -267,7 +269,7 @@ def _bernoulli_gradient(
     share: Array,
     tolerance: float,
 ) -> tuple[Array, Array]:
-    p, weights, law = features.p, features.weights, law_table(features.activation)
+    p, weights, law = features.p, features.weights, law_tables(features.activation)
     mean = float(features.activation.moment(1))
     gradient_W, gradient_b = np.zeros_like(model.W), np.empty(model.n)
     for some, rows in _rows(model, p):

@@ -1,6 +1,7 @@
 r"""Expected loss of one output under many independent inputs, by its Laplace transform (kernels).
 
-``numerics.loss.exact`` calls these. ``law`` is the table of v (``numerics.loss.law_table``).
+``numerics.loss.exact`` calls these. ``law`` is the table of v (``numerics.loss.law_table``), and
+``general`` the same, or None where v is uniform from 0 on: numba then compiles less.
 
 Output i sees z = b + S, S = Σ_{j≠i} G_ij x_j. M(s) = ⟨e^{sS}⟩ = Π_j [1 - p_j + p_j M_v(s G_ij)].
 For a density of K equal cells of width h that starts at c_0, with probabilities P_l,
@@ -59,12 +60,6 @@ def _turns(angle, tr, ti):  # type: ignore[no-untyped-def]
     return -2 * half * half, math.sin(angle * LANES)
 
 
-@compiled()
-def _is_plain(law):  # type: ignore[no-untyped-def]
-    """Whether v is uniform from 0 on: then M_v has one factor only."""
-    return law.shape[0] == 2 and law[0, _END] == 0
-
-
 @compiled(fastmath=True)
 def _inverses(c, step, width, ir, ii):  # type: ignore[no-untyped-def]
     """1/(width s_k) in (ir, ii), s_k = c + i k step."""
@@ -117,74 +112,56 @@ def _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, inverse, law, start, out):  #
 
 
 @compiled(fastmath=True)
-def _plain_products(g, p, width, c, step, pr, pi, qr, qi, ir, ii, tr, ti):  # type: ignore[no-untyped-def]
-    """``_products`` for v ~ U(0, width); (ir, ii) is 1/(h s), (tr, ti) a table of t - 1.
-
-    y = e^{hsg} - 1 is carried instead of e^{hsg}, so that small g lose nothing. Ordinates come in
-    blocks of 64: within one, y = Y t + (t - 1) with a table of t = e^{i l step h g}.
-    """
-    count = pr.size
-    for j in range(g.size):
-        if p[j] == 0:
-            continue
-        ur, ui = _turns(width * step * g[j], tr, ti)
-        yr, yi = math.expm1(width * c * g[j]), 0.0
-        base, weight = 1 - p[j], p[j] / g[j]
-        light = 1 / (1 - p[j]) if p[j] < 1 else 0.0
-        for start in range(0, count, LANES):
-            for q in range(LANES):
-                k = start + q
-                zr = yr + tr[q] + yr * tr[q] - yi * ti[q]
-                zi = yi + ti[q] + yr * ti[q] + yi * tr[q]
-                vr = weight * (zr * ir[k] - zi * ii[k])
-                vi = weight * (zr * ii[k] + zi * ir[k])
-                qr[k] += light * vr
-                qi[k] += light * vi
-                ar, ai = pr[k], pi[k]
-                pr[k] = ar * (base + vr) - ai * vi
-                pi[k] = ar * vi + ai * (base + vr)
-            wr = yr + ur + yr * ur - yi * ui
-            yi = yi + ui + yr * ui + yi * ur
-            yr = wr
-
-
-@compiled(fastmath=True)
-def _products(g, p, law, c, step, work, tables):  # type: ignore[no-untyped-def]
+def _products(g, p, law, general, c, step, work, tables):  # type: ignore[no-untyped-def]
     """Fill in M(s_k) and Σ_j p_j/(1-p_j) M_v(s_k G_j), s_k = c + i k step, and 1/(h s_k).
 
     Real and imaginary parts are the rows of ``work``, shape (6, ordinates); ``tables``, shape
-    (8, LANES), is workspace.
+    (8, LANES), is workspace. y = e^{hsg} - 1 is carried instead of e^{hsg}, so that small g lose
+    nothing. Ordinates come in blocks of 64: within one, y = Y t + (t - 1) with a table of
+    t = e^{i l step h g}.
     """
     low, width = law[0, _END], law[1, _END] - law[0, _END]
     pr, pi, qr, qi, ir, ii = work[0], work[1], work[2], work[3], work[4], work[5]
     tr, ti = tables[0], tables[1]
-    count = pr.size
-    for k in range(count):
+    for k in range(pr.size):
         pr[k], pi[k], qr[k], qi[k] = 1.0, 0.0, 0.0, 0.0
     _inverses(c, step, width, ir, ii)
-    if _is_plain(law):
-        _plain_products(g, p, width, c, step, pr, pi, qr, qi, ir, ii, tr, ti)
-        return
-    ar, ai, out = tables[2], tables[3], tables[4:8]
     for j in range(g.size):
         if p[j] == 0:
             continue
         ur, ui = _turns(width * step * g[j], tr, ti)
-        br, bi = _turns(low * step * g[j], ar, ai)
         yr, yi = math.expm1(width * c * g[j]), 0.0
-        lr, li = math.expm1(low * c * g[j]), 0.0
         light = 1 / (1 - p[j]) if p[j] < 1 else 0.0
-        for start in range(0, count, LANES):
-            _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, 1 / g[j], law, start, out)
-            for q in range(LANES):
-                k = start + q
-                vr, vi = p[j] * out[0, q], p[j] * out[1, q]
-                qr[k] += light * vr
-                qi[k] += light * vi
-                fr, fi = pr[k], pi[k]
-                pr[k] = fr * (1 - p[j] + vr) - fi * vi
-                pi[k] = fr * vi + fi * (1 - p[j] + vr)
-            lr, li = lr + br + lr * br - li * bi, li + bi + lr * bi + li * br
+        if general is None:
+            base, weight = 1 - p[j], p[j] / g[j]
+        else:
+            ar, ai, out = tables[2], tables[3], tables[4:8]
+            br, bi = _turns(low * step * g[j], ar, ai)
+            lr, li = math.expm1(low * c * g[j]), 0.0
+        for start in range(0, pr.size, LANES):
+            if general is None:
+                for q in range(LANES):
+                    k = start + q
+                    zr = yr + tr[q] + yr * tr[q] - yi * ti[q]
+                    zi = yi + ti[q] + yr * ti[q] + yi * tr[q]
+                    vr = weight * (zr * ir[k] - zi * ii[k])
+                    vi = weight * (zr * ii[k] + zi * ir[k])
+                    qr[k] += light * vr
+                    qi[k] += light * vi
+                    fr, fi = pr[k], pi[k]
+                    pr[k] = fr * (base + vr) - fi * vi
+                    pi[k] = fr * vi + fi * (base + vr)
+            else:
+                _block(yr, yi, tr, ti, lr, li, ar, ai, ir, ii, 1 / g[j], law, start, out)
+                for q in range(LANES):
+                    k = start + q
+                    vr, vi = p[j] * out[0, q], p[j] * out[1, q]
+                    qr[k] += light * vr
+                    qi[k] += light * vi
+                    fr, fi = pr[k], pi[k]
+                    pr[k] = fr * (1 - p[j] + vr) - fi * vi
+                    pi[k] = fr * vi + fi * (1 - p[j] + vr)
+                lr, li = lr + br + lr * br - li * bi, li + bi + lr * bi + li * br
             yr, yi = yr + ur + yr * ur - yi * ui, yi + ui + yr * ui + yi * ur
 
 
@@ -226,10 +203,12 @@ def _unit_moments(u):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _complex_v(x, law):  # type: ignore[no-untyped-def]
+def _complex_v(x, law, general):  # type: ignore[no-untyped-def]
     """⟨e^{xv}⟩, ⟨v e^{xv}⟩ and ⟨v² e^{xv}⟩ for complex x."""
     width = law[1, _END] - law[0, _END]
     one, first, second = _unit_moments(width * x)
+    if general is None:
+        return one, width * first, width * width * second
     mgf, slope, curve = 0j, 0j, 0j
     for cell in range(law.shape[0] - 1):
         start = law[cell, _END]
@@ -241,7 +220,7 @@ def _complex_v(x, law):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _sum(b, own, turned, c, step, atom, law, work, n):  # type: ignore[no-untyped-def]
+def _sum(b, own, turned, c, step, atom, law, general, work, n):  # type: ignore[no-untyped-def]
     """Trapezoidal rule, and its rounding error; own = 0 for the silent part.
 
     ``turned`` is 1 for the mean of ReLU(z)² + 2 v ReLU(z), -1 for that of ReLU(z)² - 2 v ReLU(z).
@@ -252,7 +231,7 @@ def _sum(b, own, turned, c, step, atom, law, work, n):  # type: ignore[no-untype
         s = complex(c, k * step)
         kernel = _quotient(2 * _exp(s * b), s * s * s)
         if own != 0:
-            mgf, slope, _ = _complex_v(s * own, law)
+            mgf, slope, _ = _complex_v(s * own, law, general)
             kernel *= mgf + turned * s * slope
         product, few = complex(work[0, k], work[1, k]), complex(1 + work[2, k], work[3, k])
         total += (kernel * (product - atom * few)).real * (0.5 if k == 0 else 1.0)
@@ -277,17 +256,20 @@ def _rest_sum(p, alone, ar, ai, pr, pi, start, out):  # type: ignore[no-untyped-
 
 
 @compiled(fastmath=True)
-def _input_slope(g, p, law, c, step, alone, ar, ai, pr, pi, ir, ii, tables):  # type: ignore[no-untyped-def]
+def _input_slope(  # type: ignore[no-untyped-def]
+    g, p, law, general, c, step, alone, ar, ai, pr, pi, ir, ii, tables
+):
     """Σ_k Re a_k p s_k M_v'(s_k g) (M/F - alone)_k, F the factor of this input; not for tiny g."""
-    low, width, plain = law[0, _END], law[1, _END] - law[0, _END], _is_plain(law)
+    low, width = law[0, _END], law[1, _END] - law[0, _END]
     tr, ti, cr, ci, out = tables[0], tables[1], tables[2], tables[3], tables[4:8]
     ur, ui = _turns(width * step * g, tr, ti)
     yr, yi = math.expm1(width * c * g), 0.0
-    lr, li = math.expm1(low * c * g), 0.0
-    br, bi = (0.0, 0.0) if plain else _turns(low * step * g, cr, ci)
+    if general is not None:
+        lr, li = math.expm1(low * c * g), 0.0
+        br, bi = _turns(low * step * g, cr, ci)
     inverse, total = 1 / g, 0.0
     for start in range(0, pr.size, LANES):
-        if plain:
+        if general is None:
             for q in range(LANES):
                 k = start + q
                 zr = yr + tr[q] + yr * tr[q] - yi * ti[q]
@@ -304,12 +286,12 @@ def _input_slope(g, p, law, c, step, alone, ar, ai, pr, pi, ir, ii, tables):  # 
 
 
 @compiled()
-def _tiny_slope(g, p, law, c, step, alone, ar, ai, pr, pi):  # type: ignore[no-untyped-def]
+def _tiny_slope(g, p, law, general, c, step, alone, ar, ai, pr, pi):  # type: ignore[no-untyped-def]
     """Compute the same where g is so small that M_v needs its series at every ordinate."""
     total = 0.0
     for k in range(pr.size):
         s = complex(c, k * step)
-        mgf, slope, _ = _complex_v(s * g, law)
+        mgf, slope, _ = _complex_v(s * g, law, general)
         rest = _quotient(complex(pr[k], pi[k]), 1 - p + p * mgf) - alone
         total += (complex(ar[k], ai[k]) * s * slope * rest).real
     return p * total
@@ -317,7 +299,7 @@ def _tiny_slope(g, p, law, c, step, alone, ar, ai, pr, pi):  # type: ignore[no-u
 
 @compiled()
 def _slope_sum(  # type: ignore[no-untyped-def]
-    g, p, b, own, turned, c, step, atom, law, work, tables, kernels, slopes
+    g, p, b, own, turned, c, step, atom, law, general, work, tables, kernels, slopes
 ):
     """Slopes of ``_sum`` by each g, into ``slopes``; returns its slopes by b and own.
 
@@ -334,7 +316,7 @@ def _slope_sum(  # type: ignore[no-untyped-def]
         kernel = factor
         rest = complex(pr[k], pi[k]) - atom * complex(1 + qr[k], qi[k])
         if own != 0:
-            mgf, slope, curve = _complex_v(s * own, law)
+            mgf, slope, curve = _complex_v(s * own, law, general)
             kernel = factor * (mgf + turned * s * slope)
             by_own += (factor * s * (slope + turned * s * curve) * rest).real
         by_b += (kernel * s * rest).real
@@ -346,16 +328,16 @@ def _slope_sum(  # type: ignore[no-untyped-def]
         if p[j] > 0:
             alone = atom / (1 - p[j]) if p[j] < 1 else 0.0
             if abs(g[j]) < small:
-                slopes[j] = _tiny_slope(g[j], p[j], law, c, step, alone, ar, ai, pr, pi)
+                slopes[j] = _tiny_slope(g[j], p[j], law, general, c, step, alone, ar, ai, pr, pi)
             else:
                 slopes[j] = _input_slope(
-                    g[j], p[j], law, c, step, alone, ar, ai, pr, pi, ir, ii, tables
+                    g[j], p[j], law, general, c, step, alone, ar, ai, pr, pi, ir, ii, tables
                 )
     return by_b, by_own
 
 
 @compiled(nogil=True)
-def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ignore[no-untyped-def]
+def expected_rows(gram, felt, atom, own, b, reflected, law, general, plans):  # type: ignore[no-untyped-def]
     """Compute the transform parts of rows of outputs.
 
     Arguments as in ``numerics.loss.laplace_plan.plan_rows``, and its result. Returns the two means
@@ -373,15 +355,17 @@ def expected_rows(gram, felt, atom, own, b, reflected, law, plans):  # type: ign
                 for j in range(n):
                     g[j] = sign * gram[r, j]
                 work = np.empty((6, LANES * ((count + LANES - 1) // LANES)))
-                _products(g, felt[r], law, c, step, work, tables)
+                _products(g, felt[r], law, general, c, step, work, tables)
                 self = 0.0 if part == 0 else sign * own[r]
-                value, rounding = _sum(sign * b[r], self, -sign, c, step, atom[r], law, work, n)
+                value, rounding = _sum(
+                    sign * b[r], self, -sign, c, step, atom[r], law, general, work, n
+                )
                 out[r, part], out[r, 2 + part] = sign * value, rounding
     return out
 
 
 @compiled(nogil=True)
-def expected_slopes(gram, felt, atom, own, p, b, reflected, law, plans):  # type: ignore[no-untyped-def]
+def expected_slopes(gram, felt, atom, own, p, b, reflected, law, general, plans):  # type: ignore[no-untyped-def]
     """Slopes of the transform parts, weighted by 1 - p and p: by gram, by own and by b."""
     rows, n = gram.shape
     by_gram, by_own, by_b = np.empty((rows, n)), np.empty(rows), np.empty(rows)
@@ -399,10 +383,10 @@ def expected_slopes(gram, felt, atom, own, p, b, reflected, law, plans):  # type
                     g[j] = sign * gram[r, j]
                 count = LANES * ((count + LANES - 1) // LANES)
                 work, kernels = np.empty((6, count)), np.empty((2, count))
-                _products(g, felt[r], law, c, step, work, tables)
+                _products(g, felt[r], law, general, c, step, work, tables)
                 self = 0.0 if part == 0 else sign * own[r]
                 slope_b, slope_own = _slope_sum(
-                    g, felt[r], sign * b[r], self, -sign, c, step, atom[r], law,
+                    g, felt[r], sign * b[r], self, -sign, c, step, atom[r], law, general,
                     work, tables, kernels, slopes,
                 )  # fmt: skip
                 # A reflected part enters with a minus, and so do its arguments: they cancel.

@@ -32,9 +32,11 @@ def _unit_mgf(u):  # type: ignore[no-untyped-def]
 
 
 @compiled(fastmath=True)
-def _mgf_v(x, law):  # type: ignore[no-untyped-def]
+def _mgf_v(x, law, general):  # type: ignore[no-untyped-def]
     """M_v(x) = ⟨e^{xv}⟩ for real x: e^{x low} (e^u - 1)/u Σ_l P_l e^{lu}, u = x times a width."""
     u = (law[1, _END] - law[0, _END]) * x
+    if general is None:
+        return _unit_mgf(u)
     mgf, cells = _unit_mgf(u), law.shape[0] - 1
     if cells > 1:
         total, turn = 0.0, math.exp(u)
@@ -45,23 +47,26 @@ def _mgf_v(x, law):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _log_mgf_v(x, law):  # type: ignore[no-untyped-def]
+def _log_mgf_v(x, law, general):  # type: ignore[no-untyped-def]
     """Return ln M_v(x), where M_v itself may overflow."""
     cells = law.shape[0] - 1
     high = law[cells, _END]
     if abs(x) * high < 40:
-        return math.log(_mgf_v(x, law))
+        return math.log(_mgf_v(x, law, general))
     # With the largest exponential taken out.
     u = (law[1, _END] - law[0, _END]) * abs(x)
+    largest = x * high if x > 0 else x * law[0, _END]
+    found = largest + math.log(-math.expm1(-u)) - math.log(u)
+    if general is None:
+        return found
     total, turn = 0.0, math.exp(-u)
     for cell in range(cells):
         total = total * turn + law[cell if x > 0 else cells - 1 - cell, _SHARE]
-    largest = x * high if x > 0 else x * law[0, _END]
-    return largest + math.log(-math.expm1(-u)) - math.log(u) + math.log(max(total, 1e-300))
+    return found + math.log(max(total, 1e-300))
 
 
 @compiled()
-def _slope_v(x, law):  # type: ignore[no-untyped-def]
+def _slope_v(x, law, general):  # type: ignore[no-untyped-def]
     """N_v(x) = ⟨v e^{xv}⟩ for real x."""
     width = law[1, _END] - law[0, _END]
     u = width * x
@@ -71,6 +76,8 @@ def _slope_v(x, law):  # type: ignore[no-untyped-def]
     else:
         mgf = math.expm1(u) / u
         slope = (math.exp(u) * (u - 1) + 1) / (u * u)
+    if general is None:
+        return width * slope
     total = 0.0
     for cell in range(law.shape[0] - 1):
         start = law[cell, _END]
@@ -94,26 +101,26 @@ def _falling(x, law):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _log_bounds(g, p, b, own, law, theta, out):  # type: ignore[no-untyped-def]
+def _log_bounds(g, p, b, own, law, general, theta, out):  # type: ignore[no-untyped-def]
     """Tabulate ln of Chernoff's bound of ⟨ReLU(z)²⟩, or of ⟨ReLU(z)² + 2 v ReLU(z)⟩, at each θ.
 
-    ReLU(z)² <= 4/(e²θ²) e^{θz}, ReLU(z) <= e^{θz}/(eθ), v <= high.
+    ReLU(z)² <= 4/(e²θ²) e^{θz}, ReLU(z) <= e^{θz}/(eθ), v <= high. Returns the least.
     """
-    cells, low, high = law.shape[0] - 1, law[0, _END], law[law.shape[0] - 1, _END]
-    plain, width = cells == 1 and low == 0, law[1, _END] - low
+    high, least = law[law.shape[0] - 1, _END], math.inf
     for a in range(theta.size):
         t = theta[a]
-        total = t * b + _log_mgf_v(t * own, law)
+        total = t * b + _log_mgf_v(t * own, law, general)
         total += math.log(4 / (_E2 * t * t) + (2 * high / (math.e * t) if own != 0 else 0.0))
         for j in range(g.size):
             if p[j] > 0:
                 x = t * g[j]
                 if x * high < 600:
-                    mgf = _unit_mgf(width * x) if plain else _mgf_v(x, law)
-                    total += math.log1p(p[j] * (mgf - 1))
+                    total += math.log1p(p[j] * (_mgf_v(x, law, general) - 1))
                 else:
-                    total += math.log(p[j]) + _log_mgf_v(x, law)
+                    total += math.log(p[j]) + _log_mgf_v(x, law, general)
         out[a] = total
+        least = min(least, total)
+    return least
 
 
 @compiled()
@@ -135,12 +142,12 @@ def _period(log_bound, theta, c, tolerance):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _caps(g, p, c, law, still, falling):  # type: ignore[no-untyped-def]
+def _caps(g, p, c, law, general, still, falling):  # type: ignore[no-untyped-def]
     """Two bounds of |M_v((c + iω) g)| for each input: M_v(cg), and another to be divided by ω."""
     for j in range(g.size):
         still[j], falling[j] = 1.0, math.inf
         if p[j] > 0:
-            still[j] = _mgf_v(c * g[j], law)
+            still[j] = _mgf_v(c * g[j], law, general)
             falling[j] = _falling(c * g[j], law)[0] / abs(g[j])
 
 
@@ -171,18 +178,18 @@ def _largest(g, p, b, own, law):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _saddle(log_bound, below, above):  # type: ignore[no-untyped-def]
+def _saddle(log_bound):  # type: ignore[no-untyped-def]
     """Place of the least bound, but for the first and the last few entries of the table."""
-    best = below
-    for a in range(below, log_bound.size - above):
+    best = _BELOW
+    for a in range(_BELOW, log_bound.size - _ABOVE):
         if log_bound[a] < log_bound[best]:
             best = a
     return best
 
 
-@compiled()
+@compiled(inline="always")
 def _plan(  # type: ignore[no-untyped-def]
-    g, p, b, own, tolerance, atom, law, unit_theta, theta, log_bound, still, falling, plan
+    g, p, b, own, tolerance, atom, law, general, unit_theta, theta, log_bound, still, falling, plan
 ):
     """Fill in abscissa, step, number of ordinates (0: nothing to sum) and error bound.
 
@@ -198,16 +205,15 @@ def _plan(  # type: ignore[no-untyped-def]
     scale = max(scale, abs(own))
     for a in range(theta.size):
         theta[a] = unit_theta[a] / scale
-    _log_bounds(g, p, b, own, law, theta, log_bound)
-    least = log_bound[_saddle(log_bound, 0, 0)]
+    least = _log_bounds(g, p, b, own, law, general, theta, log_bound)
     if least < math.log(tolerance / 2):
         plan[3] = math.exp(least)
         return
-    c = theta[_saddle(log_bound, _BELOW, _ABOVE)]
+    c = theta[_saddle(log_bound)]
     step = 2 * math.pi / _period(log_bound, theta, c, tolerance / 2)
-    _caps(g, p, c, law, still, falling)
+    _caps(g, p, c, law, general, still, falling)
     omega, size, bound = max(c, step), math.exp(c * b) / math.pi, 0.0
-    own_mgf, own_slope = _mgf_v(c * own, law), _slope_v(c * own, law)
+    own_mgf, own_slope = _mgf_v(c * own, law, general), _slope_v(c * own, law, general)
     plain, weighted = _falling(c * own, law)
     while omega < _MOST * step:
         kernel = 1 / (omega * omega)
@@ -226,7 +232,9 @@ def _plan(  # type: ignore[no-untyped-def]
 
 
 @compiled(nogil=True)
-def plan_rows(gram, felt, atom, own, weights, b, reflected, tolerance, law, theta):  # type: ignore[no-untyped-def]
+def plan_rows(  # type: ignore[no-untyped-def]
+    gram, felt, atom, own, weights, b, reflected, tolerance, law, general, theta
+):
     """Plan the sums of rows of outputs, for their own input silent and active.
 
     Parameters
@@ -242,8 +250,8 @@ def plan_rows(gram, felt, atom, own, weights, b, reflected, tolerance, law, thet
         Whether the mean is of -z.
     tolerance : float
         Error allowed in the weighted loss of one output.
-    law : ndarray
-        ``law_table`` of the law of v.
+    law, general : ndarray, ndarray or None
+        ``law_tables`` of the law of v.
     theta : ndarray
         ``THETA``.
 
@@ -267,7 +275,7 @@ def plan_rows(gram, felt, atom, own, weights, b, reflected, tolerance, law, thet
                 g[j] = sign * gram[r, j]
             self = 0.0 if part == 0 else sign * own[r]
             _plan(
-                g, felt[r], sign * b[r], self, tolerance / (2 * weight), atom[r], law, theta,
-                scaled, log_bound, still, falling, plan,
+                g, felt[r], sign * b[r], self, tolerance / (2 * weight), atom[r], law, general,
+                theta, scaled, log_bound, still, falling, plan,
             )  # fmt: skip
     return out

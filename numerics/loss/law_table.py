@@ -1,4 +1,4 @@
-"""The law of v as one array, the form in which compiled kernels take it: ``law_table``."""
+"""The law of v as one array, the form in which compiled kernels take it: ``law_tables``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,22 @@ from numpy.typing import NDArray
 
 from theory.activation import Activation
 from theory.checks import read_only
+
+
+def law_tables(activation: Activation) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return the table of a law of v, and again, or None if v is uniform from 0 on.
+
+    Kernels whose second is None are compiled without what other laws need.
+
+    Examples
+    --------
+    >>> [table is None for table in law_tables(Activation())]
+    [False, True]
+    >>> [table is None for table in law_tables(Activation(0.5, 1.5))]
+    [False, False]
+    """
+    table = law_table(activation)
+    return table, None if activation.is_uniform and activation.low == 0 else table
 
 
 @lru_cache(maxsize=64)

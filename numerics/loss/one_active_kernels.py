@@ -3,9 +3,10 @@
 ``numerics.loss.exact`` calls these. ``theory.regimes.one_active`` derives the closed forms by
 sympy; these are the same, compiled, and the tests hold one against the other.
 
-``law`` is the table of the law of v (``numerics.loss.law_table``). Below, above and inside the cell
-in which the ReLU's argument changes sign the integrand is a square of a linear function, whose mean
-follows from the mean and variance of v there.
+``law`` is the table of the law of v (``numerics.loss.law_table``), and ``general`` the same, or
+None where v is uniform: numba then compiles less. Below, above and inside the cell in which the
+ReLU's argument changes sign the integrand is a square of a linear function, whose mean follows from
+the mean and variance of v there.
 """
 
 from __future__ import annotations
@@ -61,14 +62,14 @@ def _kinked(g, b, law):  # type: ignore[no-untyped-def]
 
 
 @compiled(inline="always")
-def _interference(g, b, low, high, mean, variance, law):  # type: ignore[no-untyped-def]
+def _interference(g, b, low, high, mean, variance, law, general):  # type: ignore[no-untyped-def]
     """``interference``, with the support, mean and variance of v in registers."""
     at_low, at_high = g * low + b, g * high + b
     if at_low <= 0 and at_high <= 0:
         return 0.0, 0.0, 0.0
     if at_low >= 0 and at_high >= 0:
         return _square_part(1.0, mean, variance, g, b)
-    if law.shape[0] > 2:
+    if general is not None:
         return _kinked(g, b, law)
     near, end = (high, at_high) if g > 0 else (low, at_low)
     length = end / g  # of v between the kink and the end where the output is positive
@@ -83,14 +84,14 @@ def _support(law):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def interference(g, b, law):  # type: ignore[no-untyped-def]
+def interference(g, b, law, general):  # type: ignore[no-untyped-def]
     """⟨ReLU(g v + b)²⟩ over v, and its derivatives by g and b."""
     low, high, mean, variance = _support(law)
-    return _interference(g, b, low, high, mean, variance, law)
+    return _interference(g, b, low, high, mean, variance, law, general)
 
 
 @compiled()
-def self_term(g, b, law):  # type: ignore[no-untyped-def]
+def self_term(g, b, law, general):  # type: ignore[no-untyped-def]
     """⟨(ReLU(g v + b) - v)²⟩ over v, g >= 0, and its derivatives by g and b."""
     cells, h = law.shape[0] - 1, g - 1
     mean, variance = law[0, _ABOVE + 1], law[0, _ABOVE + 2]
@@ -98,8 +99,9 @@ def self_term(g, b, law):  # type: ignore[no-untyped-def]
         return _square_part(1.0, mean, variance, h, b)
     if g * law[cells, _END] + b <= 0:
         return mean * mean + variance, 0.0, 0.0
-    kink = -b / g
-    cell = _cell(kink, law)
+    kink, cell = -b / g, 0
+    if general is not None:
+        cell = _cell(kink, law)
     low, high = law[cell, _END], law[cell + 1, _END]
     kink = min(max(kink, low), high)
     density = law[cell, _SHARE] / (high - low)
@@ -108,7 +110,7 @@ def self_term(g, b, law):  # type: ignore[no-untyped-def]
         density * length, kink + length / 2, length * length / 12, h, b
     )
     value += density * (kink - low) * (kink * kink + kink * low + low * low) / 3
-    if cells > 1:
+    if general is not None:
         more, more_g, more_b = _square_part(
             law[cell + 1, _ABOVE], law[cell + 1, _ABOVE + 1], law[cell + 1, _ABOVE + 2], h, b
         )
@@ -120,7 +122,7 @@ def self_term(g, b, law):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def mean_self_term(own, g, b, law):  # type: ignore[no-untyped-def]
+def mean_self_term(own, g, b, law, general):  # type: ignore[no-untyped-def]
     """⟨self_term(own, b + g v)⟩ over v, and its derivatives by own, g and b.
 
     Inside a cell it is a cubic in v between the points where the bias b + g v passes -own c, for
@@ -148,7 +150,7 @@ def mean_self_term(own, g, b, law):  # type: ignore[no-untyped-def]
             weight = length * density / 2
             for node in _NODES:
                 v = low + node * length
-                one, slope_own, slope_b = self_term(own, b + g * v, law)
+                one, slope_own, slope_b = self_term(own, b + g * v, law, general)
                 value += weight * one
                 by_own += weight * slope_own
                 by_g += weight * slope_b * v
@@ -158,7 +160,7 @@ def mean_self_term(own, g, b, law):  # type: ignore[no-untyped-def]
 
 
 @compiled(nogil=True)
-def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def]
+def one_hot_rows(gram, first, p, b, law, general, slopes):  # type: ignore[no-untyped-def]
     """Loss of the outputs first, first + 1, … with exactly one active feature.
 
     Returns Σ_{j≠i} p_j A(G_ij, b_i) and B(G_ii, b_i) for each row, the slope by b_i, and, if
@@ -166,7 +168,6 @@ def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def
     """
     rows, n = gram.shape
     silent, own, by_b = np.empty(rows), np.empty(rows), np.empty(rows)
-    keep = slopes.shape[0] == rows
     low, high, mean, variance = _support(law)
     for r in range(rows):
         i = first + r
@@ -175,21 +176,21 @@ def one_hot_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def
             if j == i:
                 continue
             value, slope_g, slope_b = _interference(
-                gram[r, j], bias, low, high, mean, variance, law
+                gram[r, j], bias, low, high, mean, variance, law, general
             )
             total += p[j] * value
             slope += p[j] * slope_b
-            if keep:
+            if slopes is not None:
                 slopes[r, j] = p[j] * slope_g
-        own[r], slope_g, slope_b = self_term(gram[r, i], bias, law)
+        own[r], slope_g, slope_b = self_term(gram[r, i], bias, law, general)
         silent[r], by_b[r] = total, slope + p[i] * slope_b
-        if keep:
+        if slopes is not None:
             slopes[r, i] = p[i] * slope_g
     return silent, own, by_b
 
 
 @compiled(nogil=True)
-def pair_rows(gram, first, b, law):  # type: ignore[no-untyped-def]
+def pair_rows(gram, first, b, law, general):  # type: ignore[no-untyped-def]
     """Return closed forms with one other active input, of the outputs first, first + 1, ….
 
     Shape (rows, n, 7):
@@ -204,12 +205,12 @@ def pair_rows(gram, first, b, law):  # type: ignore[no-untyped-def]
         bias, own = b[r], gram[r, first + r]
         for j in range(n):
             g = gram[r, j] if j != first + r else 0.0
-            out[r, j, :3] = interference(g, bias, law)
+            out[r, j, :3] = interference(g, bias, law, general)
             if g == 0:
-                value, by_own, by_b = self_term(own, bias, law)
+                value, by_own, by_b = self_term(own, bias, law, general)
                 out[r, j, 3:] = value, by_own, 0.0, by_b
             else:
-                out[r, j, 3:] = mean_self_term(own, g, bias, law)
+                out[r, j, 3:] = mean_self_term(own, g, bias, law, general)
     return out
 
 
@@ -300,7 +301,7 @@ def _moments(g, p, i, law):  # type: ignore[no-untyped-def]
 
 
 @compiled(nogil=True)
-def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-def]
+def few_active_rows(gram, first, p, b, law, general, slopes):  # type: ignore[no-untyped-def]
     """Compute the closed parts of the Bernoulli loss of the outputs first, first + 1, ….
 
     One row for each output:
@@ -313,7 +314,6 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
     """
     rows, n = gram.shape
     out = np.empty((rows, 7))
-    keep = slopes.shape[0] == rows
     v_low, v_high, v_mean, v_variance = _support(law)
     v_square = v_mean * v_mean + v_variance
     for r in range(rows):
@@ -324,7 +324,7 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
         off, on = 1 - p[i], p[i]
         # Weights of the squares, where they enter.
         full_off, full_on = off * turn_off, on * turn_on
-        value, by_own, by_b = self_term(own, bias, law)
+        value, by_own, by_b = self_term(own, bias, law, general)
         positive = max(bias, 0.0)
         few_off, few_on = atom * (positive * positive), atom * value
         by_own *= on * atom
@@ -341,14 +341,14 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
         for j in range(n):
             g = gram[r, j]
             if j == i or g == 0:
-                if keep:
+                if slopes is not None:
                     slopes[r, j] = 0.0
                 continue
             weight = atom * p[j] / (1 - p[j]) if p[j] < 1 else 0.0
             single, single_g, single_b = _interference(
-                g, bias, v_low, v_high, v_mean, v_variance, law
+                g, bias, v_low, v_high, v_mean, v_variance, law, general
             )
-            mixed, mixed_own, mixed_g, mixed_b = mean_self_term(own, g, bias, law)
+            mixed, mixed_own, mixed_g, mixed_b = mean_self_term(own, g, bias, law, general)
             few_off += weight * single
             few_on += weight * mixed
             g_mean, g_variance = g * v_mean, g * g * v_variance
@@ -359,7 +359,7 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
             by_own += weight * (on * mixed_own - full_on * one_own)
             by_b += weight * (off * single_b - full_off * one_off_b)
             by_b += weight * (on * mixed_b - full_on * one_on_b)
-            if keep:
+            if slopes is not None:
                 spread, within = (
                     2 * p[j] * (v_square - v_mean * v_mean * p[j]) * g,
                     2 * g * v_variance,
@@ -368,7 +368,7 @@ def few_active_rows(gram, first, p, b, law, slopes):  # type: ignore[no-untyped-
                 slope += weight * (on * mixed_g - full_on * (one_on_b * v_mean + within))
                 slope += full_off * (slope_off * v_mean * p[j] + spread)
                 slopes[r, j] = slope + full_on * (slope_on * v_mean * p[j] + spread)
-        if keep:
+        if slopes is not None:
             slopes[r, i] = by_own
         several = max(1 - atom * (1 + odds), 0.0)  # probability of two or more
         out[r, 0], out[r, 1] = few_off, few_on

@@ -13,10 +13,10 @@ from numerics.loss.laplace_plan import (
     _slope_v,
     plan_rows,
 )
-from numerics.loss.law_table import law_table
+from numerics.loss.law_table import law_tables
 from theory.activation import Activation
 
-PAPER = law_table(Activation())
+PAPER = law_tables(Activation())
 LAWS = {
     "U(0, 2)": Activation(),
     "U(0.5, 1)": Activation(0.5, 1.0),
@@ -44,16 +44,20 @@ def moments_of_v(law, x):
 @law_of_v
 @pytest.mark.parametrize("size", [0.0, 1e-12, 1e-4, 0.019, 0.021, 0.051, 0.24, 0.26, 2.0, 9.0])
 def test_moments_of_an_input(law, size):
-    table = law_table(law)
+    table, general = law_tables(law)
     for turn in (1, -1, 1j, np.exp(0.7j)):
         x = complex(size * turn)
         wanted = moments_of_v(law, x)
         scale = abs(wanted[0]) + abs(wanted[2])
-        assert [*_complex_v(x, table)] == pytest.approx(wanted, abs=2e-13 * scale)
+        assert [*_complex_v(x, table, general)] == pytest.approx(wanted, abs=2e-13 * scale)
         if x.imag == 0:
-            assert _mgf_v(x.real, table) == pytest.approx(wanted[0].real, rel=1e-9)
-            assert _log_mgf_v(x.real, table) == pytest.approx(np.log(wanted[0].real), abs=1e-9)
-            assert _slope_v(x.real, table) == pytest.approx(wanted[1].real, rel=1e-6)  # for bounds
+            assert _mgf_v(x.real, table, general) == pytest.approx(wanted[0].real, rel=1e-9)
+            assert _log_mgf_v(x.real, table, general) == pytest.approx(
+                np.log(wanted[0].real), abs=1e-9
+            )
+            assert _slope_v(x.real, table, general) == pytest.approx(
+                wanted[1].real, rel=1e-6
+            )  # for bounds
 
 
 @law_of_v
@@ -67,12 +71,12 @@ def test_the_logarithm_of_large_moments(law, x):
             )
         )
         expected = float(mpmath.log(exact))
-    assert _log_mgf_v(x, law_table(law)) == pytest.approx(expected, rel=1e-12)
+    assert _log_mgf_v(x, *law_tables(law)) == pytest.approx(expected, rel=1e-12)
 
 
 @law_of_v
 def test_products_written_out(law):
-    table = law_table(law)
+    table, general = law_tables(law)
     rng = np.random.default_rng(0)
     g = rng.standard_normal(30) * np.geomspace(1e-9, 2, 30)
     p = rng.random(30)
@@ -80,9 +84,9 @@ def test_products_written_out(law):
     p[3] = 1
     c, step, count = 0.7, 0.11, 3 * LANES
     work = np.empty((6, count))
-    _products(g, p, table, c, step, work, np.empty((8, LANES)))
+    _products(g, p, table, general, c, step, work, np.empty((8, LANES)))
     s = c + 1j * step * np.arange(count)
-    mgf = np.array([[_complex_v(one * x, table)[0] for x in g] for one in s])
+    mgf = np.array([[_complex_v(one * x, table, general)[0] for x in g] for one in s])
     assert work[0] + 1j * work[1] == pytest.approx(np.prod(1 + p * (mgf - 1), axis=1), rel=1e-10)
     odds = np.where(p < 1, p / np.where(p < 1, 1 - p, 1), 0)
     assert work[2] + 1j * work[3] == pytest.approx(mgf @ odds, rel=1e-10)
@@ -92,7 +96,7 @@ def test_products_written_out(law):
 @pytest.mark.parametrize("g", [0.3, -1.2])
 def test_a_block_of_moments_and_slopes(law, g):
     """⟨e^{xv}⟩ and x ⟨v e^{xv}⟩ at a whole block, not from its first ordinate on."""
-    table, c, step = law_table(law), 0.7, 0.11
+    (table, general), c, step = law_tables(law), 0.7, 0.11
     low, width = table[0, 0], table[1, 0] - table[0, 0]
     s = c + 1j * step * np.arange(2 * LANES)
     x, turn = s * g, 1j * step * g * np.arange(LANES)
@@ -104,7 +108,7 @@ def test_a_block_of_moments_and_slopes(law, g):
         z.real, z.imag, t.real.copy(), t.imag.copy(), f.real, f.imag, a.real.copy(), a.imag.copy(),
         inverse.real.copy(), inverse.imag.copy(), 1 / g, table, LANES, out,
     )  # fmt: skip
-    wanted = np.array([_complex_v(one, table)[:2] for one in x[LANES:]])
+    wanted = np.array([_complex_v(one, table, general)[:2] for one in x[LANES:]])
     assert out[0] + 1j * out[1] == pytest.approx(wanted[:, 0], rel=1e-10)
     assert out[2] + 1j * out[3] == pytest.approx(x[LANES:] * wanted[:, 1], rel=1e-10)
 
@@ -120,8 +124,8 @@ def test_a_mean_against_samples_and_its_bound_against_a_finer_sum(reflected):
     sides = np.array([[reflected, reflected]])
     weights, means = np.array([[1 - p_own, p_own]]), []
     for tolerance in (1e-3, 1e-11):
-        plans = plan_rows(*rows, weights, np.array([b]), sides, tolerance, PAPER, THETA)
-        means.append(expected_rows(*rows, np.array([b]), sides, PAPER, plans)[0])
+        plans = plan_rows(*rows, weights, np.array([b]), sides, tolerance, *PAPER, THETA)
+        means.append(expected_rows(*rows, np.array([b]), sides, *PAPER, plans)[0])
         bounds = plans[0, :, 3] + means[-1][2:]
         # Each part may take half of the tolerance, over its probability.
         allowed = tolerance / (2 * np.array([1 - p_own, p_own]))
@@ -149,12 +153,14 @@ def test_a_mean_against_samples_and_its_bound_against_a_finer_sum(reflected):
 
 @law_of_v
 def test_the_caps_bound_the_transform_of_an_input(law):
-    table = law_table(law)
+    table, general = law_tables(law)
     g, c = np.array([0.9, -0.4, 0.05]), 1.3
     still, falling = np.empty(3), np.empty(3)
-    _caps(g, np.full(3, 0.5), c, table, still, falling)
+    _caps(g, np.full(3, 0.5), c, table, general, still, falling)
     omega = np.linspace(0, 400, 8_001)
-    moments = np.array([[_complex_v((c + 1j * w) * x, table)[:2] for x in g] for w in omega])
+    moments = np.array(
+        [[_complex_v((c + 1j * w) * x, table, general)[:2] for x in g] for w in omega]
+    )
     size = np.abs(moments)
     with np.errstate(divide="ignore"):
         cap = np.minimum(still, falling / np.maximum(omega[:, None], 1e-300))
@@ -176,7 +182,7 @@ def test_chernoffs_bound_against_samples(own, law):
     g, p, b = 0.4 * rng.standard_normal(12), rng.uniform(0.05, 0.5, 12), -0.6
     theta = np.geomspace(0.1, 30, 25)
     log_bound = np.empty(25)
-    _log_bounds(g, p, b, own, law_table(law), theta, log_bound)
+    _log_bounds(g, p, b, own, *law_tables(law), theta, log_bound)
     bound = np.exp(log_bound)
     on = rng.random((100_000, 12)) < p
     v, other = law.sample(100_000, rng), law.sample(on.size, rng).reshape(on.shape)
@@ -193,7 +199,7 @@ def test_chernoffs_bound_is_sharp_for_a_fixed_output():
     for t in theta:
         z = 2 / t
         log_bound = np.empty(3)
-        _log_bounds(none, none, z, 0.0, PAPER, theta, log_bound)
+        _log_bounds(none, none, z, 0.0, *PAPER, theta, log_bound)
         assert np.exp(log_bound).min() == pytest.approx(z**2)
 
 
@@ -209,7 +215,7 @@ def test_the_bound_of_a_plan_holds_its_parts():
             np.array([-0.2]),
             np.zeros((1, 2), bool),
             tolerance,
-            PAPER,
+            *PAPER,
             THETA,
         )
         share = tolerance / (2 * np.array([0.7, 0.3]))
@@ -221,8 +227,8 @@ def test_rounding_is_counted():
     g, p = 0.3 * rng.standard_normal(40), rng.uniform(0.005, 0.08, 40)
     rows = g[None], p[None], np.array([np.prod(1 - p)]), np.array([0.8])
     sides = np.array([[True, True]])
-    plans = plan_rows(*rows, np.array([[0.7, 0.3]]), np.array([-0.2]), sides, 1e-9, PAPER, THETA)
-    means = expected_rows(*rows, np.array([-0.2]), sides, PAPER, plans)[0]
+    plans = plan_rows(*rows, np.array([[0.7, 0.3]]), np.array([-0.2]), sides, 1e-9, *PAPER, THETA)
+    means = expected_rows(*rows, np.array([-0.2]), sides, *PAPER, plans)[0]
     # A sum of about a hundred terms of the size of the result, each good to 2e-16 √40.
     assert np.all(means[2:] > 1e-16 * np.abs(means[:2]))
     assert np.all(means[2:] < 1e-12)

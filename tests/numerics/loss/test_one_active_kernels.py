@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from numerics.loss.law_table import law_table
+from numerics.loss.law_table import law_table, law_tables
 from numerics.loss.one_active_kernels import (
     few_active_rows,
     interference,
@@ -18,7 +18,6 @@ from theory.activation import Activation
 from theory.regimes.one_active import interference_loss, self_loss
 
 numbers = st.floats(-3, 3).filter(lambda x: x == 0 or abs(x) > 1e-6)
-NONE = np.empty((0, 0))
 LAWS = {
     "U(0, 2)": Activation(),
     "U(0.5, 1)": Activation(0.5, 1.0),
@@ -55,10 +54,10 @@ def test_the_table_of_a_law(law):
 @law_of_v
 @given(g=numbers, b=numbers)
 def test_kernels_are_the_derived_closed_forms(law, g, b):
-    table = law_table(law)
-    assert interference(g, b, table)[0] == pytest.approx(interference_loss(g, b, law), abs=1e-13)
+    table = law_tables(law)
+    assert interference(g, b, *table)[0] == pytest.approx(interference_loss(g, b, law), abs=1e-13)
     own = abs(g)
-    assert self_term(own, b, table)[0] == pytest.approx(self_loss(own, b, law), abs=1e-13)
+    assert self_term(own, b, *table)[0] == pytest.approx(self_loss(own, b, law), abs=1e-13)
 
 
 # Where the argument of the ReLU is 0 at an end of the law, the slopes have a kink.
@@ -66,21 +65,21 @@ def test_kernels_are_the_derived_closed_forms(law, g, b):
 @pytest.mark.parametrize("g", [0.05, 0.4, 1.3, -0.3, -1.1])
 @pytest.mark.parametrize("b", [-1.02, -0.07, 0.03, 0.9])
 def test_slopes(law, g, b):
-    t = law_table(law)
-    _, by_g, by_b = interference(g, b, t)
-    assert by_g == pytest.approx(slope(lambda x: interference(x, b, t)[0], g), abs=1e-8)
-    assert by_b == pytest.approx(slope(lambda x: interference(g, x, t)[0], b), abs=1e-8)
+    t = law_tables(law)
+    _, by_g, by_b = interference(g, b, *t)
+    assert by_g == pytest.approx(slope(lambda x: interference(x, b, *t)[0], g), abs=1e-8)
+    assert by_b == pytest.approx(slope(lambda x: interference(g, x, *t)[0], b), abs=1e-8)
     own = abs(g)
-    _, by_g, by_b = self_term(own, b, t)
-    assert by_g == pytest.approx(slope(lambda x: self_term(x, b, t)[0], own), abs=1e-8)
-    assert by_b == pytest.approx(slope(lambda x: self_term(own, x, t)[0], b), abs=1e-8)
+    _, by_g, by_b = self_term(own, b, *t)
+    assert by_g == pytest.approx(slope(lambda x: self_term(x, b, *t)[0], own), abs=1e-8)
+    assert by_b == pytest.approx(slope(lambda x: self_term(own, x, *t)[0], b), abs=1e-8)
     for other in (0.6, -0.8):
-        _, by_own, by_g, by_b = mean_self_term(own, other, b, t)
-        found = slope(lambda x, o=other: mean_self_term(x, o, b, t)[0], own)
+        _, by_own, by_g, by_b = mean_self_term(own, other, b, *t)
+        found = slope(lambda x, o=other: mean_self_term(x, o, b, *t)[0], own)
         assert by_own == pytest.approx(found, abs=1e-8)
-        found = slope(lambda x: mean_self_term(own, x, b, t)[0], other)
+        found = slope(lambda x: mean_self_term(own, x, b, *t)[0], other)
         assert by_g == pytest.approx(found, abs=1e-8)
-        found = slope(lambda x, o=other: mean_self_term(own, o, x, t)[0], b)
+        found = slope(lambda x, o=other: mean_self_term(own, o, x, *t)[0], b)
         assert by_b == pytest.approx(found, abs=1e-8)
 
 
@@ -89,7 +88,7 @@ def test_slopes(law, g, b):
 @pytest.mark.parametrize("g", [0.0, 0.5, -0.9, 3.0])
 @pytest.mark.parametrize("b", [-2.0, -0.4, 0.0, 0.7])
 def test_mean_self_term_by_quadrature(law, own, g, b):
-    table, expected = law_table(law), 0.0
+    (table, general), expected = law_tables(law), 0.0
     kinks = [(-own * end - b) / g for end in table[:, 0]] if g else []
     for low, high, density in law.cells:
         low, high = float(low), float(high)
@@ -98,7 +97,7 @@ def test_mean_self_term_by_quadrature(law, own, g, b):
             lambda v: self_loss(own, b + g * v, law), low, high, points=points, epsabs=1e-13
         )
         expected += float(density) * part
-    assert mean_self_term(own, g, b, table)[0] == pytest.approx(expected, abs=1e-12)
+    assert mean_self_term(own, g, b, table, general)[0] == pytest.approx(expected, abs=1e-12)
 
 
 @law_of_v
@@ -106,7 +105,7 @@ def test_one_hot_rows_are_the_double_sum(law):
     rng = np.random.default_rng(0)
     W, b, p = rng.standard_normal((9, 4)), rng.standard_normal(9), rng.random(9)
     G = W @ W.T
-    silent, own, _ = one_hot_rows(G[3:7], 3, p, b, law_table(law), NONE)
+    silent, own, _ = one_hot_rows(G[3:7], 3, p, b, *law_tables(law), None)
     for r, i in enumerate(range(3, 7)):
         terms = [p[j] * interference_loss(G[i, j], b[i], law) for j in range(9) if j != i]
         assert silent[r] == pytest.approx(sum(terms), rel=1e-13)
@@ -138,7 +137,7 @@ def test_squares_are_of_the_side_on_which_the_output_lies(law):
     G, (first, second) = W @ W.T, (float(law.moment(k)) for k in (1, 2))
     spread = second * p - (first * p) ** 2
     for b in (-50.0, 50.0):
-        rows = few_active_rows(G, 0, p, np.full(6, b), law_table(law), NONE)
+        rows = few_active_rows(G, 0, p, np.full(6, b), *law_tables(law), None)
         assert np.all(rows[:, 4:6] == (b > 0))
         terms = rows[:, :2] + rows[:, 2:4]
         if b < 0:
@@ -160,5 +159,5 @@ def test_the_closed_forms_do_not_cancel():
         g, b = mpmath.mpf(10) ** 5, mpmath.mpf(-199999.9)
         kink = -b / g
         exact = mpmath.quad(lambda v: (g * v + b) ** 2 / 2, [kink, 2])
-    found = interference(float(g), float(b), law_table(Activation()))[0]
+    found = interference(float(g), float(b), *law_tables(Activation()))[0]
     assert found == pytest.approx(float(exact), rel=1e-8)
