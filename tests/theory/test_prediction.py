@@ -9,7 +9,7 @@ import sympy as sp
 from theory.activation import Activation
 from theory.features import Features
 from theory.frequencies import Frequencies
-from theory.mean_field import derivation
+from theory.mean_field import solve as solver
 from theory.mean_field.solve import ConvergenceError, solve_mean_field
 from theory.regimes.weak import weak_exponent, weak_loss
 from theory.registry import THEORIES, default_theories, line_styles, predict, theories
@@ -293,7 +293,7 @@ def fail_at(monkeypatch, *widths):
             raise ConvergenceError("no minimum")
         return solve_mean_field(features, m, **options)
 
-    monkeypatch.setattr(derivation, "solve_mean_field", solve)
+    monkeypatch.setattr(solver, "solve_mean_field", solve)
 
 
 def test_a_width_that_does_not_converge_does_not_lose_the_others(monkeypatch):

@@ -7,10 +7,13 @@ says so once.
 What a user waits for at the first use is mostly Python: numba types each operation and writes its
 intermediate code. So kernels are loops over numbers: an expression of arrays, a slice that is
 assigned, ``np.sum`` or complex arithmetic brings in library code that takes longer to compile than
-the loop. A function whose name begins with an underscore is called by kernels only, and gets no
-entry point for callers from Python or C. Where sums may be reordered (``fastmath``) it is inlined:
-a call could reach one of two compiled copies, which differ in the last digit, and which one it is
-depends on whether the kernel was compiled or loaded.
+the loop; so do ``np.sort``, ``np.searchsorted``, draws of a random generator and products that
+allocate their result. What a common case does not need depends on an argument that is None: numba
+leaves out the branch. A part that is given a literal number is compiled for each of them. A
+function whose name begins with an underscore is called by kernels only, and gets no entry point for
+callers from Python or C. Where sums may be reordered (``fastmath``) it is inlined: a call could
+reach one of two compiled copies, which differ in the last digit, and which one it is depends on
+whether the kernel was compiled or loaded.
 
 When kernels are compiled rather than loaded, and that takes more than a second, a line on stderr
 says so, once a process.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from theory.dead_features.loss import RecipeLoss, predict_recipe_loss
 from theory.dead_features.recipe import Recipe
 from theory.derivation import Derivation, Step, m, n, p
 from theory.estimate import Estimate, Request, SolverProgress, need_uniform
 from theory.features import Features
-from theory.mean_field.solve import ConvergenceError
+from theory.mean_field.solver.state import ConvergenceError
+
+if TYPE_CHECKING:
+    from theory.dead_features.loss import RecipeLoss
 
 ASSUMPTIONS = (
     "the published recipe for small models: AdamW from b ~ N(0, 1); features that die keep the "
@@ -66,7 +69,7 @@ def estimate_paper_recipe(request: Request) -> Estimate:
             found[width] = solve(width)
     else:
         found = dict(zip(needed, request.executor.map(solve, needed), strict=True))
-    if not any(isinstance(found[width], RecipeLoss) for width in widths):
+    if all(isinstance(found[width], Exception) for width in widths):
         reason = found[widths[0]]
         raise ConvergenceError(str(reason))
 
@@ -82,7 +85,7 @@ def estimate_paper_recipe(request: Request) -> Estimate:
     failed = [
         f"paper_recipe has no loss at m = {width}: {found[width]}"
         for width in widths
-        if not isinstance(found[width], RecipeLoss)
+        if isinstance(found[width], Exception)
     ]
     parts = {"dead": column("dead_loss"), "live": column("live_loss")}
     return Estimate(
@@ -105,6 +108,8 @@ def _ends(width: int, n: int) -> tuple[int, int]:
 def _solve(
     features: Features, width: int, recipe: Recipe, bias: NDArray[np.float64] | None
 ) -> RecipeLoss | Exception:
+    from theory.dead_features.loss import predict_recipe_loss  # loads numba and the solver
+
     if width < 2:
         return ConvergenceError("one dimension has no law of overlaps")
     try:
@@ -114,7 +119,7 @@ def _solve(
 
 
 def _value(found: RecipeLoss | Exception, name: str) -> float:
-    return float(getattr(found, name)) if isinstance(found, RecipeLoss) else np.nan
+    return np.nan if isinstance(found, Exception) else float(getattr(found, name))
 
 
 def _warn(features: Features, widths: list[int]) -> list[str]:

@@ -18,7 +18,6 @@ from theory.activation import Activation
 from theory.checks import check_integer, check_numbers, check_real, read_only
 from theory.computing.argument_kinds import check_kinds
 from theory.computing.memory import check_memory
-from theory.dependence.chow_liu import entropy, fit_tree, forest_of
 from theory.dependence.forest import Forest
 from theory.frequencies import Frequencies
 from theory.results import result
@@ -174,6 +173,8 @@ def fit_samples(
     >>> round(fit.log_likelihood, 3), round(fit.log_likelihood_independent, 3)
     (-1.328, -1.557)
     """
+    from theory.dependence.chow_liu import entropy, fit_tree, forest_of  # loads numba
+
     cells = check_integer("cells", cells)
     least_gain = check_real("least_gain", least_gain, 0.0)
     if scale not in ("pooled", "feature"):

@@ -10,7 +10,6 @@ import itertools
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 Array = NDArray[np.float64]
 
@@ -72,6 +71,8 @@ def _refine(x: Array) -> Array:
 def _through(x: Array, y: Array, slopes: Array, at: Array) -> Array:
     if x.size == 1:
         return y
+    from scipy.interpolate import CubicHermiteSpline, PchipInterpolator  # slow to load
+
     monotone = np.asarray(PchipInterpolator(x, y).derivative()(x))
     given = np.where(np.isfinite(slopes), slopes, monotone)
     values: Array = np.asarray(CubicHermiteSpline(x, y, given)(at))

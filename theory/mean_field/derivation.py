@@ -18,7 +18,7 @@ from theory.derivation import Derivation, Step, m, n
 from theory.estimate import Estimate, Request, SolverProgress
 from theory.features import Features
 from theory.mean_field.solution import MeanField
-from theory.mean_field.solve import ConvergenceError, solve_mean_field
+from theory.mean_field.solver.state import ConvergenceError
 
 _INDEPENDENT = (
     "each output sees a sum of independent terms: the overlaps of different pairs are drawn "
@@ -113,6 +113,8 @@ def _tell(name: str, request: Request, k: int) -> Callable[[int], None] | None:
 
 
 def _solve(features: Features, width: int, **how: Any) -> MeanField | ArithmeticError | None:
+    from theory.mean_field.solve import solve_mean_field  # loads numba, which few predictions need
+
     if width < 2:
         return None
     try:

@@ -8,7 +8,7 @@ from empirical.comparisons.published import REFERENCES, compare_reference, load_
 from empirical.comparisons.stored_predictions import load_solved
 from empirical.scaling_laws.exponent_fit import fit_exponent
 from theory.frequencies import Frequencies
-from theory.mean_field import derivation
+from theory.mean_field import solve as solver
 from theory.mean_field.solve import solve_mean_field
 from theory.regimes.weak import weak_loss
 
@@ -114,7 +114,7 @@ def test_solved_losses_in_the_table_are_those_of_the_solver(f):
 
 def test_every_published_setting_of_strong_superposition_is_in_the_table(monkeypatch):
     """So that a reference needs no solver."""
-    monkeypatch.setattr(derivation, "solve_mean_field", None)
+    monkeypatch.setattr(solver, "solve_mean_field", None)
     for name in REFERENCES:
         c = compare_reference(name)
         for row in c.rows:

@@ -28,11 +28,16 @@ _SMALL, _SMALL_ANGLE, _SMALL_INPUT = 0.03, 1e-5, 1e-7
 _LARGEST_EXPONENT, _LARGEST_LOG = 60.0, 50.0
 
 
-def compiled(function: Function) -> Function:
+def compiled(function: Function, **more: Any) -> Function:
     """Return the function compiled by numba; sums may be reordered."""
     fast = {"reassoc", "contract", "nsz", "arcp"}
-    dispatcher: Function = compile_with(fastmath=fast, error_model="numpy")(function)
+    dispatcher: Function = compile_with(fastmath=fast, **more)(function)
     return dispatcher
+
+
+def compiled_inline(function: Function) -> Function:
+    """Return a part that is called at one place: numba copies it there and compiles it once."""
+    return compiled(function, inline="always")
 
 
 @compiled
@@ -71,7 +76,7 @@ def _wave(angle: float, inner: Array, work: Array, cos: Array, sin: Array) -> No
             sin[i] = 2 * c * s
 
 
-@compiled
+@compiled_inline
 def _add_log(power: float, p: float, mean: Array, log: Array, slope: Array) -> None:
     """Add power ln(1 + p (mean - 1)) to ``log``; fill in its derivative by the mean.
 
@@ -110,7 +115,7 @@ def _add_log(power: float, p: float, mean: Array, log: Array, slope: Array) -> N
         log[1, k] += 2 * power * (a * im + b * re)
 
 
-@compiled
+@compiled_inline
 def _moments(x: complex, ends: Array, jumps: Array, raw: Array) -> tuple[complex, complex, complex]:
     """Return ⟨e^{xv}⟩, ⟨v e^{xv}⟩ and ⟨v² e^{xv}⟩."""
     zero, one, two = 0j, 0j, 0j
@@ -244,7 +249,7 @@ def integrate(
                       slope[g, h])  # fmt: skip
 
 
-@compiled
+@compiled_inline
 def _fill_means(
     h: int, y: Array, weights: Array, ends: Array, jumps: Array, u: float, c: float, inner: Array,
     omega: Array, waves: Array, size: Array, mean: Array, work: Array,
@@ -284,7 +289,7 @@ def _fill_means(
             mean[side, h, 1, k] = (im * c - re * w) * scale
 
 
-@compiled
+@compiled_inline
 def _sum_back(
     y: Array, u: float, c: float, ends: Array, jumps: Array, raw: Array, omega: Array,
     waves: Array, size: Array, columns: Array, slope: Array,

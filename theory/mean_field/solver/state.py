@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.mean_field.interference.quadrature import QuadratureRule
-from theory.mean_field.solver.preconditioner import Preconditioner
+if TYPE_CHECKING:
+    from theory.mean_field.interference.quadrature import QuadratureRule
+    from theory.mean_field.solver.preconditioner import Preconditioner
 
 Array = NDArray[np.float64]
 
