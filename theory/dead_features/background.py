@@ -20,8 +20,8 @@ _FINE, _COARSE = 512, 64  # cells of the transform, and of the nodes
 _RARE = 1e-9  # share of samples below which an outer cell is left out
 # Cuts, as shares of the samples that are not empty, between the nodes of active features.
 _CUTS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99)
-_V, _V_SHARE = np.polynomial.legendre.leggauss(8)
-_V, _V_SHARE = 1 + _V, _V_SHARE / 2  # v ~ U(0, 2)
+V_NODES, V_SHARE = np.polynomial.legendre.leggauss(8)
+V_NODES, V_SHARE = 1 + V_NODES, V_SHARE / 2  # v ~ U(0, 2)
 _MOST = 50  # largest s² at a node, in units of max q²/m
 
 
@@ -105,7 +105,7 @@ def given_frequent(
     x, squares = np.zeros((c.size, law.h.size)), np.zeros((c.size, law.h.size))
     left = law.h - law.width / 2
     for k in range(c.size):
-        for v, v_share in zip(_V, _V_SHARE, strict=True):
+        for v, v_share in zip(V_NODES, V_SHARE, strict=True):
             density = np.interp(law.h - v * c[k], law.h, law.share, left=0.0, right=0.0)
             x[k] += often[k] * v_share * v * density
             squares[k] += often[k] * v_share * v**2 * density
@@ -130,7 +130,7 @@ def weigh_senders(law: Background, c: Array, size: Array) -> Array:
     """
     n = law.h.size
     moves = np.zeros(2 * n + 1)  # by -n to n cells
-    for v, v_share in zip(_V, _V_SHARE, strict=True):
+    for v, v_share in zip(V_NODES, V_SHARE, strict=True):
         move = np.clip(v * c / law.width, 1 - n, n - 1)
         cell = np.floor(move).astype(int)
         value = size * v_share * v**2

@@ -23,7 +23,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.dead_features.background import given_frequent, make_background, weigh_senders
+from theory.dead_features.background import (
+    V_NODES,
+    V_SHARE,
+    given_frequent,
+    make_background,
+    weigh_senders,
+)
 from theory.dead_features.classes import Classes
 from theory.dead_features.kernels import (
     average_active,
@@ -36,14 +42,12 @@ from theory.dead_features.recipe import BETAS, EPS, Recipe
 Array = NDArray[np.float64]
 
 # Steps of training that one step of the model stands for: at the start, in the first eighth of
-# training, when classes are decided, and later, when it grows as the learning rate falls. Twice as
-# long steps are unstable: common components then swing, and all features die.
+# training, when classes are decided, and later, when it grows as the learning rate falls. Steps of
+# 25 right after the first eighth are unstable: common components then swing, and features die.
 _FIRST, _EARLY, _LATE, _LONGEST = 2, 5, 10, 40
 _FREQUENT = 20  # features whose turning is followed class by class
-_V, _V_SHARE = np.polynomial.legendre.leggauss(8)
-_V, _V_SHARE = 1 + _V, _V_SHARE / 2  # v ~ U(0, 2)
 _FEW_V, _FEW_SHARE = np.polynomial.legendre.leggauss(3)
-_FEW_V, _FEW_SHARE = 1 + _FEW_V, _FEW_SHARE / 2
+_FEW_V, _FEW_SHARE = 1 + _FEW_V, _FEW_SHARE / 2  # v ~ U(0, 2)
 _SQUARE = 4 / 3  # ⟨v²⟩
 
 
@@ -121,9 +125,9 @@ def find_slopes(state: State, classes: Classes, m: int, away: Array | None = Non
         c, q, b, weight, m, law.empty, law.h, law.share, law.s2, rest, senders, away @ x
     )
     down = away @ few_x
-    active = average_active(c, q, b, m, h, share, s2, few_rest, down, _V, _V_SHARE)
+    active = average_active(c, q, b, m, h, share, s2, few_rest, down, V_NODES, V_SHARE)
     sent[0] += (weight * p * c) @ (active[0] - silent[0])  # some outputs are active
-    back = average_sent(c, q, m, sent, law.low, law.width, h, share, s2, _V, _V_SHARE)
+    back = average_sent(c, q, m, sent, law.low, law.width, h, share, s2, V_NODES, V_SHARE)
     error, spread, on_square, back[:, first] = average_pairs(
         c, q, b, weight, m, first, away, h, share, s2, down, _FEW_V, _FEW_SHARE
     )
