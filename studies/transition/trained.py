@@ -1,6 +1,6 @@
 """Trained models beside the mean field over the transition: 5 densities, 8 widths, n = 1000.
 
-Run ``python studies/transition/trained.py`` (one to three hours on one core, one thread). The
+Run ``python studies/transition/trained.py`` (two to five hours on one core, one thread). The
 settings were chosen before any result: even frequencies, E from 0.1 to 10, widths from where most
 features are lost to n/m = 6. One model each, seed 0, recipe "converged", whose first round is a
 training by the recipe "fast": the losses of both are stored, exact for the trained W and b. Results
