@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 # Ends of the strata of frequent features, each of them a class of its own; the number of strata of
 # rank for the others, and the biases at the start between which their classes lie.
 _HEAD, _STRATA = (5, 10, 20, 40), 10
-_EDGES = np.array([*np.arange(-2.75, 1.01, 0.25), 1.5, 2.0])
+_EDGES = np.array([*np.arange(-2.75, 1.01, 0.125), 1.25, 1.5, 2.0])
 
 
 class Classes(NamedTuple):
@@ -28,6 +28,9 @@ class Classes(NamedTuple):
         Class of each feature.
     stratum : ndarray of int, shape (k,)
         Ranks of one stratum are neighbours; its classes go by bias.
+    side : ndarray, shape (k,)
+        1 and -1 for the two halves of features that are alike, which begin with more and with less
+        of the common direction than the mean; 0 for a single feature.
     """
 
     p: Array
@@ -35,6 +38,7 @@ class Classes(NamedTuple):
     weight: Array
     label: NDArray[np.int64]
     stratum: NDArray[np.int64]
+    side: Array
 
 
 def make_classes(p: Array, bias: Array) -> Classes:
@@ -52,14 +56,20 @@ def make_classes(p: Array, bias: Array) -> Classes:
     ends = np.unique([*(end for end in _HEAD if end < head), *edges])
     label = np.empty(n, dtype=np.int64)
     stratum: list[int] = []
+    side: list[int] = []
     for a, (low, high) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         order = low + np.argsort(bias[low:high], kind="stable")
         if high <= head:
-            place = np.arange(high - low)
+            values = place = np.arange(high - low)
+            sides = np.zeros(high - low, dtype=int)
         else:
-            place = np.unique(np.searchsorted(_EDGES, bias[order]), return_inverse=True)[1]
+            cell = 2 * np.searchsorted(_EDGES, bias[order]) + np.arange(high - low) % 2
+            values, place = np.unique(cell, return_inverse=True)
+            sides = 1 - 2 * (values % 2)
         label[order] = len(stratum) + place
-        stratum += [a] * int(place[-1] + 1)
+        stratum += [a] * values.size
+        side += sides.tolist()
     weight = np.bincount(label).astype(float)
     means = [np.bincount(label, x) / weight for x in (p, bias)]
-    return Classes(means[0], means[1], weight, label, np.array(stratum, dtype=np.int64))
+    groups = np.array(stratum, dtype=np.int64), np.array(side, dtype=float)
+    return Classes(means[0], means[1], weight, label, *groups)

@@ -86,19 +86,20 @@ class Slopes(NamedTuple):
     turn_bends: Array
 
 
-def begin(classes: Classes) -> State:
+def begin(classes: Classes, m: int) -> State:
     """Return the mean state at the start, W ~ N(0, 1/m), given the biases.
 
     Adam moves an entry of all rows at one speed: P_j falls by Σ p a step and C_j by Σ ReLU(b), if
     they have one sign, and the first to cross 0 gives e its sign there. So e has the signs of
-    P/Σp - C/Σ ReLU(b), along which a row of weight a_i has √(2/π) a_i/|a|.
+    P/Σp - C/Σ ReLU(b), along which a row of weight a_i has √(2/π) a_i/|a|, give or take 1/√m: one
+    half of a class begins above the mean, one below.
     """
     p, bias, weight = classes.p, classes.bias, classes.weight
     above = np.maximum(bias, 0)
     along = p / (weight @ p)
     if above.any():
         along = along - above / (weight @ above)
-    c = math.sqrt(2 / math.pi) * along / math.sqrt(weight @ along**2)
+    c = math.sqrt(2 / math.pi) * along / math.sqrt(weight @ along**2) + classes.side / math.sqrt(m)
     q = np.sqrt(np.maximum(1 - c**2, 0.3))  # a few frequent features may have more than norm 1
     return State(c, q, bias.copy())
 
@@ -138,9 +139,11 @@ def find_slopes(state: State, classes: Classes, m: int, away: Array | None = Non
     row_square = both[3] + p * back[3] + p * active[1] * _SQUARE * (c**2 + q**2)
     across = (1 - p) * silent[7] + p * (active[9] + back[5])
     turn = p * back[4]
-    # Means of all rows together, P and C, move a row, but no class of them; overlaps with each
-    # sender move it too.
-    collective = both[0] ** 2 * (weight @ (p * q) ** 2) + p**2 * (weight @ (both[0] * q) ** 2)
+    # Means of all rows together, P and C, move a row, but no class of them, and so does each
+    # frequent row whose feature makes it err; overlaps with each sender move it too.
+    own_size = weight * (p * q) ** 2
+    received = both[0] ** 2 * own_size[first.size :].sum() + error**2 @ own_size[first]
+    collective = received + p**2 * (weight @ (both[0] * q) ** 2)
     quenched = silent[8] + spread @ (p[first] * q[first]) ** 2
     bends = (
         (both[6] + p * np.maximum(back[1], 0)) * (1 + weight @ p) + 4 * p * active[8] * c**2,
@@ -167,7 +170,7 @@ def _at(h: Array, grid: Array, given: Array) -> Array:
 
 def run(classes: Classes, m: int, recipe: Recipe) -> State:
     """Train the classes by the recipe, and return where they end."""
-    state = begin(classes)
+    state = begin(classes, m)
     rates = recipe.schedule()
     tiny = EPS * classes.weight.sum() / 2 / recipe.loss_scale
     moments = np.zeros((3, classes.p.size))

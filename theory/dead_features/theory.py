@@ -22,11 +22,11 @@ ASSUMPTIONS = (
     "the published recipe for small models: AdamW from b ~ N(0, 1); features that die keep the "
     "loss 4/3 p, the others reach the mean field",
     "each feature is three numbers: component along one common direction, private norm, bias; "
-    "private directions are isotropic",
+    "private directions are isotropic; like features begin at two components, 1/√m about the mean",
     "rows of the 20 most frequent features turn away from each output that they make fire; others "
     "turn until the overlaps that made outputs fire are undone: an estimate of size",
     "checked against the published losses of Figures 7b and 1d and 25 trained models "
-    "(docs/science/dead_features.md): within 15 % on Figure 7b; up to 2.4 times too low where "
+    "(docs/science/dead_features.md): within 15 % on Figure 7b; up to 2.1 times too low where "
     "rates are those of Figure 1d, frequencies exponential and m large",
     "weight decay of 0 and below: rows that decay lose more than the mean field of those that live",
 )

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from theory.activation import Activation
+from theory.dead_features import classes as module
 from theory.dead_features import dynamics
 from theory.dead_features.background import given_frequent, make_background, weigh_senders
 from theory.dead_features.classes import make_classes
@@ -86,6 +87,19 @@ def test_shorter_steps_give_the_same(monkeypatch):
     assert moved[1] < 0.04 < moved[2]
 
 
+def test_finer_classes_give_the_same(monkeypatch):
+    """Classes of half the width; those of one bias for all features are noticed."""
+    many, bias = (
+        Frequencies.power_law(600, alpha=0.0),
+        np.random.default_rng(6).standard_normal(600),
+    )
+    shares = []
+    for width in (0.125, 0.0625, 10.0):
+        monkeypatch.setattr(module, "_EDGES", np.arange(-2.75, 2.1, width))
+        shares.append(predict_dead_features(many, 30, SHORT, bias=bias).share)
+    assert abs(shares[1] - shares[0]) < 0.05 < abs(shares[2] - shares[0])
+
+
 def test_the_start_is_the_projection_on_signs():
     """c at the start against rows drawn at random; the start from C alone is rejected."""
     rng = np.random.default_rng(4)
@@ -99,11 +113,16 @@ def test_the_start_is_the_projection_on_signs():
         W = rng.standard_normal((n, m)) / np.sqrt(m)
         found[k] = W @ np.sign(p @ W / p.sum() - above @ W / above.sum()) / np.sqrt(m)
     mean, error = found.mean(axis=0), stats.sem(found, axis=0)
-    mine = begin(classes).c[classes.label]
-    single = classes.weight[classes.label] == 1
+    mine = begin(classes, m).c[classes.label]
+    single = classes.side[classes.label] == 0
     assert np.max(np.abs(mine - mean)[single] / error[single]) < 4.5
     alone = -np.sqrt(2 / np.pi) * above / np.linalg.norm(above)
     assert np.max(np.abs(alone - mean)[single] / error[single]) > 10
+    # Rows of one weight differ by 1/√m; halves of a class begin that much above and below the mean.
+    spread = found.std(axis=0)
+    level = begin(classes._replace(side=np.zeros_like(classes.side)), m).c[classes.label]
+    assert (mine - level)[~single].std() == pytest.approx(spread.mean(), rel=0.1)
+    assert np.all(mine[single] == level[single]) and (~single).sum() > 10
 
 
 def test_wide_models_lose_little_more_than_what_starts_silent():
@@ -230,7 +249,10 @@ def test_classes_keep_features_and_frequency():
     classes = make_classes(f.p, bias)
     assert classes.weight.sum() == 5000 and classes.weight @ classes.p == pytest.approx(1.0)
     assert classes.weight @ classes.bias == pytest.approx(bias.sum())
-    assert len(classes.p) < 300
+    assert len(classes.p) < 700
+    many = classes.side != 0
+    halves = [classes.weight[classes.side == side].sum() for side in (1, -1)]
+    assert abs(halves[0] - halves[1]) <= classes.stratum[many].size / 2
 
 
 def test_the_loss_is_that_of_the_dead_and_of_the_rest():
