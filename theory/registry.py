@@ -326,7 +326,7 @@ def predict(
     >>> round(predict(words, m=10, theory="weak").loss["weak"], 4)
     0.1504
     >>> found = predict(Frequencies.power_law(100, alpha=1.0), m=10, recipe="paper")
-    >>> found.theories, bool(found.parts["paper_recipe"]["dead"] > 0.1)
+    >>> found.theories, bool(0 < found.parts["paper_recipe"]["dead"] < found.loss["paper_recipe"])
     (('paper_recipe',), True)
     """
     features = as_features(features)
