@@ -1,6 +1,6 @@
 """Shares of dead features: predicted from the biases at the start, and as 25 models ended.
 
-Run ``python studies/dead_features/against_training.py`` (five minutes on one core). 17 models are
+Run ``python studies/dead_features/against_training.py`` (ten minutes on one core). 17 models are
 those of studies/mean_field/dead_features.csv, 8 those of studies/dead_features/measured.csv, chosen
 before any of them was trained. The reduced model is given the biases that training began with. Of
 the features that it leaves alive, those that the mean field does not keep count as dead too. Two

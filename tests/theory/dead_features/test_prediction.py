@@ -89,10 +89,8 @@ def test_shorter_steps_give_the_same(monkeypatch):
 
 def test_finer_classes_give_the_same(monkeypatch):
     """Classes of half the width; those of one bias for all features are noticed."""
-    many, bias = (
-        Frequencies.power_law(600, alpha=0.0),
-        np.random.default_rng(6).standard_normal(600),
-    )
+    many = Frequencies.power_law(600, alpha=0.0)
+    bias = np.random.default_rng(6).standard_normal(600)
     shares = []
     for width in (0.125, 0.0625, 10.0):
         monkeypatch.setattr(module, "_EDGES", np.arange(-2.75, 2.1, width))
