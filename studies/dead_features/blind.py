@@ -3,10 +3,11 @@
 Run ``python studies/dead_features/blind.py`` (two minutes). The settings are those of
 studies/dead_features/blind.csv, six before frequent rows turned class by class in the model (seed
 2) and six, drawn at random, after it (seed 3); later changes of the model could see all twelve.
-What they ended as is in studies/dead_features/measured_blind.csv (made by ``python studies/dead_features/train.py``). The reduced model is given the biases that
-training began with; of the features that it leaves alive, those that the mean field does not keep
-count as dead too. Results are stored in studies/dead_features/blind.json; with the word print
-they are printed again.
+What they ended as is in studies/dead_features/measured_blind.csv (made by
+``python studies/dead_features/train.py``). The reduced model is given the biases that training
+began with; of the features that it leaves alive, those that the mean field does not keep count as
+dead too. Results are stored in studies/dead_features/blind.json; with the word print they are
+printed again.
 """
 
 import csv
