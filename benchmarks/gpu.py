@@ -129,8 +129,9 @@ def loss(device, sizes):
 
 def product_rate(device, n, m, batch):
     """Return floating-point operations a second of the three products of a step."""
-    W = torch.randn(1, n, m, device=device)
-    hidden, error = (torch.randn(1, batch, k, device=device) for k in (m, n))
+    drawn = {"device": device, "generator": torch.Generator(device).manual_seed(0)}
+    W = torch.randn(1, n, m, **drawn)
+    hidden, error = (torch.randn(1, batch, k, **drawn) for k in (m, n))
     work = (
         lambda: torch.bmm(hidden, W.transpose(1, 2)),
         lambda: torch.bmm(error, W),

@@ -1,5 +1,7 @@
 import itertools
+import sys
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,6 +17,29 @@ def pytest_runtest_setup(item):
 
         if not torch.cuda.is_available():
             pytest.skip("needs a GPU that torch can use: torch.cuda.is_available() is False")
+
+
+def global_generators():
+    """Return the states of the generators that a process shares, of numpy and torch.
+
+    That of Python is left out: dask draws its waiting times from it.
+    """
+    _, words, place, *_ = np.random.get_state()  # noqa: NPY002
+    states = [words.tobytes(), place]
+    if "torch" in sys.modules:
+        states.append(sys.modules["torch"].get_rng_state().numpy().tobytes())
+    return states
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Fail a test that draws from a shared generator: its result depends on the tests before it."""
+    before = global_generators()
+    result = yield
+    # torch may be imported by the test: then there is nothing to compare it with
+    if global_generators()[: len(before)] != before:
+        pytest.fail("a generator shared by the process was used; give a seed or a Generator")
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -178,8 +178,9 @@ def _lasso(rows: NDArray[np.float64], states: NDArray[np.float64]) -> NDArray[np
     for index, state in enumerate(states):
         penalty = max(float((rows @ state).max()) / m, 1e-12)  # from here on all are 0
         model = Lasso(
-            alpha=0.01 * penalty, positive=True, fit_intercept=False, max_iter=5000, tol=1e-3
-        )
+            alpha=0.01 * penalty, positive=True, fit_intercept=False, max_iter=5000, tol=1e-3,
+            random_state=0,  # without it numpy's shared generator is drawn from, for nothing
+        )  # fmt: skip
         with warnings.catch_warnings():
             # Coefficients that are a little off have the same largest ones.
             warnings.simplefilter("ignore", UserWarning)
