@@ -70,6 +70,11 @@ def predict(setting, constants):
     }
 
 
+def is_close(row, name):
+    """Return whether a share is within 0.03 of the measured one, counted in whole features."""
+    return round(abs(row[name] - row["dead"]) * row["n"]) <= CLOSE * row["n"] + 1e-6
+
+
 def show(record):
     """Print each model, and how many are close."""
     for row in record["models"]:
@@ -84,7 +89,7 @@ def show(record):
     for chosen in (False, True):
         rows = [row for row in record["models"] if row["chosen"] == chosen]
         close = {
-            name: sum(abs(row[name] - row["dead"]) <= CLOSE for row in rows)
+            name: sum(is_close(row, name) for row in rows)
             for name in ("start", "predicted", "zero_biases", "law")
         }
         print(f"{'chosen' if chosen else 'old'}: of {len(rows)} within {CLOSE}: {close}")

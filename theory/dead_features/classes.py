@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 # Ends of the strata of frequent features, each of them a class of its own; the number of strata of
 # rank for the others, and the biases at the start between which their classes lie.
 _HEAD, _STRATA = (5, 10, 20, 40), 10
-_EDGES = np.array([*np.arange(-2.75, 1.01, 0.125), 1.25, 1.5, 2.0])
+_EDGES = np.array([*np.arange(-2.75, 1.01, 0.0625), 1.25, 1.5, 2.0])
 
 
 class Classes(NamedTuple):
