@@ -321,13 +321,15 @@ def _dictionary(data: Values, count: int, rng: np.random.Generator) -> LearnedDi
         transform_algorithm="lasso_cd", batch_size=100, max_iter=60, max_no_improvement=None,
         random_state=int(rng.integers(2**31)),
     )  # fmt: skip
-    shared = np.random.get_state()  # noqa: NPY002
-    with warnings.catch_warnings():
-        # A code that is a little off hardly moves the directions.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        codes = learner.fit_transform(data)
     # Its codes draw from numpy's shared generator, for nothing: the caller finds it as it was.
-    np.random.set_state(shared)  # noqa: NPY002
+    shared = np.random.get_state()  # noqa: NPY002
+    try:
+        with warnings.catch_warnings():
+            # A code that is a little off hardly moves the directions.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            codes = learner.fit_transform(data)
+    finally:
+        np.random.set_state(shared)  # noqa: NPY002
     W = np.asarray(learner.components_, dtype=np.float64)
     noise = float((data - codes @ W).std())
     return LearnedDirections(W, math.nan, noise, np.empty(0), "dictionary")

@@ -1,12 +1,12 @@
 """Shares of dead features: predicted from the biases at the start, and as 25 models ended.
 
-Run ``python studies/dead_features/against_training.py`` (ten minutes on one core). 17 models are
-those of studies/mean_field/dead_features.csv, 8 those of studies/dead_features/measured.csv, chosen
-before any of them was trained. The reduced model is given the biases that training began with. Of
-the features that it leaves alive, those that the mean field does not keep count as dead too. Two
-controls: the same with all biases at 0, and the fitted law of studies/mean_field/dead_features.py.
-Results are stored in studies/dead_features/against_training.json; with the word print they are
-printed again.
+Run ``python studies/dead_features/against_training.py`` (a quarter of an hour on one core). 17
+models are those of studies/mean_field/dead_features.csv, 8 those of
+studies/dead_features/measured.csv, chosen before any of them was trained. The reduced model is
+given the biases that training began with. Of the features that it leaves alive, those that the mean
+field does not keep count as dead too. Two controls: the same with all biases at 0, and the fitted
+law of studies/mean_field/dead_features.py. Results are stored in
+studies/dead_features/against_training.json; with the word print they are printed again.
 """
 
 import csv

@@ -16,15 +16,17 @@ from pathlib import Path
 import numpy as np
 
 import superscale as ss
+from empirical.training.run import dead_loss
 from empirical.training.train import start
 from theory.dead_features.prediction import predict_dead_features
 from theory.dead_features.recipe import Recipe
+from theory.features import as_features
 
 STORED = Path(__file__).with_suffix(".json")
 SETTINGS = ((2560, 100.0, 64), (5120, 200.0, 128))
 EDGES = (-np.inf, -2.4, -2.0, -1.6, -1.0, 0.0, np.inf)
 LEAST = 1e-4
-ACTIVE_LOSS = 4 / 3  # ⟨v²⟩
+LARGEST = 2.0  # v
 
 
 def compare(n, scale, m):
@@ -39,14 +41,7 @@ def compare(n, scale, m):
     }
     run = ss.train(f, m, recipe="paper", seed=0, batch=2048, steps=20_000, **rates)
     bias = start(n, m, run.settings).b
-    found = describe(f, run.model.W, run.model.b, bias, rates)
-    return {"n": n, "scale": scale, "m": m, "loss": float(run.loss)} | found
-
-
-def describe(f, W, b, bias, rates):
-    """Return loss of the dead and counts by bias at the start, trained and predicted."""
-    m = W.shape[1]
-    dead = b + 2 * (W**2).sum(1) <= 0
+    dead = run.model.b + LARGEST * run.model.norms**2 <= 0
     found = predict_dead_features(f, m, Recipe(**rates), bias=bias.astype(float))
     rows = []
     for low, high in itertools.pairwise(EDGES):
@@ -56,7 +51,8 @@ def describe(f, W, b, bias, rates):
             "trained": int(dead[here].sum()), "predicted": int(found.dead[here].sum()),
         })  # fmt: skip
     return {
-        "dead_loss": float(ACTIVE_LOSS * f.p[dead].sum()), "predicted_dead_loss": found.loss,
+        "n": n, "scale": scale, "m": m, "loss": float(run.loss),
+        "dead_loss": dead_loss(as_features(f), dead), "predicted_dead_loss": found.loss,
         "mean_field_of_the_others":
             ss.solve_mean_field(ss.Frequencies.from_probabilities(f.p[~dead]), m).loss,
         "starts": rows,

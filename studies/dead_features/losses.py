@@ -1,9 +1,9 @@
 """The published losses, predicted from the start of training with nothing fitted.
 
-Run ``python studies/dead_features/losses.py`` (ten minutes on one core). For each point of Figures
-7b and 1d the reduced model of training says with which probability a feature of each rank dies, for
-biases N(0, 1) at the start. Dead features lose 4/3 p each; the others, thinned evenly in rank, have
-the loss of the mean field. Beside it stands the prediction by the fitted law
+Run ``python studies/dead_features/losses.py`` (a quarter of an hour on one core). For each point of
+Figures 7b and 1d the reduced model of training says with which probability a feature of each rank
+dies, for biases N(0, 1) at the start. Dead features lose 4/3 p each; the others, thinned evenly in
+rank, have the loss of the mean field. Beside it stands the prediction by the fitted law
 (studies/mean_field/published_losses.json). Results are stored in studies/dead_features/losses.json;
 with the word print they are printed again.
 """

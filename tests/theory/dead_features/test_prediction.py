@@ -195,32 +195,51 @@ def test_frequent_features_given_h_have_the_moments_of_a_poisson_sum():
     assert weights @ law.h / weights.sum() == pytest.approx(mean + own, abs=0.02)
 
 
-def test_slopes_are_those_of_random_rows():
-    """Against real rows W = c e + q u with random u, samples drawn: means over rows of a class."""
-    rng = np.random.default_rng(2)
-    n, m, samples = 400, 60, 4000
-    p = np.full(n, 2.0 / n)
-    kinds = np.arange(n) % 4
-    values = State(
-        np.array([0.4, -0.3, 0.1, 0.0])[kinds],
-        np.array([0.6, 0.7, 0.9, 0.8])[kinds],
-        np.array([-0.4, 0.4, -0.2, 0.1])[kinds],
-    )
-    W = rng.standard_normal((n, m))
+# Rows of four kinds: what each has along the common direction, of its own, and as bias.
+KINDS = State(
+    np.array([0.4, -0.3, 0.1, 0.0]),
+    np.array([0.6, 0.7, 0.9, 0.8]),
+    np.array([-0.4, 0.4, -0.2, 0.1]),
+)
+
+
+def draw_rows(values, m, rng):
+    """Return rows W = c e + q u with e the first axis and u random."""
+    W = rng.standard_normal((values.q.size, m))
     W[:, 0] = 0
     W *= (values.q / np.linalg.norm(W, axis=1))[:, None]
     W[:, 0] = values.c
-    x = (rng.random((samples, n)) < p) * rng.uniform(0, 2, (samples, n))
+    return W
+
+
+def draw_gradients(W, b, p, samples, rng):
+    """Return the mean gradients of half the summed loss by W and b over drawn samples."""
+    x = (rng.random((samples, p.size)) < p) * rng.uniform(0, 2, (samples, p.size))
     hidden = x @ W
-    y = np.maximum(hidden @ W.T + values.b, 0)
+    y = np.maximum(hidden @ W.T + b, 0)
     error = np.where(y > 0, y - x, 0)
-    gradient = (error.T @ hidden + x.T @ (error @ W)) / samples
+    return (error.T @ hidden + x.T @ (error @ W)) / samples, error.mean(axis=0)
+
+
+def of_classes(values, classes):
+    """Return the means over classes."""
+    return State(*(np.bincount(classes.label, v) / classes.weight for v in values))
+
+
+def test_slopes_are_those_of_random_rows():
+    """Against real rows W = c e + q u with random u, samples drawn: means over rows of a class."""
+    rng = np.random.default_rng(2)
+    n, m = 400, 60
+    p = np.full(n, 2.0 / n)
+    kinds = np.arange(n) % 4
+    values = State(*(v[kinds] for v in KINDS))
+    W = draw_rows(values, m, rng)
+    gradient, by_bias = draw_gradients(W, values.b, p, 4000, rng)
     classes = make_classes(p, values.b)
-    means = State(*(np.bincount(classes.label, v) / classes.weight for v in values))
-    slopes = find_slopes(means, classes, m)
+    slopes = find_slopes(of_classes(values, classes), classes, m)
     private = np.einsum("ij,ij->i", gradient[:, 1:], W[:, 1:]) / values.q
     for mine, theirs in (
-        (slopes.b, error.mean(axis=0)),
+        (slopes.b, by_bias),
         (slopes.c, gradient[:, 0]),
         (slopes.q, private),
     ):
@@ -238,30 +257,15 @@ def test_the_mean_gradient_of_one_row_is_larger_than_that_of_its_class():
     The product of two independent estimates of the mean gradient has no part from their noise.
     """
     rng = np.random.default_rng(7)
-    n, m, samples, frequent = 400, 60, 8000, 8
+    n, m, frequent = 400, 60, 8
     p = np.concatenate([np.full(frequent, 0.1), np.full(n - frequent, 1.2 / (n - frequent))])
     kinds = np.arange(n) % 4
-    values = State(
-        np.array([0.4, -0.3, 0.1, 0.02])[kinds],
-        np.array([0.6, 0.7, 0.9, 0.8])[kinds],
-        np.array([-0.4, 0.4, -0.2, 0.1])[kinds],
-    )
-    W = rng.standard_normal((n, m))
-    W[:, 0] = 0
-    W *= (values.q / np.linalg.norm(W, axis=1))[:, None]
-    W[:, 0] = values.c
-
-    def gradient():
-        x = (rng.random((samples, n)) < p) * rng.uniform(0, 2, (samples, n))
-        hidden = x @ W
-        y = np.maximum(hidden @ W.T + values.b, 0)
-        error = np.where(y > 0, y - x, 0)
-        return (error.T @ hidden + x.T @ (error @ W)) / samples
-
-    drawn = (gradient() * gradient()).sum(axis=1)
+    values = State(*(v[kinds] for v in KINDS._replace(c=np.array([0.4, -0.3, 0.1, 0.02]))))
+    W = draw_rows(values, m, rng)
+    drawn = np.prod([draw_gradients(W, values.b, p, 8000, rng)[0] for _ in range(2)], axis=0).sum(1)
     classes = make_classes(p, values.b)
-    means = State(*(np.bincount(classes.label, v) / classes.weight for v in values))
-    slopes = find_slopes(means, classes, m, np.zeros((classes.p.size, frequent)))
+    away = np.zeros((classes.p.size, frequent))
+    slopes = find_slopes(of_classes(values, classes), classes, m, away)
     received = slopes.b**2 * np.sum((p * values.q)[:frequent] ** 2)
     here = [(kinds == kind) & (np.arange(n) >= frequent) for kind in (1, 3)]  # they err often
     found = {
@@ -273,6 +277,7 @@ def test_the_mean_gradient_of_one_row_is_larger_than_that_of_its_class():
         )
     }
     ratios = {name: v / np.array([drawn[one].mean() for one in here]) for name, v in found.items()}
+    # The mean across c and q is taken as the mean of a size, which is more than the size of a mean.
     assert np.all((ratios["mine"] > 0.85) & (ratios["mine"] < 1.3))
     # Kind 1 errs at every sample, so that frequent rows add most there.
     assert ratios["less"][0] < 0.75
